@@ -25,29 +25,28 @@ from setuptools.errors import CompileError, LinkError
 C_FILES = sorted({*glob("csrc/*.c"), *glob("autodiff/*.c")} - {"autodiff/_core.c"})
 INCLUDED = ["setup.py", *glob("csrc/*.h"), *glob("csrc/*.def"), *glob("autodiff/*.h")]
 
-# No contraction: scalars, lanes and replay must round alike. No errno, no traps: neither
-# is read anywhere, and without them loops vectorise. Never -ffast-math, never -march.
+# No contraction: scalars, lanes and replay must round alike. No errno, no traps: nobody
+# reads them, and without them loops vectorise. Never -ffast-math, never -march.
 UNIX = ["-std=c11", "-O2", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+MSVC = ["/O2", "/std:c11"]
 
 # A loop, in clones, over a SIMD function: it must compile without a warning and link to
 # a caller in another file (some compilers give the clones' dispatcher a private name).
-LOOP = """#include <stddef.h>
-%s
+LOOP = """
 __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-void run(double *v, size_t n) { for (size_t i = 0; i < n; i++) v[i] = %s; }
+void run(double *v, int n) { for (int i = 0; i < n; i++) v[i] = %s; }
 """
-CALLER = """#include <stddef.h>
-void run(double *v, size_t n);
+CALLER = """void run(double *v, int n);
 static double a[64];
 int main(void) { run(a, 64); return 0; }
 """
 SIMD = '__attribute__((simd("notinbranch"))) double %s(double);'
-PROBES = {  # macro: (declarations, expression, libraries)
-    "AD_HAVE_TARGET_CLONES": ("", "2 * v[i]", ["m"]),
-    "AD_HAVE_LIBMVEC": (SIMD % "exp", "exp(v[i])", ["mvec", "m"]),
-    "AD_HAVE_LIBMVEC_235": (  # two of the functions that came with glibc 2.35
-        SIMD % "tanh" + SIMD % "erf",
-        "tanh(erf(v[i]))",
+PROBES = {  # macro: (program, libraries)
+    "AD_HAVE_TARGET_CLONES": (LOOP % "2 * v[i]", ["m"]),
+    "AD_HAVE_LIBMVEC": (SIMD % "exp" + LOOP % "exp(v[i])", ["mvec", "m"]),
+    # tanh and erf stand for what came with glibc 2.35.
+    "AD_HAVE_LIBMVEC_235": (
+        SIMD % "tanh" + SIMD % "erf" + LOOP % "tanh(erf(v[i]))",
         ["mvec", "m"],
     ),
 }
@@ -55,11 +54,10 @@ PROBES = {  # macro: (declarations, expression, libraries)
 
 def unix_flags() -> list[str]:
     """Return the flags of every file, by what the environment asks for."""
-    flags = [*UNIX, "-fvisibility=hidden"]
     debug = os.environ.get("AUTODIFF_DEBUG", "0") not in ("", "0")
     sanitize = os.environ.get("AUTODIFF_SANITIZE")
+    flags = [*UNIX, "-fvisibility=hidden", "-g" if debug or sanitize else "-g0"]
     flags += ["-UNDEBUG", "-DAD_DEBUG=1"] if debug else ["-DNDEBUG"]
-    flags += ["-g"] if debug or sanitize else ["-g0"]
     if sanitize:
         flags += [f"-fsanitize={sanitize}", "-fno-omit-frame-pointer"]
     return flags
@@ -69,21 +67,20 @@ class BuildExt(build_ext):
     """Compile in parallel, with flags by file, and only what changed."""
 
     def build_extension(self, ext: Extension) -> None:
-        unix = self.compiler.compiler_type != "msvc"
-        common, kernel = (unix_flags(), ["-O3"]) if unix else (["/O2", "/std:c11"], [])
-        if unix:
+        common, kernel = MSVC, []
+        if self.compiler.compiler_type != "msvc":
+            common, kernel, ext.libraries = unix_flags(), ["-O3"], ["m"]
             ext.extra_link_args = [flag for flag in common if "sanitize" in flag]
             if "-g0" in common and sys.platform == "linux":
                 ext.extra_link_args = ["-Wl,-s"]
-            ext.libraries = ["m"]
-            for macro, probe in PROBES.items():
-                if self.links(ext, [*common, *kernel], *probe):
+            for macro, (program, libraries) in PROBES.items():
+                if self.links(program, [*common, *kernel], libraries):
                     kernel = [*kernel, f"-D{macro}=1"]
-                    ext.libraries = probe[-1]
+                    ext.libraries = libraries
 
         def compile_one(source: str) -> str:
             is_kernel = os.path.basename(source).startswith("kernel")
-            return self.compile_stale(ext, source, common + kernel * is_kernel)
+            return self.compile_stale(source, common + kernel * is_kernel)
 
         core = cythonize(ext.sources, build_dir=f"{self.build_temp}/cython")[0].sources
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # Cython's, the longest, first
@@ -91,7 +88,7 @@ class BuildExt(build_ext):
         ext.sources, self.force = [], True  # what is left to do is the link
         super().build_extension(ext)
 
-    def compile_stale(self, ext: Extension, source: str, flags: list[str]) -> str:
+    def compile_stale(self, source: str, flags: list[str]) -> str:
         """Return the object file of `source`, compiled now unless it is up to date."""
         command = [*getattr(self.compiler, "compiler_so", []), *flags]
         key = hashlib.sha256(repr(command).encode()).hexdigest()[:12]
@@ -99,40 +96,27 @@ class BuildExt(build_ext):
         [target] = self.compiler.object_filenames([source], output_dir=folder)
         newest = max(os.path.getmtime(path) for path in [source, *INCLUDED])
         if not os.path.exists(target) or os.path.getmtime(target) <= newest:
-            self.compiler.compile(
-                [source],
-                output_dir=folder,
-                include_dirs=ext.include_dirs,
-                extra_postargs=flags,
-            )
+            options = {"include_dirs": ["csrc", "autodiff"], "extra_postargs": flags}
+            self.compiler.compile([source], output_dir=folder, **options)
         return target
 
-    def links(
-        self, ext: Extension, flags: list[str], head: str, body: str, libs: list[str]
-    ) -> bool:
+    def links(self, program: str, flags: list[str], libraries: list[str]) -> bool:
         """Whether a probe compiles without a warning and links."""
         with tempfile.TemporaryDirectory() as folder:
             sources = [f"{folder}/loop.c", f"{folder}/caller.c"]
-            Path(sources[0]).write_text(LOOP % (head, body), encoding="ascii")
-            Path(sources[1]).write_text(CALLER, encoding="ascii")
+            for source, text in zip(sources, [program, CALLER], strict=True):
+                Path(source).write_text(text, encoding="ascii")
+            options = {"output_dir": folder, "extra_postargs": [*flags, "-Werror"]}
             try:
-                objects = self.compiler.compile(
-                    sources, output_dir=folder, extra_postargs=[*flags, "-Werror"]
-                )
-                self.compiler.link_executable(
-                    objects,
-                    f"{folder}/probe",
-                    libraries=libs,
-                    extra_postargs=ext.extra_link_args,
-                )
+                objects = self.compiler.compile(sources, **options)
+                options = {"libraries": libraries, "extra_postargs": flags}
+                self.compiler.link_executable(objects, f"{folder}/probe", **options)
             except (CompileError, LinkError):
                 return False
         return True
 
 
 setup(
-    ext_modules=[
-        Extension("autodiff._core", ["autodiff/_core.pyx"], include_dirs=["csrc"])
-    ],
+    ext_modules=[Extension("autodiff._core", ["autodiff/_core.pyx"])],
     cmdclass={"build_ext": BuildExt},
 )

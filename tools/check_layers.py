@@ -1,0 +1,290 @@
+"""Check that a lower layer never knows a higher one, and that files stay small.
+
+Run from anywhere: ``python tools/check_layers.py [root]``. Prints one line for each
+finding and exits with 1 if there is any. The declared order is `LAYERS`, below; a file
+that is not in it is a finding too, so every new file is placed by a person.
+
+Checked:
+
+- a file of csrc/ includes its own layer and lower ones, and otherwise only headers of
+  the C standard library (never Python.h);
+- a module of autodiff/ imports (or includes) its own layer and lower ones;
+- autodiff/fit/ uses the rest of the package only through public names;
+- a file above `MAX_LINES` says why near its top: ``size: <reason>``.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
+from typing import NamedTuple
+
+# Layer of each file, by the beginning of its name: "csrc/kernel" is csrc/kernel.h and
+# csrc/kernel_tangent.c, but not csrc/kernels.h; an entry may also name one file in full.
+# The longest entry that fits decides.
+LAYERS = {
+    # The tables, and what they are written in.
+    "csrc/status": 0,
+    "csrc/ops": 0,
+    "csrc/structural.def": 0,
+    "csrc/elementary": 0,
+    # What a row and a value are.
+    "csrc/op": 1,
+    "csrc/formula": 1,
+    "csrc/array": 1,
+    "csrc/shape": 1,
+    # What is recorded, and loops over elements.
+    "csrc/kernel": 2,
+    "csrc/kernels": 2,
+    "csrc/tape": 2,
+    "csrc/collect": 2,
+    # One operation on whole arrays.
+    "csrc/apply": 3,
+    "csrc/elementwise": 3,
+    "csrc/structural": 3,
+    "csrc/index": 3,
+    "csrc/reduce": 3,
+    "csrc/linalg": 3,
+    # Its derivative.
+    "csrc/rules": 4,
+    # Passes over the tape.
+    "csrc/sweep": 5,
+    "csrc/tangent": 5,
+    "csrc/anomaly": 5,
+    # Python: the exceptions, the extension, the modules over it, the package's face.
+    "autodiff/errors": 6,
+    "autodiff/_tensor": 7,
+    "autodiff/_core": 7,
+    "autodiff/_ops": 8,
+    "autodiff/functions": 8,
+    "autodiff/tensor": 8,
+    "autodiff/numpy": 9,
+    "autodiff/autograd": 9,
+    "autodiff/__init__": 10,
+    # The fit, from the language up to the command.
+    "autodiff/fit/errors": 11,
+    "autodiff/fit/tokens": 12,
+    "autodiff/fit/functions": 12,
+    "autodiff/fit/student_t": 12,
+    "autodiff/fit/formula": 13,
+    "autodiff/fit/data": 13,
+    "autodiff/fit/evaluate": 14,
+    "autodiff/fit/problem": 15,
+    "autodiff/fit/model": 16,
+    "autodiff/fit/doubled": 12,
+    "autodiff/fit/factor": 13,
+    "autodiff/fit/linear": 17,
+    "autodiff/fit/sgd": 17,
+    "autodiff/fit/solver": 17,
+    "autodiff/fit/starts": 18,
+    "autodiff/fit/statistics": 18,
+    "autodiff/fit/report": 18,
+    "autodiff/fit/__init__": 19,
+    "autodiff/fit/cli": 20,
+    "autodiff/fit/__main__": 20,
+}
+
+# Names what it should not, for a reason: (file, what it names) -> the reason.
+EXEMPT = {
+    ("csrc/array.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
+}
+
+MAX_LINES = 600
+TOP_LINES = 40  # a reason for more stands in these
+SIZED = "autodiff csrc tests tools benchmarks examples".split()
+SIZED_SUFFIXES = {".c", ".h", ".def", ".py", ".pyx", ".pxd", ".pxi"}
+
+# What C11 promises everywhere; threads, atomics and complex are optional there.
+STANDARD_C = set(
+    "assert ctype errno fenv float inttypes iso646 limits locale math setjmp signal "
+    "stdalign stdarg stdbool stddef stdint stdio stdlib stdnoreturn string tgmath time "
+    "uchar wchar wctype".split()
+)
+
+C_INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"]+)[>"]')
+CYTHON = re.compile(
+    r'\s*(?:cdef\s+extern\s+from|include)\s+"(?P<file>[^"]+)"'
+    r"|\s*(?:from\s+(?P<module>[\w.]+)\s+)?c?import\s+(?P<names>[\w., (*]+)"
+)
+
+
+class Use(NamedTuple):
+    """One place where a file names something else."""
+
+    line: int
+    module: str  # a dotted module, or the name of an included file
+    names: list[str]  # what is imported from it
+
+
+def absolute(module: str, path: str) -> str:
+    """Return the absolute name of a module that `path` may name relatively."""
+    name = module.lstrip(".")
+    dots = len(module) - len(name)
+    package = PurePosixPath(path).parent.parts
+    head = package[: len(package) + 1 - dots] if dots else ()
+    return ".".join([*head, *filter(None, [name])])
+
+
+def c_uses(source: str) -> Iterator[Use]:
+    """Yield every #include."""
+    for number, line in enumerate(source.splitlines(), 1):
+        if match := C_INCLUDE.match(line):
+            yield Use(number, match[1], [])
+
+
+def python_uses(source: str, path: str) -> Iterator[Use]:
+    """Yield every import, also those inside functions, as absolute modules."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (Use(node.lineno, alias.name, []) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = absolute("." * node.level + (node.module or ""), path)
+            yield Use(node.lineno, module, [alias.name for alias in node.names])
+
+
+def cython_uses(source: str, path: str) -> Iterator[Use]:
+    """Yield every extern, include and import that begins a line."""
+    for number, line in enumerate(source.splitlines(), 1):
+        match = CYTHON.match(line)
+        if match is None:
+            continue
+        if match["file"]:
+            yield Use(number, match["file"], [])
+            continue
+        names = [
+            words.split()[0] for words in re.split("[,(]", match["names"]) if words
+        ]
+        if match["module"]:
+            yield Use(number, absolute(match["module"], path), names)
+        else:
+            yield from (Use(number, name, []) for name in names)
+
+
+def uses(path: str, source: str) -> Iterator[Use]:
+    """Yield what `path` names, by its kind."""
+    if path.endswith((".c", ".h", ".def")):
+        return c_uses(source)
+    if path.endswith((".py", ".pyi")):
+        return python_uses(source, path)
+    return cython_uses(source, path)
+
+
+def layer_of(path: str) -> int | None:
+    """Return the layer of a file given by its path from the root, None if unplaced."""
+    stem = str(PurePosixPath(path).with_suffix(""))
+    fits = [k for k in LAYERS if k in (path, stem) or stem.startswith(f"{k}_")]
+    return LAYERS[max(fits, key=len)] if fits else None
+
+
+def source_files(root: Path) -> list[str]:
+    """Return the files that have a layer, as paths from the root."""
+    suffixes = SIZED_SUFFIXES | {".pyi"}
+    return sorted(
+        path.relative_to(root).as_posix()
+        for folder in ("csrc", "autodiff")
+        for path in (root / folder).rglob("*")
+        if path.suffix in suffixes and path.name != "_core.c"  # Cython's output
+    )
+
+
+def module_file(root: Path, module: str) -> str | None:
+    """Return the file of a dotted module of ours that exists."""
+    base = module.replace(".", "/")
+    names = (f"{base}/__init__.py", f"{base}.py", f"{base}.pyx", f"{base}.pxd")
+    return next((name for name in names if (root / name).is_file()), None)
+
+
+def files_named(root: Path, path: str, use: Use) -> list[str]:
+    """Return the files of ours that a use is about."""
+    if "/" in use.module or use.module.endswith((".h", ".c", ".def", ".pxi")):
+        near = normpath(PurePosixPath(path).parent / use.module)
+        known = [near, f"csrc/{use.module}"]
+        return [name for name in known if (root / name).is_file()][:1]
+    # `from package import name` is about the submodule of that name if there is one.
+    inner = [module_file(root, f"{use.module}.{name}") for name in use.names]
+    if not inner or None in inner:
+        inner.append(module_file(root, use.module))
+    return [name for name in inner if name]
+
+
+def check_order(root: Path, path: str, source: str) -> Iterator[str]:
+    """Find what `path` names in a higher layer; find `path` itself if unplaced."""
+    mine = layer_of(path)
+    if mine is None:
+        yield f"{path}:1: not in LAYERS of tools/check_layers.py: place it"
+        return
+    for use in uses(path, source):
+        for target in files_named(root, path, use):
+            theirs = layer_of(target)
+            if theirs is not None and theirs > mine and (path, target) not in EXEMPT:
+                yield f"{path}:{use.line}: layer {mine} names {target}, layer {theirs}"
+
+
+def check_standard(root: Path, path: str, source: str) -> Iterator[str]:
+    """Find headers in csrc/ that are neither its own nor standard C's."""
+    for use in c_uses(source):
+        ours = (root / "csrc" / use.module).is_file()
+        standard = use.module.removesuffix(".h") in STANDARD_C
+        if not (ours or standard or (path, use.module) in EXEMPT):
+            yield f"{path}:{use.line}: {use.module} is not a header of standard C"
+
+
+def check_public(path: str, source: str) -> Iterator[str]:
+    """Find private names of the core in autodiff/fit/."""
+    core = {"autodiff"}  # the names the package goes by in this file
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            core |= {a.asname for a in node.names if a.name == "autodiff" and a.asname}
+    for use in python_uses(source, path):
+        parts = use.module.split(".")
+        if parts[0] == "autodiff" and parts[1:2] != ["fit"]:
+            for name in filter(is_private, [*parts, *use.names]):
+                yield f"{path}:{use.line}: {name} is private to the core"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id in core and is_private(node.attr):
+                yield f"{path}:{node.lineno}: {node.attr} is private to the core"
+
+
+def is_private(name: str) -> bool:
+    """Whether a name has one underscore before it."""
+    return name.startswith("_") and not name.startswith("__")
+
+
+def check_sizes(root: Path) -> Iterator[str]:
+    """Find long files that do not say why."""
+    for path in sorted(p for folder in SIZED for p in (root / folder).rglob("*")):
+        if path.suffix in SIZED_SUFFIXES:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            reason = re.search(r"\bsize: \w", "\n".join(lines[:TOP_LINES]))
+            if len(lines) > MAX_LINES and not reason:
+                name = path.relative_to(root).as_posix()
+                yield f"{name}:1: {len(lines)} lines; split it, or give `size: reason`"
+
+
+def findings(root: Path) -> list[str]:
+    """Return everything that breaks the rules under `root`, one line each."""
+    found: list[str] = []
+    for path in source_files(root):
+        source = (root / path).read_text(encoding="utf-8")
+        found += check_order(root, path, source)
+        if path.startswith("csrc/"):
+            found += check_standard(root, path, source)
+        if path.startswith("autodiff/fit/") and path.endswith((".py", ".pyi")):
+            found += check_public(path, source)
+    return found + list(check_sizes(root))
+
+
+def main() -> int:
+    """Print the findings; return the exit status."""
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1]
+    found = findings(root)
+    print("\n".join(found) or "layers: in order")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
