@@ -1,0 +1,194 @@
+/*
+ * elementary.h - the scalar functions that the formulas of ops.def name.
+ *
+ * Every function a formula applies is either in the C library under the same
+ * name or here. What is here is either absent from the C library, or less
+ * accurate there than a derivative needs, or (round, remainder) means something
+ * else there. All are pure: no state, no errno, no signgam; NaN in gives NaN out.
+ *
+ * May be included by whatever expands ops.def; the bodies that are not inline
+ * are in elementary_dd.c, elementary_gamma.c, elementary_normal.c and
+ * elementary_sinc.c. Files that include it need -ffp-contract=off, for the
+ * error-free transformations below.
+ *
+ * Names that start with an underscore are rows of the table that users do not
+ * see; they are spelt here as the formulas spell them.
+ */
+#ifndef AD_ELEMENTARY_H
+#define AD_ELEMENTARY_H
+
+#include <math.h>
+
+/* sin(pi x), cos(pi x): exact at multiples of a half, within 1 ULP elsewhere. */
+void ad_sincospi(double x, double *sine, double *cosine);
+
+/* sin(pi x)/(pi x), and its derivative of order n (0 <= n <= 40). */
+double ad_sinc(double x);
+double ad_sinc_d(double n, double x);
+
+/* log |Gamma(x)|; psi(x); derivative of order n of psi (n a whole number >= 0). */
+double ad_lgamma(double x);
+double ad_digamma(double x);
+double ad_polygamma(double n, double x);
+
+/* 1 - erf(x); the normal distribution function, its logarithm, and derivative
+ * of order n (0 <= n <= 24) of that logarithm. */
+double ad_erfc(double x);
+double ad_ndtr(double x);
+double ad_log_ndtr(double x);
+double ad_log_ndtr_d(double n, double x);
+
+/* log(e^x + e^y) where the sum is near 1, so that its logarithm is near 0. */
+double ad_logaddexp_near_zero(double x, double y);
+
+static inline double sinc(double x) { return ad_sinc(x); }
+static inline double _sinc_d(double n, double x) { return ad_sinc_d(n, x); }
+static inline double gammaln(double x) { return ad_lgamma(x); }
+static inline double digamma(double x) { return ad_digamma(x); }
+static inline double polygamma(double n, double x) { return ad_polygamma(n, x); }
+static inline double _erfc(double x) { return ad_erfc(x); }
+static inline double ndtr(double x) { return ad_ndtr(x); }
+static inline double log_ndtr(double x) { return ad_log_ndtr(x); }
+static inline double _log_ndtr_d(double n, double x) { return ad_log_ndtr_d(n, x); }
+
+static inline double square(double x) { return x * x; }
+
+static inline double sign(double x)
+{
+    return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x == 0.0 ? 0.0 : x;
+}
+
+static inline double maximum(double x, double y) { return x >= y || x != x ? x : y; }
+static inline double minimum(double x, double y) { return x <= y || x != x ? x : y; }
+
+/* Remainder with the sign of y, x - floor(x/y) y: Python's and NumPy's %. */
+static inline double floor_mod(double x, double y)
+{
+    double r = fmod(x, y);
+    return r == 0.0 ? copysign(0.0, y) : (r < 0.0) != (y < 0.0) ? r + y : r;
+}
+
+/* The C library's cube root and one Newton step with an exact residual. */
+static inline double _cbrt(double x)
+{
+    double scale = fabs(x) < 1e-280 ? 1.2676506002282294e30 : 1.0; /* 2^100: keeps the residual normal */
+    double a = x * (scale * scale * scale);
+    double t = cbrt(a);
+    double c = 134217729.0 * t; /* Veltkamp: t = h + l, halves of 26 bits */
+    double h = c - (c - t), l = t - h;
+    double t2 = t * t, e2 = ((h * h - t2) + 2.0 * h * l) + l * l;
+    double c2 = 134217729.0 * t2;
+    double h2 = c2 - (c2 - t2), l2 = t2 - h2;
+    double t3 = t2 * t, e3 = ((h2 * h - t3) + h2 * l + l2 * h) + l2 * l;
+    double step = ((t3 - a) + (e3 + e2 * t)) / (3.0 * t2);
+    return fabs(a) > 0.0 && fabs(a) <= 1.7976931348623157e308 ? (t - step) / scale : t;
+}
+
+/* e^(-c x^2) for c a power of two: the square is formed exactly, its tail
+ * applied to first order, since an error in it counts in units of the result. */
+static inline double ad_gauss(double c, double x)
+{
+    double p = 134217729.0 * x; /* Veltkamp: x = h + l */
+    double h = p - (p - x), l = x - h;
+    double q = x * x, tail = ((h * h - q) + 2.0 * h * l) + l * l;
+    double e = exp(-c * q);
+    return q > 2000.0 ? 0.0 : e - e * (c * tail);
+}
+
+static inline double _exp_neg_square(double x) { return ad_gauss(1.0, x); }
+static inline double _normal_pdf(double x) { return 0.3989422804014327 * ad_gauss(0.5, x); }
+
+static inline double sigmoid(double x)
+{
+    double e = exp(-fabs(x));
+    return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+
+/* sigmoid'(x) = e^-x/(1 + e^-x)^2, even in x and without overflow. */
+static inline double _sigmoid_d(double x)
+{
+    double e = exp(-fabs(x));
+    return e / ((1.0 + e) * (1.0 + e));
+}
+
+static inline double softplus(double x)
+{
+    return (x > 0.0 ? x : 0.0 * x) + log1p(exp(-fabs(x)));
+}
+
+/* log(x/(1 - x)); about 1/2 through 2x - 1, which is exact there. */
+static inline double logit(double x)
+{
+    return x < 0.3 || x > 0.65 ? log(x / (1.0 - x)) : log1p((2.0 * x - 1.0) / (1.0 - x));
+}
+
+/* e^x/(e^x + e^y), the weight of x; x - y is used with its rounding error. */
+static inline double _logaddexp_d(double x, double y)
+{
+    double d = x - y, t = d - x;
+    double tail = (x - (d - t)) - (y + t);
+    double e = exp(-fabs(d));
+    /* an infinite or overflowed difference has no tail: e is 0 there */
+    e = e > 0.0 ? e - e * (d < 0.0 ? -tail : tail) : e;
+    return x == y ? 0.5 : (d < 0.0 ? e : 1.0) / (1.0 + e);
+}
+
+static inline double logaddexp(double x, double y)
+{
+    double m = x > y ? x : y;
+    double d = x - y, t = d - x;
+    double tail = (x - (d - t)) - (y + t);
+    double e = exp(-fabs(d));
+    e = e > 0.0 ? e - e * (d < 0.0 ? -tail : tail) : e;
+    double z = m + log1p(x == y ? 1.0 : e);
+    return m < 0.0 && m > -0.7 && fabs(z) < 0.5 * -m ? ad_logaddexp_near_zero(x, y) : z;
+}
+
+/* y x^(y-1), 0 at (0, 0). The rounding error of y - 1 is carried along, as it
+ * would cost a factor log x; extreme powers are taken as a product of halves. */
+static inline double _pow_d(double x, double y)
+{
+    double y1 = y - 1.0, t = y1 - y;
+    double tail = (y - (y1 - t)) - (1.0 + t);
+    double p = pow(x, y1);
+    double size = fabs(p);
+    if (x == 0.0 && y == 0.0)
+        return 0.0;
+    if (size > 1e-290 && size < 1e300)
+        return tail == 0.0 ? y * p : y * (p + p * (tail * log(fabs(x))));
+    if (x == 0.0 || x != x || y != y || fabs(x) > 1.7976931348623157e308 || fabs(y) > 1e300 || y == 0.0)
+        return y * p;
+    double half = pow(fabs(x), 0.5 * y1);
+    half = tail == 0.0 ? half : half + half * (0.5 * tail * log(fabs(x)));
+    return p != p ? p : copysign(1.0, p) * ((y * half) * half);
+}
+
+/* x/sqrt(x^2 + y^2), 0 at (0, 0). */
+static inline double _hypot_d(double x, double y)
+{
+    double a = fabs(x), b = fabs(y), m = a > b ? a : b;
+    double scale = m > 1e150 ? 7.458340731200207e-155 : m < 1e-140 ? 1.3407807929942597e154 : 1.0; /* 2^-512, 2^512 */
+    double u = x * scale, v = y * scale;
+    if (m < 1e-290) { /* 2^512 once more */
+        u *= 1.3407807929942597e154;
+        v *= 1.3407807929942597e154;
+    }
+    if (m > 1.7976931348623157e308)
+        return x != x || y != y ? x + y : a > b ? copysign(1.0, x) : a == b ? copysign(0.7071067811865476, x) : 0.0 * x;
+    return m == 0.0 ? 0.0 : u / sqrt(u * u + v * v);
+}
+
+/* y/(x^2 + y^2), 0 at (0, 0). */
+static inline double _atan2_d(double x, double y)
+{
+    double a = fabs(x), b = fabs(y), m = a > b ? a : b;
+    if (m == 0.0 || m > 1.7976931348623157e308)
+        return x != x || y != y ? x + y : m == 0.0 ? 0.0 : copysign(0.0, y);
+    if (m > 1e-140 && m < 1e150)
+        return y / (x * x + y * y);
+    double s = m > 1.0 ? 7.458340731200207e-155 : 1.3407807929942597e154;
+    double u = x * s, v = y * s;
+    return m < 1e-290 ? (v * s) / ((u * s) * (u * s) + (v * s) * (v * s)) * s * s : v / (u * u + v * v) * s;
+}
+
+#endif /* AD_ELEMENTARY_H */
