@@ -1,0 +1,7 @@
+"""Run the command as ``python -m autodiff.fit``."""
+
+import sys
+
+from autodiff.fit.cli import main
+
+sys.exit(main())

@@ -1,0 +1,182 @@
+"""Fit a problem: choose the method, judge the outcome, make the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from autodiff.fit import linear, sgd
+from autodiff.fit.errors import UsageError
+from autodiff.fit.factor import column_norms, factorize
+from autodiff.fit.model import Model
+from autodiff.fit.problem import Problem
+from autodiff.fit.solver import (
+    CONVERGED,
+    NOT_CONVERGED,
+    NOT_DETERMINABLE,
+    Solution,
+    judge,
+    minimise,
+    undetermined,
+)
+from autodiff.fit.starts import starting_points
+from autodiff.fit.statistics import FitResult, summarize
+
+__all__ = ["METHODS", "solve"]
+
+Array = npt.NDArray[np.float64]
+Watch = Callable[[int, int, float], None]
+
+METHODS = ("lm", "sgd")
+
+
+def solve(
+    problem: Problem,
+    *,
+    method: str = "lm",
+    rate: float = 0.01,
+    epochs: int = 100,
+    level: float = 0.95,
+    watch: Watch | None = None,
+) -> FitResult:
+    """Fit a problem by least squares.
+
+    Parameters
+    ----------
+    problem : Problem
+        Formula and data.
+    method : {'lm', 'sgd'}
+        Least squares to full precision, or gradient descent a row at a time.
+    rate, epochs : float, int
+        Of gradient descent.
+    level : float
+        Probability of the intervals, in (0, 1).
+    watch : callable, optional
+        Told epoch, row and loss of each step of gradient descent.
+
+    Returns
+    -------
+    FitResult
+        With a verdict; only ``converged`` can be relied on.
+    """
+    if method not in METHODS:
+        raise UsageError(f"method {method!r}: expected one of {', '.join(METHODS)}")
+    if not 0.0 < level < 1.0:
+        raise UsageError(f"level {level:g}: a probability between 0 and 1 is expected")
+    if not (rate > 0.0 and np.isfinite(rate)) or epochs < 1:
+        raise UsageError("--lr must be a positive number and --epochs at least 1")
+    model = Model(problem)
+    n, p = model.n_rows, len(model.parameters)
+    warnings = _data_warnings(problem)
+    errors: Array | None = None
+    if n < p:
+        reason = f"{n} row{'s' * (n != 1)} cannot determine {p} parameters; add data"
+        blank = np.full(p, np.nan)
+        solution = Solution(blank, np.full(n, np.nan), None, NOT_DETERMINABLE, reason)
+    elif method == "sgd":
+        solution = _gradient_descent(model, rate, epochs, watch)
+    elif problem.is_linear:
+        solution, errors = _linear(model)
+    else:
+        solution, notes = _nonlinear(model)
+        warnings += notes
+    return _result(model, solution, errors, level, warnings)
+
+
+def _data_warnings(problem: Problem) -> tuple[str, ...]:
+    if not problem.n_dropped:
+        return ()
+    total = problem.n_dropped + len(problem.response)
+    return (f"{problem.n_dropped} of {total} rows left out: a value is missing",)
+
+
+def _linear(model: Model) -> tuple[Solution, Array | None]:
+    design = linear.design_of(model.problem)
+    if not design.is_finite:
+        bad = ~np.isfinite(design.matrix).all(axis=1)
+        row = int(np.argmax(bad | ~np.isfinite(design.target.high))) + 1
+        reason = f"the formula has no finite value in row {row}; leave it out"
+        blank = np.full(design.matrix.shape[1], np.nan)
+        failed = Solution(
+            blank, np.full(model.n_rows, np.nan), None, NOT_CONVERGED, reason
+        )
+        return failed, None
+    factor = factorize(design.matrix)
+    if factor.rank < len(factor.scale):
+        point = factor.newton_step(-design.target.high)
+        reason = undetermined(model.parameters, point, factor)
+        residual = design.matrix @ point - design.target.high
+        return Solution(point, residual, factor, NOT_DETERMINABLE, reason), None
+    point, residual = linear.solve_linear(design, factor)
+    errors = linear.refined_errors(design, factor)
+    return Solution(point, residual, factor, CONVERGED), errors
+
+
+def _nonlinear(model: Model) -> tuple[Solution, tuple[str, ...]]:
+    """Fit from every starting point; keep the lowest minimum."""
+    starts = starting_points(model)
+    solutions = [minimise(model, start, patient=len(starts) == 1) for start in starts]
+    if len(starts) > 1 and all(s.verdict != CONVERGED for s in solutions):
+        nearest = min(range(len(starts)), key=lambda i: solutions[i].rss)
+        solutions.append(minimise(model, starts[nearest]))
+    good = [s for s in solutions if s.verdict == CONVERGED]
+    best = min(good or solutions, key=lambda s: s.rss)
+    higher = [s for s in good if s.rss > best.rss * (1 + 1e-6) + 1e-200]
+    if not higher:
+        return best, ()
+    second = min(higher, key=lambda s: s.rss)
+    note = (
+        f"more than one minimum: this is the lowest found, the next has rss "
+        f"{second.rss:.6g}; give start values with -p to choose"
+    )
+    return best, (note,)
+
+
+def _gradient_descent(
+    model: Model, rate: float, epochs: int, watch: Watch | None
+) -> Solution:
+    problem = model.problem
+    start = np.array([problem.given.get(name, 1.0) for name in model.parameters])
+    point, trouble = sgd.descend(problem, start, rate=rate, epochs=epochs, watch=watch)
+    with np.errstate(all="ignore"):
+        residual, jacobian = model.residual_and_jacobian(point)
+        finite = np.isfinite(residual @ residual) and np.isfinite(jacobian).all()
+        if trouble or not finite:
+            reason = trouble or "gradient descent left the formula's domain"
+            return Solution(point, residual, None, NOT_CONVERGED, reason)
+        found = judge(model, point, residual, jacobian, column_norms(jacobian))
+    if found.verdict != NOT_CONVERGED:
+        return found
+    reason = (
+        f"{epochs} epochs of gradient descent did not reach the minimum; take more "
+        "--epochs, another --lr, or leave out --method sgd"
+    )
+    return Solution(point, residual, found.factor, NOT_CONVERGED, reason)
+
+
+def _result(
+    model: Model,
+    solution: Solution,
+    errors: Array | None,
+    level: float,
+    warnings: tuple[str, ...],
+) -> FitResult:
+    if solution.verdict != CONVERGED or solution.factor is None:
+        errors = np.full(len(solution.point), np.nan)
+    elif errors is None:
+        errors = solution.factor.unscaled_errors()
+    return summarize(
+        model.parameters,
+        solution.point,
+        solution.residual,
+        model.problem.response,
+        errors,
+        level=level,
+        formula=model.problem.formula.text,
+        verdict=solution.verdict,
+        reason=solution.reason,
+        n_evaluations=model.n_evaluations,
+        warnings=warnings,
+    )

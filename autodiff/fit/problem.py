@@ -1,0 +1,206 @@
+"""Decide what each name of a formula is, and gather its rows.
+
+A name that is a column is data; every other name is a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+import autodiff as ad
+from autodiff.fit.columns import Columns
+from autodiff.fit.errors import (
+    DataError,
+    FormulaError,
+    UsageError,
+    name_list,
+    suggestion,
+)
+from autodiff.fit.evaluate import degree_in, evaluate, names_in
+from autodiff.fit.formula import Formula, Node, parse
+from autodiff.fit.functions import CONSTANTS
+
+__all__ = ["Problem", "pose"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A formula bound to data.
+
+    Attributes
+    ----------
+    formula : Formula
+        What was parsed.
+    parameters : tuple of str
+        In order of first use in the formula.
+    given : dict of str to float
+        Start values the user gave.
+    columns : dict of str to array of shape (n,)
+        The data the right-hand side uses.
+    response : array of shape (n,)
+        The left-hand side, evaluated.
+    is_linear : bool
+        Whether the model is linear in its parameters.
+    n_dropped : int
+        Rows left out because a value was missing.
+    """
+
+    formula: Formula
+    parameters: tuple[str, ...]
+    given: dict[str, float]
+    columns: dict[str, Array]
+    response: Array
+    is_linear: bool
+    n_dropped: int
+
+
+def pose(text: str, table: Columns, given: Mapping[str, float]) -> Problem:
+    """Bind a formula to a table.
+
+    Parameters
+    ----------
+    text : str
+        The formula.
+    table : Columns
+        Where its data are.
+    given : mapping of str to float
+        Start values.
+
+    Returns
+    -------
+    Problem
+        Ready to be fitted.
+
+    Raises
+    ------
+    FormulaError, UsageError, DataError
+        If names, starts or data do not fit together.
+    """
+    formula = parse(text)
+    if not formula.lhs:
+        formula = formula._replace(lhs=(_implied_response(formula, table),))
+    _check_reserved(formula, table)
+    _check_left_side(formula, table)
+    used = names_in(formula.rhs)
+    data_names = [name for name in used if name in table.names]
+    parameters = tuple(name for name in used if name not in table.names)
+    _check_parameters(formula, table, parameters, data_names, given)
+    left_names = list(names_in(formula.lhs))
+    wanted = list(dict.fromkeys(left_names + data_names))
+    columns, n_dropped = table.numbers(wanted)
+    response = _response(formula, columns)
+    return Problem(
+        formula=formula,
+        parameters=parameters,
+        given=dict(given),
+        columns={name: columns[name] for name in data_names},
+        response=response,
+        is_linear=degree_in(formula.rhs, frozenset(parameters)) <= 1,
+        n_dropped=n_dropped,
+    )
+
+
+def _implied_response(formula: Formula, table: Columns) -> Node:
+    """Return the one column the formula does not use, as a node."""
+    used = names_in(formula.rhs)
+    free = [name for name in table.names if name not in used]
+    if len(free) == 1:
+        return Node("name", free[0], 0.0, (), 0, 0)
+    what = f"columns {name_list(free)} are" if free else "no column is"
+    message = f"{what} left for the response; write it in front, as in 'y ~ ...'"
+    raise FormulaError(message, formula.text, 0, 1)
+
+
+def _fault(formula: Formula, node: Node, message: str) -> FormulaError:
+    return FormulaError(message, formula.text, node.start, node.stop)
+
+
+def _check_reserved(formula: Formula, table: Columns) -> None:
+    for node in formula.lhs + formula.rhs:
+        if node.kind == "constant" and node.text in table.names:
+            message = (
+                f"{node.text!r} is both the constant {CONSTANTS[node.text]:.6g} and "
+                f"a column; write `{node.text}` in backquotes for the column"
+            )
+            raise _fault(formula, node, message)
+
+
+def _check_left_side(formula: Formula, table: Columns) -> None:
+    names = names_in(formula.lhs)
+    for name, node in names.items():
+        if name not in table.names:
+            close = suggestion(name, table.names)
+            message = (
+                f"there is no column {name!r}{close or ''}"
+                f"{',' if close else ';'} the columns are {name_list(table.names)}"
+            )
+            raise _fault(formula, node, message.replace("?,", "? -"))
+    if not names:
+        message = "the left side of '~' uses no column; put the response there"
+        raise _fault(formula, formula.lhs[-1], message)
+
+
+def _check_parameters(
+    formula: Formula,
+    table: Columns,
+    parameters: Sequence[str],
+    data_names: Sequence[str],
+    given: Mapping[str, float],
+) -> None:
+    for name in given:
+        if name not in parameters:
+            why = "a column" if name in table.names else "not in the formula"
+            why = "a reserved constant" if name in CONSTANTS else why
+            close = suggestion(name, parameters)
+            raise UsageError(
+                f"-p {name}: {name!r} is {why}, not a parameter{close}"
+                f" (parameters: {name_list(parameters) or 'none'})"
+            )
+    nodes = names_in(formula.rhs)
+    spare = [n for n in table.names if n not in data_names]
+    spare = [n for n in spare if n not in names_in(formula.lhs)]
+    for name in parameters:
+        close = suggestion(name, spare) if len(name) > 1 else ""
+        close = close or suggestion(
+            name, [n for n in spare if n.lower() == name.lower()]
+        )
+        if close and name not in given:
+            message = (
+                f"there is no column {name!r}{close} "
+                f"(for a parameter of that name, give a start: -p {name}=1)"
+            )
+            raise _fault(formula, nodes[name], message)
+    if not parameters:
+        message = f"no parameter to fit: every name is a column ({name_list(nodes)})"
+        raise FormulaError(message, formula.text, 0, len(formula.text))
+    if not data_names and len(parameters) > 1:
+        message = (
+            f"the right side uses no column, so {name_list(parameters)} cannot be "
+            f"told apart; the columns are {name_list(table.names)}"
+        )
+        raise _fault(formula, nodes[parameters[0]], message)
+
+
+def _response(formula: Formula, columns: Mapping[str, Array]) -> Array:
+    with np.errstate(all="ignore"), ad.no_grad():
+        value = evaluate(formula.lhs, columns)
+    numbers = value.numpy() if isinstance(value, ad.Tensor) else value
+    n = len(next(iter(columns.values())))
+    response = np.array(np.broadcast_to(numbers, (n,)), dtype=np.float64)
+    bad = np.flatnonzero(~np.isfinite(response))
+    if bad.size:
+        row = int(bad[0])
+        cells = ", ".join(
+            f"{name} = {columns[name][row]:.6g}" for name in names_in(formula.lhs)
+        )
+        raise DataError(
+            f"the left side is {response[row]} in row {row + 1} ({cells}); "
+            "leave such rows out or change the left side"
+        )
+    return response
