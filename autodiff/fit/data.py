@@ -143,6 +143,11 @@ def parse_table(raw: bytes, source: str, columns: Sequence[str] | None = None) -
             raise DataError(f"{source}: a header line but no rows of data")
     else:
         names = list(columns)
+        if not any(_is_number(c) or c.strip().lower() in _MISSING for c in rows[0]):
+            raise DataError(
+                f"{source}, line {lines[0]}: {excerpt(rows[0][0])} where numbers were "
+                "expected; if this line is a header, leave out --columns"
+            )
     _check_widths(rows, lines, names, source)
     return Table(source, names, rows, lines)
 

@@ -139,8 +139,10 @@ def _gradient_descent(
 ) -> Solution:
     problem = model.problem
     start = np.array([problem.given.get(name, 1.0) for name in model.parameters])
-    point, trouble = sgd.descend(problem, start, rate=rate, epochs=epochs, watch=watch)
     with np.errstate(all="ignore"):
+        point, trouble = sgd.descend(
+            problem, start, rate=rate, epochs=epochs, watch=watch
+        )
         residual, jacobian = model.residual_and_jacobian(point)
         finite = np.isfinite(residual @ residual) and np.isfinite(jacobian).all()
         if trouble or not finite:

@@ -5,6 +5,8 @@ Every message is one line: what was wrong, where, and how to mend it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "DataError",
     "FitError",
@@ -73,21 +75,23 @@ def excerpt(text: str, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[: limit - 3] + "...")
 
 
-def name_list(names: object, limit: int = 12) -> str:
+def name_list(names: Iterable[object], limit: int = 12) -> str:
     """Return names joined with commas, at most `limit` of them."""
-    all_names = [str(name) for name in names]  # type: ignore[attr-defined]
+    all_names = [str(name) for name in names]
     shown = [name if len(name) <= 40 else name[:37] + "..." for name in all_names]
     more = f", ... ({len(shown)} in all)" if len(shown) > limit else ""
     return ", ".join(shown[:limit]) + more
 
 
-def suggestion(name: str, known: object) -> str:
+def suggestion(name: str, known: Iterable[object]) -> str:
     """Return '; did you mean ...?' when a known name is close, else ''."""
-    import difflib
-
-    candidates = [str(k) for k in known]  # type: ignore[attr-defined]
+    candidates = [str(k) for k in known]
+    if not candidates:
+        return ""
     for candidate in candidates:
         if candidate.casefold() == name.casefold():
             return f"; did you mean {candidate!r}?"
+    import difflib
+
     close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)
     return f"; did you mean {close[0]!r}?" if close else ""

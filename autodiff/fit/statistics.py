@@ -107,6 +107,13 @@ class FitResult:
         return json_report(self)
 
 
+def _sum_of_squares(residual: Array) -> float:
+    try:
+        return math.fsum(r * r for r in residual.tolist())
+    except OverflowError:
+        return math.inf
+
+
 def summarize(
     names: tuple[str, ...],
     point: Array,
@@ -140,7 +147,7 @@ def summarize(
     intervals are Student's t.
     """
     n, df = len(residual), len(residual) - len(point)
-    rss = math.fsum(r * r for r in residual.tolist())
+    rss = _sum_of_squares(residual)
     largest = float(np.abs(residual).max())
     rounding = float(np.finfo(np.float64).eps * np.abs(response).max())
     if df > 0:

@@ -1,0 +1,107 @@
+"""No success is told where the data do not determine an answer."""
+
+import numpy as np
+import pytest
+
+import autodiff.fit
+
+X = np.arange(1.0, 9.0)
+NOISE = np.array([0.3, -0.1, 0.2, -0.4, 0.1, 0.3, -0.2, -0.1])
+LINE = {"x": X, "y": 3.0 + 2.0 * X + NOISE}
+
+
+def fit(formula, data=None, **start):
+    return autodiff.fit.fit(formula, LINE if data is None else data, start)
+
+
+@pytest.mark.parametrize(
+    ("formula", "named"),
+    [
+        ("y ~ a*x + b + c", "b and c"),
+        ("y ~ a*x + b*(2*x) + c", "a and b"),
+        ("y ~ a*x + b*x + c*x", "a and b and c"),
+        ("y ~ a*exp(b*x + c)", "a and c"),
+        ("y ~ a*b*x", "a and b"),
+        ("y ~ a*exp(-b*x) + c*exp(-b*x)", "a and c"),
+    ],
+)
+def test_parameters_that_cannot_be_told_apart_are_named(formula, named):
+    result = fit(formula)
+    assert result.verdict == "not determinable"
+    assert f"{named} cannot be told apart" in result.reason
+    assert result.exit_code == 5
+
+
+def test_a_constant_column_does_not_determine_a_line():
+    data = {"x": np.ones(8), "y": LINE["y"]}
+    assert fit("y ~ a*x + b", data).verdict == "not determinable"
+
+
+def test_fewer_rows_than_parameters_determine_nothing():
+    data = {"x": [1.0, 2.0], "y": [1.0, 3.0]}
+    result = fit("y ~ a*x^2 + b*x + c", data)
+    assert result.verdict == "not determinable"
+    assert "2 rows cannot determine 3 parameters" in result.reason
+
+
+def test_a_parameter_only_steps_depend_on_is_not_determined():
+    assert fit("y ~ floor(a*x) + b").verdict == "not determinable"
+
+
+def test_the_rate_of_a_vanished_exponential_is_not_determined():
+    data = {"x": X, "y": np.zeros(8)}
+    assert fit("y ~ a*exp(-b*x)", data).verdict != "converged"
+
+
+@pytest.mark.parametrize("rate", [1.0, 30.0, 800.0, -800.0])
+def test_a_plateau_is_no_minimum(rate):
+    data = {"x": X, "y": 5.0 * np.exp(-0.3 * X) + 0.01 * NOISE}
+    result = fit("y ~ a*exp(-b*x)", data, a=1.0, b=rate)
+    if result.converged:
+        assert result.parameters["b"].estimate == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_saturation_that_lines_do_not_show_is_no_success():
+    data = {"x": X, "y": 2.0 * X}
+    assert fit("y ~ v*x/(k + x)", data).verdict != "converged"
+
+
+def test_a_minimum_at_infinity_is_no_success():
+    data = {"x": X, "y": np.full(8, 3.0)}
+    assert fit("y ~ a/(b + x)", data, a=1.0, b=1.0).verdict != "converged"
+
+
+def test_a_start_outside_the_domain_is_told():
+    result = fit("y ~ a*log(b - x)", a=1.0, b=2.0)
+    assert result.verdict == "not converged"
+    assert "start" in result.reason
+
+
+def test_steps_out_of_the_domain_only_shorten_the_step():
+    data = {"x": X, "y": np.log(X + 0.5)}
+    result = fit("y ~ log(x + b)", data, b=200.0)
+    assert result.parameters["b"].estimate == pytest.approx(0.5, rel=1e-10)
+
+
+def test_a_formula_without_value_in_a_row_is_told():
+    result = fit("y ~ a*log(x - 3) + b")
+    assert result.verdict == "not converged"
+    assert "row 1" in result.reason
+
+
+def test_undetermined_fits_have_no_standard_errors():
+    result = fit("y ~ a*x + b + c")
+    assert all(np.isnan(p.se) for p in result.parameters.values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_starts_end_in_a_minimum_or_are_told(seed):
+    rng = np.random.default_rng(seed)
+    truth = {"a": 4.0, "b": 0.5, "c": 1.0}
+    y = truth["a"] * np.exp(-truth["b"] * X) + truth["c"] + 0.01 * NOISE
+    start = {k: v * 10 ** rng.uniform(-3, 3) for k, v in truth.items()}
+    result = fit("y ~ a*exp(-b*x) + c", {"x": X, "y": y}, **start)
+    if result.converged:
+        for name, value in truth.items():
+            p = result.parameters[name]
+            assert abs(p.estimate - value) < 6 * p.se < abs(value)
