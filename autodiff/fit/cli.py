@@ -45,7 +45,8 @@ def _parser() -> _Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    # A given prog keeps argparse from laying out a usage line, which loads a lot.
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="autodiff")
     fit = commands.add_parser(
         "fit",
         help="fit a formula to data by least squares",

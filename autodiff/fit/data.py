@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +105,8 @@ def read_table(path: str, *, columns: Sequence[str] | None = None) -> Table:
         raw = stream.read() if stream is not None else sys.stdin.read().encode()
         return parse_table(raw, "standard input", columns)
     try:
-        raw = Path(path).read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib loads longer than this
+            raw = file.read()
     except IsADirectoryError:
         raise DataError(f"{path} is a directory; give a file in it") from None
     except FileNotFoundError:
@@ -118,6 +118,8 @@ def read_table(path: str, *, columns: Sequence[str] | None = None) -> Table:
 
 
 def _no_such_file(path: str) -> str:
+    from pathlib import Path
+
     wanted = Path(path)
     try:
         close = suggestion(wanted.name, [file.name for file in wanted.parent.iterdir()])

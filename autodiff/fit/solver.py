@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.factor import Factor, column_norms, factorize, trust_region_step
+from autodiff.fit.descent import descend, is_finite
+from autodiff.fit.factor import Factor, factorize
 from autodiff.fit.model import Model
 
 __all__ = [
@@ -107,65 +108,14 @@ def minimise(model: Model, start: Array, *, patient: bool = True) -> Solution:
 def _attempt(model: Model, start: Array, radius_factor: float, share: int) -> Solution:
     with np.errstate(all="ignore"):
         try:
-            return _polish(model, *_descend(model, start, radius_factor, share))
+            reached, metric = descend(
+                model, start, radius_factor=radius_factor, share=share
+            )
+            return _polish(model, reached, metric)
         except np.linalg.LinAlgError:  # entries near the end of the number range
             reason = "the numbers left the range of a double; rescale data or starts"
             nowhere = np.full(model.n_rows, np.nan)
             return Solution(start, nowhere, None, NOT_CONVERGED, reason)
-
-
-def _finite(residual: Array, jacobian: Array) -> bool:
-    squares = residual @ residual + column_norms(jacobian).sum()
-    return bool(np.isfinite(squares) and np.isfinite(jacobian).all())
-
-
-def _descend(
-    model: Model, start: Array, radius_factor: float, share: int
-) -> tuple[Array, Array]:
-    """Levenberg-Marquardt; return the point reached and the longest columns seen."""
-    point = start
-    residual, jacobian = model.residual_and_jacobian(point)
-    metric = np.ones(len(point))
-    if not _finite(residual, jacobian):
-        return point, metric
-    norms = column_norms(jacobian)
-    metric = np.where(norms > 0.0, norms, 1.0)
-    factor = factorize(jacobian)
-    length = float(np.linalg.norm(metric * point))
-    radius = radius_factor * (length if length > 0.0 else 1.0)
-    smallest = max(1e-30 * radius, 1e-290)
-    rss = float(residual @ residual)
-    limit = model.n_evaluations + share
-    while radius > smallest and model.n_evaluations < limit:
-        step, damping = trust_region_step(factor, residual, metric, radius)
-        trial = point + step
-        step_length = float(np.linalg.norm(metric * step))
-        linear = residual + jacobian @ step
-        promised = rss - float(linear @ linear)
-        length = float(np.linalg.norm(metric * point))
-        if not (promised > 1e-15 * rss and step_length > 1e-15 * length):
-            break
-        trial_residual = model.residual(trial)
-        trial_rss = float(trial_residual @ trial_residual)
-        gain = (rss - trial_rss) / promised if np.isfinite(trial_rss) else -np.inf
-        if gain > 1e-4:
-            new_residual, new_jacobian = model.residual_and_jacobian(trial)
-            if _finite(new_residual, new_jacobian):
-                point, residual, jacobian, rss = (
-                    trial,
-                    new_residual,
-                    new_jacobian,
-                    trial_rss,
-                )
-                factor = factorize(jacobian)
-                metric = np.maximum(metric, column_norms(jacobian))
-            else:
-                gain = -np.inf
-        if gain < 0.25:
-            radius = 0.25 * min(radius, step_length)
-        elif gain > 0.75 or damping == 0.0:
-            radius = max(radius, 2.0 * step_length)
-    return point, metric
 
 
 def _curvature(model: Model, point: Array, residual: Array, factor: Factor) -> Array:
@@ -193,7 +143,7 @@ def _curvature(model: Model, point: Array, residual: Array, factor: Factor) -> A
 def _polish(model: Model, point: Array, metric: Array) -> Solution:
     """Take undamped steps until they are noise; judge the end."""
     residual, jacobian = model.residual_and_jacobian(point)
-    if not _finite(residual, jacobian):
+    if not is_finite(residual, jacobian):
         reason = "the formula has no finite value at the start; change it with -p"
         return Solution(point, residual, None, NOT_CONVERGED, reason)
     shortest, since_shortest = np.inf, 0
@@ -215,7 +165,7 @@ def _polish(model: Model, point: Array, metric: Array) -> Solution:
             break
         trial = point + step
         residual, jacobian = model.residual_and_jacobian(trial)
-        if not _finite(residual, jacobian):
+        if not is_finite(residual, jacobian):
             break
         new_rss = float(residual @ residual)
         if new_rss > rss * (1 + 1e-9) + 1e-28 * _data_square(model):
