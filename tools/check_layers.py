@@ -22,8 +22,8 @@ from posixpath import normpath
 from typing import NamedTuple
 
 # Layer of each file, by the beginning of its name: "csrc/kernel" is csrc/kernel.h and
-# csrc/kernel_tangent.c, but not csrc/kernels.h; an entry may also name one file in full.
-# The longest entry that fits decides.
+# csrc/kernel_tangent.c, but not csrc/kernels.h. An entry may also name one file in full;
+# the longest entry that fits decides.
 LAYERS = {
     # The tables, and what they are written in.
     "csrc/status": 0,
@@ -38,7 +38,9 @@ LAYERS = {
     # What is recorded, and loops over elements.
     "csrc/kernel": 2,
     "csrc/kernels": 2,
+    "csrc/pending": 2,
     "csrc/tape": 2,
+    "csrc/workspace": 2,
     "csrc/collect": 2,
     # One operation on whole arrays.
     "csrc/apply": 3,
@@ -56,7 +58,13 @@ LAYERS = {
     # Python: the exceptions, the extension, the modules over it, the package's face.
     "autodiff/errors": 6,
     "autodiff/_tensor": 7,
+    "autodiff/_number": 7,
     "autodiff/_core": 7,
+    "autodiff/convert.pxi": 7,
+    "autodiff/structure.pxi": 7,
+    "autodiff/graph.pxi": 7,
+    "autodiff/backward.pxi": 7,
+    "autodiff/report.pxi": 7,
     "autodiff/_ops": 8,
     "autodiff/functions": 8,
     "autodiff/tensor": 8,
@@ -67,23 +75,27 @@ LAYERS = {
     "autodiff/fit/errors": 11,
     "autodiff/fit/tokens": 12,
     "autodiff/fit/functions": 12,
+    "autodiff/fit/columns": 12,
+    "autodiff/fit/doubled": 12,
     "autodiff/fit/student_t": 12,
     "autodiff/fit/formula": 13,
     "autodiff/fit/data": 13,
+    "autodiff/fit/factor": 13,
     "autodiff/fit/evaluate": 14,
     "autodiff/fit/problem": 15,
     "autodiff/fit/model": 16,
-    "autodiff/fit/doubled": 12,
-    "autodiff/fit/factor": 13,
     "autodiff/fit/linear": 17,
+    "autodiff/fit/descent": 17,
     "autodiff/fit/sgd": 17,
     "autodiff/fit/solver": 17,
-    "autodiff/fit/starts": 18,
+    "autodiff/fit/starts": 17,
     "autodiff/fit/statistics": 18,
     "autodiff/fit/report": 18,
-    "autodiff/fit/__init__": 19,
-    "autodiff/fit/cli": 20,
-    "autodiff/fit/__main__": 20,
+    "autodiff/fit/driver": 19,
+    "autodiff/fit/api": 20,
+    "autodiff/fit/__init__": 21,
+    "autodiff/fit/cli": 22,
+    "autodiff/fit/__main__": 23,
 }
 
 # Names what it should not, for a reason: (file, what it names) -> the reason.
