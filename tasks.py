@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wswitch-enum", "-Werror"]
 # CPython fixes the signatures of slots and the shape of its structs.
 PYTHON_C = ["-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+UNUSED = ["-Wno-unused-function", "-Wno-unused-const-variable"]
 # What a kernel may be built with, and what the compiler must be to understand it.
 SIMD = ["AD_HAVE_TARGET_CLONES", "AD_HAVE_LIBMVEC", "AD_HAVE_LIBMVEC_235"]
 
@@ -95,6 +96,8 @@ def compile_strictly() -> bool:
     for path in sorted(ROOT.glob("csrc/*.c")):
         is_kernel = path.name.startswith("kernel")
         jobs += [[str(path), *form] for form in forms + kernel_forms * is_kernel]
+    for path in sorted(ROOT.glob("csrc/*.h")):  # a header stands alone, used or not
+        jobs.append(["-xc", str(path), "-fsyntax-only", *UNUSED])
     for path in sorted(ROOT.glob("autodiff/*.c")):
         if path.name != "_core.c":  # Cython's output
             jobs.append([str(path), *cpython])
