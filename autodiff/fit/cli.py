@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -118,9 +119,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         _complain("not enough memory for these data")
         return 3
-    except BrokenPipeError:  # the reader has gone; keep the interpreter quiet
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader has gone
+        _abandon_output()
         return 141
+    except OSError as error:  # the disk is full
+        _abandon_output()
+        _complain(f"cannot write the result: {error.strerror}")
+        return 1
+
+
+def _abandon_output() -> None:
+    """Keep the interpreter from trying once more, and complaining, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> None:
@@ -138,6 +148,10 @@ def _run(argv: Sequence[str] | None) -> int:
         return 0
     if options.command is None:
         parser.error("a command is missing, as in: autodiff fit 'y ~ w*x + b' data.csv")
+    if sys.stdout is None:
+        raise UsageError("standard output is closed; send it somewhere")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _fit(options)
     sys.stdout.flush()
     return code

@@ -101,9 +101,7 @@ def read_table(path: str, *, columns: Sequence[str] | None = None) -> Table:
         If the file cannot be read or is no table.
     """
     if path == "-":
-        stream = getattr(sys.stdin, "buffer", None)
-        raw = stream.read() if stream is not None else sys.stdin.read().encode()
-        return parse_table(raw, "standard input", columns)
+        return parse_table(_standard_input(), "standard input", columns)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib loads longer than this
             raw = file.read()
@@ -115,6 +113,15 @@ def read_table(path: str, *, columns: Sequence[str] | None = None) -> Table:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {excerpt(path, 80)}: {reason}") from None
     return parse_table(raw, path, columns)
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise DataError("standard input is closed; name a file")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise DataError(f"cannot read standard input: {error.strerror}") from None
 
 
 def _no_such_file(path: str) -> str:

@@ -93,25 +93,30 @@ def _data_warnings(problem: Problem) -> tuple[str, ...]:
 
 
 def _linear(model: Model) -> tuple[Solution, Array | None]:
-    design = linear.design_of(model.problem)
-    if not design.is_finite:
-        bad = ~np.isfinite(design.matrix).all(axis=1)
-        row = int(np.argmax(bad | ~np.isfinite(design.target.high))) + 1
-        reason = f"the formula has no finite value in row {row}; leave it out"
-        blank = np.full(design.matrix.shape[1], np.nan)
-        failed = Solution(
-            blank, np.full(model.n_rows, np.nan), None, NOT_CONVERGED, reason
-        )
-        return failed, None
-    factor = factorize(design.matrix)
-    if factor.rank < len(factor.scale):
-        point = factor.newton_step(-design.target.high)
-        reason = undetermined(model.parameters, point, factor)
-        residual = design.matrix @ point - design.target.high
-        return Solution(point, residual, factor, NOT_DETERMINABLE, reason), None
-    point, residual = linear.solve_linear(design, factor)
-    errors = linear.refined_errors(design, factor)
+    with np.errstate(all="ignore"):
+        design = linear.design_of(model.problem)
+        if not design.is_finite:
+            return _outside_domain(design), None
+        factor = factorize(design.matrix)
+        if factor.rank < len(factor.scale):
+            point = factor.newton_step(-design.target.high)
+            residual = design.matrix @ point - design.target.high
+            reason = undetermined(model.parameters, point, factor)
+            return Solution(point, residual, factor, NOT_DETERMINABLE, reason), None
+        point, residual = linear.solve_linear(design, factor)
+        errors = linear.refined_errors(design, factor)
     return Solution(point, residual, factor, CONVERGED), errors
+
+
+def _outside_domain(design: linear.Design) -> Solution:
+    n, p = design.matrix.shape
+    bad = ~(np.isfinite(design.matrix).all(axis=1) & np.isfinite(design.target.high))
+    reason = (
+        f"the formula has no finite value in {np.count_nonzero(bad)} of {n} rows, "
+        f"first in row {int(np.argmax(bad)) + 1}; leave such rows out"
+    )
+    nowhere = np.full(n, np.nan)
+    return Solution(np.full(p, np.nan), nowhere, None, NOT_CONVERGED, reason)
 
 
 def _nonlinear(model: Model) -> tuple[Solution, tuple[str, ...]]:

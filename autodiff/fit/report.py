@@ -82,7 +82,7 @@ def json_report(result: FitResult) -> str:
         "evaluations": result.n_evaluations,
         "warnings": list(result.warnings),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
 
 
 def _number(value: float) -> float | None:

@@ -1,0 +1,1 @@
+from autodiff import _core

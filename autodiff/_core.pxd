@@ -1,0 +1,219 @@
+# Every C declaration that the Cython layer uses, and nothing else.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from cpython.object cimport PyObject
+
+cdef extern from "<stdbool.h>":
+    pass
+
+cdef extern from "status.h":
+    ctypedef enum ad_status:
+        AD_OK
+        AD_NO_MEMORY
+        AD_SHAPE
+        AD_FREED
+        AD_THREAD
+        AD_CALLBACK
+        AD_NO_TANGENT
+    const char *ad_status_exception(ad_status status) nogil
+    const char *ad_status_text(ad_status status) nogil
+    ctypedef struct ad_message:
+        char text[512]
+
+cdef extern from "op.h":
+    ctypedef struct ad_op_info:
+        const char *id
+        const char *names
+        int n_args
+        const char *value_text
+        const char *partial_text[3]
+        const char *domain
+        const char *synopsis
+        int smoothness
+        double ulp
+        double ulp_partial
+        uint8_t uses[3]
+    int AD_OP_ADD, AD_OP_MUL, AD_OP_RESHAPE, AD_OP_STRIDED, AD_OP_STRIDED_ADD
+    int AD_OP_GATHER, AD_OP_GATHER_ADD, AD_OP_PUT, AD_OP_CUMSUM, AD_OP_CAT
+    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM
+    int AD_KIND_NODE, AD_KIND_LEAF, AD_KIND_FREED, AD_KIND_BINARY
+    int ad_op_count() nogil
+    const ad_op_info *ad_op_get(int op) nogil
+    const char *ad_op_name(int op) nogil
+    int ad_op_find(const char *name, int length) nogil
+    const char *ad_op_init() nogil
+    double ad_op_value(int op, double x, double y, double w) nogil
+    double ad_op_partial(int op, int k, double x, double y, double w, double z) nogil
+
+cdef extern from "array.h":
+    int AD_MAX_NDIM
+    ctypedef struct ad_buffer:
+        int64_t refs
+        int64_t version
+    ctypedef struct ad_array:
+        int32_t refs
+        int32_t ndim
+        int64_t size
+        double *data
+        ad_buffer *buffer
+        int64_t shape[1]
+    ad_array *ad_array_new(int ndim, const int64_t *shape) nogil
+    ad_array *ad_array_share(ad_array *a, int ndim, const int64_t *shape) nogil
+    ad_array *ad_array_ghost(const ad_array *a) nogil
+    ad_array *ad_array_borrow(int ndim, const int64_t *shape, double *data, void *owner,
+                              void (*release)(void *) noexcept) nogil
+    ad_array *ad_array_keep(ad_array *a) nogil
+    void ad_array_drop(ad_array *a) nogil
+    bint ad_array_same_shape(const ad_array *a, const ad_array *b) nogil
+    ad_array *ad_array_copy(const ad_array *a) nogil
+    void ad_array_fill(ad_array *a, double value) nogil
+    bint ad_shape_broadcast(int a_ndim, const int64_t *a, int b_ndim, const int64_t *b,
+                            int *ndim, int64_t *shape) nogil
+
+cdef extern from "tape.h":
+    uint32_t AD_NONE, AD_SWEPT
+    int AD_FLAG_ARRAY, AD_FLAG_STALE
+    ctypedef struct ad_leaf:
+        int32_t refs
+        ad_handle *handle
+        void *owner
+    ctypedef struct ad_value:
+        double scalar
+        ad_array *array
+        uint32_t entry
+    ctypedef struct ad_index:
+        int64_t refs
+        int64_t size
+        int64_t at[1]
+    ctypedef struct ad_attr:
+        int64_t offset
+        const int64_t *strides
+        ad_index *index
+        const ad_array *shape
+        ad_array *aux
+        void *object
+        int32_t axis
+        bint reverse
+        bint trans_x
+        bint trans_y
+    ctypedef struct ad_arg:
+        uint32_t entry
+        double scalar
+        ad_array *array
+    ctypedef struct ad_node:
+        ad_attr attr
+        ad_array *result
+        int32_t n_args
+        ad_arg args[1]
+    ctypedef union ad_entry_u:
+        uint32_t y
+        double constant
+        ad_node *node
+        ad_leaf *leaf
+    ctypedef struct ad_entry:
+        double value
+        ad_entry_u u
+        uint32_t x
+        uint16_t op
+        uint8_t kind
+        uint8_t flags
+    ctypedef struct ad_handle:
+        ad_handle *prev
+        ad_handle *next
+        ad_tape *tape
+        uint32_t entry
+        uint32_t flags
+    ctypedef bint (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
+                                    const double *b, double *c) noexcept
+    ctypedef struct ad_tape:
+        ad_entry *entries
+        uint32_t n
+        uint32_t limit
+        uint32_t cap
+        bint is_recording
+        bint is_plain
+        bint wants_lines
+        int32_t n_locks
+        int64_t node_bytes
+        uint64_t n_collections
+        uint32_t *lines
+        uint32_t cap_lines
+        ad_message message
+        uint32_t failed_entry
+        ad_matmul_hook matmul
+    ad_index *ad_index_new(int64_t size) nogil
+    void ad_index_drop(ad_index *index) nogil
+    void ad_tape_lock(ad_tape *tape)
+    void ad_tape_unlock(ad_tape *tape)
+    ad_status ad_tape_collect(ad_tape *tape, uint32_t start)
+    void ad_pin_link(ad_tape *tape, ad_handle *pin, uint32_t entry)
+    void ad_pin_release(ad_handle *pin)
+    ad_status ad_watch_add(ad_tape *tape, uint32_t entry, void *owner)
+    void ad_watch_remove(ad_tape *tape, void *owner)
+
+cdef extern from "apply.h":
+    ad_status ad_apply(ad_tape *tape, int op, int n_args, const ad_value *args,
+                       const ad_attr *attr, ad_value *out)
+    ad_status ad_record(ad_tape *tape, int op, int n_args, const ad_value *args,
+                        const ad_attr *attr, ad_value *out)
+
+cdef extern from "sweep.h":
+    ctypedef struct ad_sweep:
+        bint keeps_graph
+        bint creates_graph
+        bint is_strict
+        bint checks_nan
+        void *context
+        ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint) noexcept
+        ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint) noexcept
+        ad_status (*on_custom)(void *context, const ad_node *node, const ad_value *z_bar,
+                               ad_value *x_bar, bint *has_adjoint) noexcept
+        ad_status (*poll)(void *context) noexcept
+    ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
+                               const ad_value *seeds, const ad_sweep *sweep)
+    ad_status ad_sweep_tangent(ad_tape *tape, int n_in, const uint32_t *inputs,
+                               const ad_value *seeds, int n_out, const uint32_t *outputs,
+                               bint is_strict, ad_value *out, bint *is_reached)
+    int ad_entry_args(const ad_tape *tape, const ad_entry *entry, ad_value *args)
+
+cdef extern from "_tensor.h":
+    int AD_TENSOR_ARRAY, AD_TENSOR_ALIAS, AD_TENSOR_LEAF, AD_TENSOR_RICH
+    int AD_TENSOR_HIDDEN, AD_TENSOR_RETAINS, AD_TENSOR_WATCHED
+    ctypedef struct ad_tensor:
+        ad_handle h
+        double value
+        ad_array *array
+        ad_leaf *leaf
+        PyObject *grad
+        PyObject *hooks
+        PyObject *alias_of
+    ctypedef struct ad_py_hooks:
+        int (*to_value)(object o, ad_value *value) noexcept
+        PyObject *(*to_numpy)(ad_value *value) noexcept
+        PyObject *(*compare)(object a, object b, int op) noexcept
+        PyObject *(*matmul)(object a, object b) noexcept
+        int (*set_status)(ad_tape *tape, int status) noexcept
+        int (*warn_lost)(const char *what) noexcept
+        void (*drop_object)(void *object) noexcept
+        uint32_t (*line_id)() noexcept
+        int (*before_inplace)(object tensor) noexcept
+    ad_py_hooks ad_py
+    bint ad_tensor_check(object o)
+    object ad_tensor_type_new()
+    object ad_row_functions()
+    object ad_row_methods()
+    ad_tape *ad_py_tape() except NULL
+    object ad_tensor_wrap(ad_tape *tape, ad_value *v)
+    int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v) except -1
+    int ad_operand_value(ad_tape *tape, object o, ad_value *v, ad_array **owned) except -1
+    int ad_py_make_room(ad_tape *tape) except -1
+    object ad_py_apply_attr(int op, object x, const ad_attr *attr)
+    double ad_tensor_scalar(const ad_tensor *x)
+    bint ad_tensor_requires_grad(const ad_tensor *x)
+    int ad_tensor_set_requires_grad(ad_tensor *x, int requires) except -1
+    int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v) except -1
+    object ad_tensor_inplace(int op, object x, object y)
+    int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoint,
+                                  int creates_graph) except -1
+    void ad_tensor_settle(ad_tensor *x)
+    void ad_tensor_make_rich(ad_tensor *x)

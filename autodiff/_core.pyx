@@ -1,0 +1,94 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The native engine: converts, checks, calls.
+
+Python objects come in, are checked, and become values of the C core; statuses of
+the core become exceptions. No derivative rule lives here. The parts:
+
+    convert.pxi    NumPy arrays and nested lists to values and back, comparisons
+    structure.pxi  operations that move, join and reduce elements
+    graph.pxi      leaves, hooks, grad_fn, grad mode, aliases
+    backward.pxi   reverse and tangent sweeps, custom functions
+    report.pxi     the op table as data, tape_info, where a NaN came from
+"""
+
+import sys
+import warnings
+
+import numpy as np
+
+from autodiff import errors
+
+from cpython.buffer cimport (
+    PyBUF_ND, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer,
+)
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+
+cdef inline ad_tensor *as_tensor(object x) noexcept:
+    return <ad_tensor *><PyObject *>x
+
+
+cdef int set_status(ad_tape *tape, int status) noexcept:
+    """Raise the exception of a status; -1, for the caller to return."""
+    try:
+        check(tape, <ad_status>status)
+    except BaseException:
+        restore()
+    return -1
+
+
+cdef void restore() noexcept:
+    """Leave the exception being handled as the pending one."""
+
+    error = sys.exc_info()[1]
+    PyErr_SetObject(type(error), error)
+
+
+cdef int check(ad_tape *tape, ad_status status) except -1:
+    """The only translator of core failures to Python exceptions."""
+    if status == AD_OK:
+        return 0
+    cdef bytes text = tape.message.text
+    tape.message.text[0] = 0
+    where = entry_line(tape, tape.failed_entry)
+    tape.failed_entry = AD_NONE
+    if status == AD_CALLBACK:
+        raise take_callback_error()
+    name = ad_status_exception(status).decode()
+    message = (text if text else ad_status_text(status)).decode()
+    if where:
+        message += f" (recorded at {where})"
+    raise getattr(errors, name, MemoryError)(message)
+
+
+include "convert.pxi"
+include "structure.pxi"
+include "graph.pxi"
+include "backward.pxi"
+include "report.pxi"
+
+
+# ---- Module start ---------------------------------------------------------------
+
+ad_py.to_value = to_value
+ad_py.to_numpy = to_numpy
+ad_py.compare = compare
+ad_py.matmul = matmul_slot
+ad_py.set_status = set_status
+ad_py.warn_lost = warn_lost
+ad_py.drop_object = drop_object
+ad_py.line_id = line_id
+ad_py.before_inplace = before_inplace
+
+cdef const char *bad_formula = ad_op_init()
+if bad_formula != NULL:
+    raise SystemError(f"ops.def: this formula does not parse: {bad_formula.decode()}")
+
+Tensor = ad_tensor_type_new()
+FUNCTIONS = ad_row_functions()
+for name, method in ad_row_methods().items():
+    setattr(Tensor, name, method)
+del name, method

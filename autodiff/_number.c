@@ -1,0 +1,409 @@
+/*
+ * _number.c - the hot path: operators and elementary functions of 0-d tensors.
+ *
+ * For each row of ops.def a C function of one, two or three operands. When the
+ * operands are plain 0-d tensors of this thread's tape (or one of two is a float
+ * or an int) the row's formula runs inline and 24 bytes are appended; every other
+ * case goes through ad_py_apply. Each function then appears as a module function
+ * and a method under every name of its row, and behind the operators.
+ */
+#include "_tensor.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "elementary.h"
+
+/* ---- The short way -------------------------------------------------------------------- */
+
+/* Flags that allow it: a leaf is as good as any, once it has its entry. */
+enum { PLAIN = AD_TENSOR_LEAF | AD_TENSOR_RICH | AD_TENSOR_RETAINS | AD_TENSOR_WATCHED };
+
+static inline bool is_plain(PyObject *o, const ad_tape *tape)
+{
+    const ad_tensor *x = (const ad_tensor *)o;
+    return Py_TYPE(o) == ad_tensor_type && (x->h.flags & ~(uint32_t)PLAIN) == 0 &&
+           x->h.entry < AD_SWEPT && x->h.tape == tape;
+}
+
+/* The tape if the short way is open: recording, room left, nothing special. */
+static inline ad_tape *open_tape(ad_tape *tape)
+{
+    return tape->is_plain && tape->n < tape->limit ? tape : NULL;
+}
+
+/* A float or a small int as a constant. */
+static inline bool as_constant(PyObject *o, double *c)
+{
+    if (PyFloat_CheckExact(o)) {
+        *c = PyFloat_AS_DOUBLE(o);
+        return true;
+    }
+    if (PyLong_CheckExact(o)) {
+        *c = PyLong_AsDouble(o);
+        if (*c != -1.0 || !PyErr_Occurred())
+            return true;
+        PyErr_Clear(); /* too large: the long way says so */
+    }
+    return false;
+}
+
+static inline PyObject *append(ad_tape *tape, double z, int op, int kind, uint32_t x,
+                               const void *u)
+{
+    ad_entry *e = &tape->entries[tape->n];
+    e->value = z;
+    memcpy(&e->u, u, sizeof e->u);
+    e->x = x;
+    e->op = (uint16_t)op;
+    e->kind = (uint8_t)kind;
+    e->flags = 0;
+    ad_value v = {z, NULL, tape->n};
+    PyObject *result = ad_tensor_wrap(tape, &v);
+    if (result != NULL)
+        tape->n++;
+    return result;
+}
+
+#define ENTRY(o) (((ad_tensor *)(o))->h.entry)
+#define VALUE_AT(tape, o) ((tape)->entries[ENTRY(o)].value)
+#define TAPE_OF(o) (((ad_tensor *)(o))->h.tape)
+
+/* ---- A function for each row ------------------------------------------------------------ */
+
+#define OP1(id, names, formula, ...)                                            \
+    static PyObject *row_##id(PyObject *a)                                      \
+    {                                                                           \
+        ad_tape *tape = ad_py_tape();                                           \
+        if (tape != NULL && is_plain(a, tape) && open_tape(tape)) {             \
+            static const uint64_t none = 0;                                     \
+            const double x = VALUE_AT(tape, a);                                 \
+            return append(tape, formula, AD_OP_##id, AD_KIND_UNARY, ENTRY(a),   \
+                          &none);                                               \
+        }                                                                       \
+        return ad_py_apply(AD_OP_##id, 1, &a);                                  \
+    }
+#define OP2(id, names, formula, ...)                                            \
+    static PyObject *row_##id(PyObject *a, PyObject *b)                         \
+    {                                                                           \
+        ad_tape *tape = ad_py_tape();                                           \
+        if (tape != NULL && open_tape(tape)) {                                  \
+            double c;                                                           \
+            if (is_plain(a, tape)) {                                            \
+                const double x = VALUE_AT(tape, a);                             \
+                if (is_plain(b, tape)) {                                        \
+                    const double y = VALUE_AT(tape, b);                         \
+                    const uint64_t u = ENTRY(b);                                \
+                    return append(tape, formula, AD_OP_##id, AD_KIND_BINARY,    \
+                                  ENTRY(a), &u);                                \
+                }                                                               \
+                if (as_constant(b, &c)) {                                       \
+                    const double y = c;                                         \
+                    return append(tape, formula, AD_OP_##id, AD_KIND_X_CONST,   \
+                                  ENTRY(a), &c);                                \
+                }                                                               \
+            } else if (is_plain(b, tape) && as_constant(a, &c)) {               \
+                const double x = c, y = VALUE_AT(tape, b);                      \
+                return append(tape, formula, AD_OP_##id, AD_KIND_CONST_Y,       \
+                              ENTRY(b), &c);                                    \
+            }                                                                   \
+        }                                                                       \
+        PyObject *args[] = {a, b};                                              \
+        return ad_py_apply(AD_OP_##id, 2, args);                                \
+    }
+#define OP3(id, ...)                                                            \
+    static PyObject *row_##id(PyObject *a, PyObject *b, PyObject *c)            \
+    {                                                                           \
+        PyObject *args[] = {a, b, c};                                           \
+        return ad_py_apply(AD_OP_##id, 3, args);                                \
+    }
+#include "ops.def"
+#undef OP1
+#undef OP2
+#undef OP3
+
+/* ---- As functions and methods ------------------------------------------------------------- */
+
+static PyObject *not_a_number(int op, PyObject *result, PyObject *const *args, int n)
+{
+    if (result != Py_NotImplemented)
+        return result;
+    Py_DECREF(result);
+    for (int k = 0; k < n; k++)
+        if (!ad_tensor_check(args[k]) && !PyFloat_Check(args[k]) && !PyLong_Check(args[k]))
+            return PyErr_Format(PyExc_TypeError,
+                                "%s: operand %d is a '%.100s'; expected a tensor, a real "
+                                "number or an array of real numbers",
+                                ad_op_name(op), k + 1, Py_TYPE(args[k])->tp_name);
+    return PyErr_Format(PyExc_TypeError, "%s: operands are not numbers", ad_op_name(op));
+}
+
+static bool has_count(int op, Py_ssize_t n, int wanted)
+{
+    if (n == wanted)
+        return true;
+    PyErr_Format(PyExc_TypeError, "%s() takes %d operand%s, got %zd", ad_op_name(op),
+                 wanted, wanted == 1 ? "" : "s", n);
+    return false;
+}
+
+#define OP1(id, ...)                                                            \
+    static PyObject *function_##id(PyObject *module, PyObject *a)               \
+    {                                                                           \
+        (void)module;                                                           \
+        PyObject *z = row_##id(a);                                              \
+        return z == Py_NotImplemented ? not_a_number(AD_OP_##id, z, &a, 1) : z; \
+    }                                                                           \
+    static PyObject *method_##id(PyObject *self, PyObject *unused)              \
+    {                                                                           \
+        (void)unused;                                                           \
+        return row_##id(self);                                                  \
+    }
+#define OP2(id, ...)                                                            \
+    static PyObject *function_##id(PyObject *module, PyObject *const *args,     \
+                                   Py_ssize_t n)                                \
+    {                                                                           \
+        (void)module;                                                           \
+        if (!has_count(AD_OP_##id, n, 2))                                       \
+            return NULL;                                                        \
+        return not_a_number(AD_OP_##id, row_##id(args[0], args[1]), args, 2);   \
+    }                                                                           \
+    static PyObject *method_##id(PyObject *self, PyObject *b)                   \
+    {                                                                           \
+        PyObject *args[] = {self, b};                                           \
+        return not_a_number(AD_OP_##id, row_##id(self, b), args, 2);            \
+    }
+#define OP3(id, ...)                                                            \
+    static PyObject *function_##id(PyObject *module, PyObject *const *args,     \
+                                   Py_ssize_t n)                                \
+    {                                                                           \
+        (void)module;                                                           \
+        if (!has_count(AD_OP_##id, n, 3))                                       \
+            return NULL;                                                        \
+        return not_a_number(AD_OP_##id, row_##id(args[0], args[1], args[2]),    \
+                            args, 3);                                           \
+    }                                                                           \
+    static PyObject *method_##id(PyObject *self, PyObject *const *rest,         \
+                                 Py_ssize_t n)                                  \
+    {                                                                           \
+        if (!has_count(AD_OP_##id, n + 1, 3))                                   \
+            return NULL;                                                        \
+        PyObject *args[] = {self, rest[0], rest[1]};                            \
+        return not_a_number(AD_OP_##id, row_##id(self, rest[0], rest[1]), args, \
+                            3);                                                 \
+    }
+#include "ops.def"
+#undef OP1
+#undef OP2
+#undef OP3
+
+typedef struct row {
+    PyCFunction function, method;
+    int function_flags, method_flags;
+} row;
+
+#define CAST(f) ((PyCFunction)(void (*)(void))(f))
+static const row rows[] = {
+#define OP1(id, ...) {CAST(function_##id), CAST(method_##id), METH_O, METH_NOARGS},
+#define OP2(id, ...) {CAST(function_##id), CAST(method_##id), METH_FASTCALL, METH_O},
+#define OP3(id, ...)                                                            \
+    {CAST(function_##id), CAST(method_##id), METH_FASTCALL, METH_FASTCALL},
+#include "ops.def"
+#undef OP1
+#undef OP2
+#undef OP3
+};
+
+enum { N_ROWS = sizeof rows / sizeof rows[0], MAX_NAMES = 512, NAMES_BYTES = 8192 };
+
+/* Definitions live as long as the module does; they are filled once, at import. */
+static PyMethodDef function_defs[MAX_NAMES], method_defs[MAX_NAMES];
+static char name_store[NAMES_BYTES];
+
+static int fill_defs(void)
+{
+    int n = 0;
+    char *store = name_store;
+    for (int op = 0; op < N_ROWS; op++) {
+        const ad_op_info *info = ad_op_get(op);
+        for (const char *at = info->names; *at != '\0';) {
+            size_t length = strcspn(at, " ");
+            if (n + 1 >= MAX_NAMES ||
+                (size_t)(store - name_store) + length + 1 > NAMES_BYTES)
+                return -1;
+            memcpy(store, at, length);
+            if (info->names[0] != '_') {
+                const row *r = &rows[op];
+                function_defs[n] = (PyMethodDef){store, r->function, r->function_flags,
+                                                 info->synopsis};
+                method_defs[n++] =
+                    (PyMethodDef){store, r->method, r->method_flags, info->synopsis};
+                store += length + 1;
+            } else
+                memset(store, 0, length);
+            at += length + (at[length] == ' ');
+        }
+    }
+    return n;
+}
+
+/* A dict name -> function, or with `type` the methods set on it. */
+static PyObject *all_functions(PyTypeObject *type)
+{
+    PyObject *dict = PyDict_New();
+    const PyMethodDef *defs = type != NULL ? method_defs : function_defs;
+    for (int i = 0; dict != NULL && defs[i].ml_name != NULL; i++) {
+        PyMethodDef *def = (PyMethodDef *)&defs[i];
+        PyObject *f = type != NULL ? PyDescr_NewMethod(type, def) : PyCFunction_New(def, NULL);
+        if (f == NULL || PyDict_SetItemString(dict, def->ml_name, f) < 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(f);
+    }
+    return dict;
+}
+
+PyObject *ad_row_functions(void)
+{
+    if (fill_defs() < 0)
+        return PyErr_Format(PyExc_SystemError, "the op table has too many names");
+    return all_functions(NULL);
+}
+
+PyObject *ad_row_methods(void)
+{
+    return all_functions(ad_tensor_type);
+}
+
+/* ---- Operators ---------------------------------------------------------------------------- */
+
+static PyObject *number_power(PyObject *a, PyObject *b, PyObject *modulus)
+{
+    if (modulus == Py_None)
+        return row_POW(a, b);
+    PyErr_SetString(PyExc_TypeError, "pow() of a tensor takes no modulus");
+    return NULL;
+}
+
+static PyObject *number_positive(PyObject *a)
+{
+    return Py_NewRef(a);
+}
+
+static PyObject *number_floor_divide(PyObject *a, PyObject *b)
+{
+    PyObject *quotient = row_DIV(a, b);
+    if (quotient == NULL || quotient == Py_NotImplemented)
+        return quotient;
+    PyObject *z = row_FLOOR(quotient);
+    Py_DECREF(quotient);
+    return z;
+}
+
+static int number_bool(PyObject *a)
+{
+    ad_tensor *x = (ad_tensor *)a;
+    if (x->array == NULL || x->array->size == 1)
+        return ad_tensor_scalar(x) != 0.0;
+    PyErr_Format(PyExc_RuntimeError,
+                 "Boolean value of Tensor with %lld values is ambiguous; use .any() or "
+                 ".all()",
+                 (long long)x->array->size);
+    return -1;
+}
+
+static PyObject *number_float(PyObject *a)
+{
+    ad_tensor *x = (ad_tensor *)a;
+    if (x->array != NULL && x->array->size != 1) {
+        PyErr_Format(PyExc_TypeError,
+                     "a Tensor with %lld elements cannot be converted to a Python scalar; "
+                     "only one-element tensors can",
+                     (long long)x->array->size);
+        return NULL;
+    }
+    if (ad_tensor_requires_grad(x) && ad_py.warn_lost("float()") < 0)
+        return NULL;
+    return PyFloat_FromDouble(ad_tensor_scalar(x));
+}
+
+static PyObject *number_int(PyObject *a)
+{
+    ad_tensor *x = (ad_tensor *)a;
+    if (x->array != NULL && x->array->size != 1) {
+        PyErr_SetString(PyExc_TypeError,
+                        "only one-element tensors can be converted to a Python int");
+        return NULL;
+    }
+    if (ad_tensor_requires_grad(x) && ad_py.warn_lost("int()") < 0)
+        return NULL;
+    return PyLong_FromDouble(ad_tensor_scalar(x));
+}
+
+static PyObject *rich_compare(PyObject *a, PyObject *b, int op)
+{
+    double x, y;
+    ad_tensor *s = (ad_tensor *)a, *t = (ad_tensor *)b;
+    if (s->array != NULL || (s->h.flags & AD_TENSOR_ALIAS))
+        return ad_py.compare(a, b, op);
+    x = s->value;
+    if (ad_tensor_check(b) && t->array == NULL && !(t->h.flags & AD_TENSOR_ALIAS))
+        y = t->value;
+    else if (!as_constant(b, &y))
+        return ad_py.compare(a, b, op);
+    Py_RETURN_RICHCOMPARE(x, y, op);
+}
+
+static Py_hash_t hash_identity(PyObject *a)
+{
+    size_t h = (size_t)a;
+    return (Py_hash_t)(h >> 4 | h << (8 * sizeof h - 4));
+}
+
+#define INPLACE(name, id)                                                       \
+    static PyObject *inplace_##name(PyObject *a, PyObject *b)                   \
+    {                                                                           \
+        return ad_tensor_inplace(AD_OP_##id, a, b);                             \
+    }
+INPLACE(add, ADD)
+INPLACE(subtract, SUB)
+INPLACE(multiply, MUL)
+INPLACE(divide, DIV)
+INPLACE(remainder, REMAINDER)
+
+static PyObject *inplace_power(PyObject *a, PyObject *b, PyObject *modulus)
+{
+    (void)modulus;
+    return ad_tensor_inplace(AD_OP_POW, a, b);
+}
+
+static PyObject *number_matmul(PyObject *a, PyObject *b)
+{
+    return ad_py.matmul(a, b);
+}
+
+PyType_Slot ad_number_slots[] = {
+    {Py_nb_add, row_ADD},
+    {Py_nb_subtract, row_SUB},
+    {Py_nb_multiply, row_MUL},
+    {Py_nb_true_divide, row_DIV},
+    {Py_nb_remainder, row_REMAINDER},
+    {Py_nb_floor_divide, number_floor_divide},
+    {Py_nb_power, number_power},
+    {Py_nb_negative, row_NEG},
+    {Py_nb_positive, number_positive},
+    {Py_nb_absolute, row_ABS},
+    {Py_nb_bool, number_bool},
+    {Py_nb_float, number_float},
+    {Py_nb_int, number_int},
+    {Py_nb_matrix_multiply, number_matmul},
+    {Py_nb_inplace_add, inplace_add},
+    {Py_nb_inplace_subtract, inplace_subtract},
+    {Py_nb_inplace_multiply, inplace_multiply},
+    {Py_nb_inplace_true_divide, inplace_divide},
+    {Py_nb_inplace_remainder, inplace_remainder},
+    {Py_nb_inplace_power, inplace_power},
+    {Py_tp_richcompare, rich_compare},
+    {Py_tp_hash, hash_identity},
+    {0, NULL},
+};

@@ -1,0 +1,641 @@
+/*
+ * _tensor.c - life of the tensor object: making, dropping, converting, changing
+ * in place. Arithmetic is in _number.c. Everything here holds the GIL.
+ */
+#include "_tensor.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__GNUC__) && defined(__ELF__)
+#define AD_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+#elif defined(_MSC_VER)
+#define AD_THREAD_LOCAL __declspec(thread)
+#else
+#define AD_THREAD_LOCAL _Thread_local
+#endif
+
+enum { MAX_SPARE = 1024 };
+
+ad_py_hooks ad_py;
+PyTypeObject *ad_tensor_type;
+
+static AD_THREAD_LOCAL ad_tape *current;
+
+/* ---- The thread's tape -------------------------------------------------------------- */
+
+/* Spare tensor objects of a thread, strung on h.next; each holds its reference to
+ * the type. */
+typedef struct spares {
+    ad_handle *first;
+    int n;
+} spares;
+
+#define TENSOR_OF(handle) ((ad_tensor *)((char *)(handle) - offsetof(ad_tensor, h)))
+
+static void forget_tape(PyObject *capsule)
+{
+    ad_tape *tape = PyCapsule_GetPointer(capsule, NULL);
+    spares *s = tape->upper;
+    tape->upper = NULL;
+    while (s->first != NULL) {
+        ad_tensor *x = TENSOR_OF(s->first);
+        s->first = s->first->next;
+        PyObject_GC_Del(x);
+        Py_DECREF(ad_tensor_type);
+    }
+    PyMem_Free(s);
+    if (current == tape)
+        current = NULL;
+    ad_tape_abandon(tape);
+}
+
+/* The tape dies with the thread's state dict, where a capsule holds it. */
+static ad_tape *make_tape(void)
+{
+    PyObject *dict = PyThreadState_GetDict();
+    ad_tape *tape = ad_tape_new();
+    spares *s = PyMem_Calloc(1, sizeof *s);
+    if (dict == NULL || tape == NULL || s == NULL) {
+        PyMem_Free(s);
+        if (tape != NULL)
+            ad_tape_abandon(tape);
+        PyErr_NoMemory();
+        return NULL;
+    }
+    tape->upper = s;
+    tape->object_drop = ad_py.drop_object;
+    tape->line_id = ad_py.line_id;
+    PyObject *capsule = PyCapsule_New(tape, NULL, forget_tape);
+    if (capsule == NULL) {
+        PyMem_Free(s);
+        ad_tape_abandon(tape);
+        return NULL;
+    }
+    int failed = PyDict_SetItemString(dict, "autodiff.tape", capsule);
+    Py_DECREF(capsule); /* on failure this frees the tape */
+    if (failed)
+        return NULL;
+    return current = tape;
+}
+
+ad_tape *ad_py_tape(void)
+{
+    return current != NULL ? current : make_tape();
+}
+
+int ad_py_make_room(ad_tape *tape)
+{
+    if (tape->n < tape->limit)
+        return 0;
+    ad_status status = ad_tape_make_room(tape);
+    return status == AD_OK ? 0 : ad_py.set_status(tape, status);
+}
+
+/* ---- Making and dropping --------------------------------------------------------------- */
+
+static ad_tensor *new_object(ad_tape *tape)
+{
+    spares *s = tape->upper;
+    ad_tensor *x;
+    if (s != NULL && s->first != NULL) {
+        x = TENSOR_OF(s->first);
+        s->first = s->first->next;
+        s->n--;
+        _Py_NewReference((PyObject *)x);
+    } else {
+        x = PyObject_GC_New(ad_tensor, ad_tensor_type);
+        if (x == NULL)
+            return NULL;
+        memset((char *)x + offsetof(ad_tensor, h), 0, sizeof *x - offsetof(ad_tensor, h));
+    }
+    x->h.entry = AD_NONE;
+    x->h.tape = tape;
+    x->h.flags = 0;
+    return x;
+}
+
+PyObject *ad_tensor_wrap(ad_tape *tape, ad_value *v)
+{
+    ad_tensor *x = new_object(tape);
+    if (x == NULL) {
+        ad_value_drop(v);
+        return NULL;
+    }
+    x->value = v->scalar;
+    x->array = v->array;
+    if (v->array != NULL)
+        x->h.flags = AD_TENSOR_ARRAY;
+    if (v->entry != AD_NONE)
+        ad_handle_link(tape, &x->h, v->entry);
+    return (PyObject *)x;
+}
+
+void ad_tensor_make_rich(ad_tensor *x)
+{
+    x->h.flags |= AD_TENSOR_RICH;
+    if (!PyObject_GC_IsTracked((PyObject *)x))
+        PyObject_GC_Track(x);
+}
+
+static int tensor_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(x->grad);
+    Py_VISIT(x->hooks);
+    Py_VISIT(x->alias_of);
+    Py_VISIT(x->dict);
+    return 0;
+}
+
+/* The hooks of a leaf or of an entry outlive the tensor: the graph owns them. */
+static void hand_over_hooks(ad_tensor *x)
+{
+    if (x->hooks == NULL)
+        return;
+    if (x->leaf != NULL && x->leaf->refs > 1)
+        x->leaf->owner = x->hooks;
+    else if (x->leaf == NULL && x->h.entry < AD_SWEPT &&
+             (x->h.flags & AD_TENSOR_WATCHED)) {
+        ad_watch *watch = NULL;
+        for (int n = 0; (watch = ad_watch_find(x->h.tape, x->h.entry, n)) != NULL; n++)
+            if (watch->owner == x->hooks)
+                break;
+        if (watch == NULL)
+            return;
+        watch->is_owned = true;
+    } else
+        return;
+    x->hooks = NULL;
+}
+
+static int tensor_clear(PyObject *self)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    Py_CLEAR(x->grad);
+    Py_CLEAR(x->alias_of);
+    Py_CLEAR(x->dict);
+    if (x->hooks != NULL && x->leaf == NULL && x->h.entry < AD_SWEPT)
+        ad_watch_remove(x->h.tape, x->hooks);
+    Py_CLEAR(x->hooks);
+    return 0;
+}
+
+static void drop_rich(ad_tensor *x)
+{
+    if (PyObject_GC_IsTracked((PyObject *)x))
+        PyObject_GC_UnTrack(x);
+    if (x->weakrefs != NULL)
+        PyObject_ClearWeakRefs((PyObject *)x);
+    hand_over_hooks(x);
+    if (x->leaf != NULL) {
+        ad_leaf *leaf = x->leaf;
+        leaf->handle = NULL;
+        if (leaf->owner == x)
+            leaf->owner = NULL;
+        x->leaf = NULL;
+        x->h.entry = AD_NONE;
+        ad_tape *tape = ad_py_tape();
+        if (tape != NULL)
+            ad_leaf_drop(tape, leaf);
+    }
+    tensor_clear((PyObject *)x);
+    ad_array_drop(x->array);
+    x->array = NULL;
+}
+
+static void tensor_dealloc(PyObject *self)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    const uint32_t rich = AD_TENSOR_ARRAY | AD_TENSOR_ALIAS | AD_TENSOR_LEAF | AD_TENSOR_RICH;
+    if ((x->h.flags & rich) || x->weakrefs != NULL)
+        drop_rich(x);
+    if (x->h.entry < AD_SWEPT)
+        ad_handle_release(&x->h);
+    spares *s = current != NULL ? current->upper : NULL;
+    if (s != NULL && s->n < MAX_SPARE) {
+        x->h.next = s->first;
+        s->first = &x->h;
+        s->n++;
+        return;
+    }
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_Del(x);
+    Py_DECREF(type);
+}
+
+/* ---- Converting -------------------------------------------------------------------------- */
+
+double ad_tensor_scalar(const ad_tensor *x)
+{
+    while (x->h.flags & AD_TENSOR_ALIAS)
+        x = (const ad_tensor *)x->alias_of;
+    return x->array != NULL && x->array->size == 1 ? x->array->data[0] : x->value;
+}
+
+int ad_tensor_requires_grad(const ad_tensor *x)
+{
+    return x->leaf != NULL || x->h.entry != AD_NONE;
+}
+
+int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v)
+{
+    v->scalar = x->array == NULL ? ad_tensor_scalar(x) : 0.0;
+    v->array = x->array;
+    v->entry = AD_NONE;
+    if (!tape->is_recording)
+        return 0;
+    if (x->leaf != NULL) {
+        ad_status status = ad_tape_leaf_entry(tape, x->leaf, v->scalar, x->array != NULL,
+                                              &v->entry);
+        return status == AD_OK ? 0 : ad_py.set_status(tape, status);
+    }
+    v->entry = x->h.entry;
+    if (v->entry < AD_SWEPT && x->h.tape != tape)
+        return ad_py.set_status(tape, AD_THREAD);
+    return 0;
+}
+
+int ad_operand_value(ad_tape *tape, PyObject *o, ad_value *v, ad_array **owned)
+{
+    *owned = NULL;
+    if (ad_tensor_check(o))
+        return ad_tensor_value(tape, (ad_tensor *)o, v) < 0 ? -1 : 1;
+    *v = (ad_value){0.0, NULL, AD_NONE};
+    if (PyFloat_CheckExact(o)) {
+        v->scalar = PyFloat_AS_DOUBLE(o);
+        return 1;
+    }
+    if (PyLong_Check(o)) {
+        v->scalar = PyLong_AsDouble(o);
+        return v->scalar == -1.0 && PyErr_Occurred() ? -1 : 1;
+    }
+    int found = ad_py.to_value(o, v);
+    *owned = v->array;
+    return found;
+}
+
+/* ---- Applying ------------------------------------------------------------------------------ */
+
+static PyObject *wrap_result(ad_tape *tape, ad_value *out, int n_args,
+                             PyObject *const *args)
+{
+    for (int k = 0; k < n_args; k++)
+        if (ad_tensor_check(args[k]))
+            return ad_tensor_wrap(tape, out);
+    return out->array != NULL ? ad_py.to_numpy(out) : PyFloat_FromDouble(out->scalar);
+}
+
+PyObject *ad_py_apply(int op, int n_args, PyObject *const *args)
+{
+    ad_tape *tape = ad_py_tape();
+    if (tape == NULL || ad_py_make_room(tape) < 0)
+        return NULL;
+    ad_value values[AD_MAX_ARITY], out;
+    ad_array *owned[AD_MAX_ARITY] = {NULL};
+    int found = 1, k = 0;
+    for (; k < n_args && found == 1; k++)
+        found = ad_operand_value(tape, args[k], &values[k], &owned[k]);
+    ad_status status = AD_OK;
+    if (found == 1)
+        status = ad_apply(tape, op, n_args, values, NULL, &out);
+    while (k-- > 0)
+        ad_array_drop(owned[k]);
+    if (found == 0)
+        return Py_NewRef(Py_NotImplemented);
+    if (found < 0)
+        return NULL;
+    if (status != AD_OK) {
+        ad_py.set_status(tape, status);
+        return NULL;
+    }
+    return wrap_result(tape, &out, n_args, args);
+}
+
+PyObject *ad_py_apply_attr(int op, PyObject *x, const ad_attr *attr)
+{
+    ad_tape *tape = ad_py_tape();
+    ad_value v, out;
+    if (tape == NULL || ad_py_make_room(tape) < 0 ||
+        ad_tensor_value(tape, (ad_tensor *)x, &v) < 0)
+        return NULL;
+    ad_status status = ad_apply(tape, op, 1, &v, attr, &out);
+    if (status != AD_OK) {
+        ad_py.set_status(tape, status);
+        return NULL;
+    }
+    return ad_tensor_wrap(tape, &out);
+}
+
+/* ---- Leaves and gradients ------------------------------------------------------------------ */
+
+int ad_tensor_set_requires_grad(ad_tensor *x, int requires)
+{
+    if (!requires) {
+        if (x->leaf == NULL)
+            return 0;
+        ad_tape *tape = ad_py_tape();
+        if (tape == NULL)
+            return -1;
+        x->leaf->handle = NULL;
+        x->leaf->owner = NULL;
+        ad_leaf_drop(tape, x->leaf);
+        x->leaf = NULL;
+        x->h.entry = AD_NONE;
+        x->h.flags &= ~(uint32_t)AD_TENSOR_LEAF;
+        return 0;
+    }
+    if (x->leaf != NULL || x->h.entry != AD_NONE)
+        return 0;
+    ad_leaf *leaf = malloc(sizeof *leaf);
+    if (leaf == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *leaf = (ad_leaf){1, &x->h, x};
+    x->leaf = leaf;
+    x->h.flags |= AD_TENSOR_LEAF;
+    return 0;
+}
+
+int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoint,
+                              int creates_graph)
+{
+    ad_value sum = *adjoint;
+    ad_tensor *old = x->grad != NULL && ad_tensor_check(x->grad) ? (ad_tensor *)x->grad
+                                                                 : NULL;
+    if (old != NULL && !creates_graph && !ad_tensor_requires_grad(old) &&
+        !(old->h.flags & AD_TENSOR_ALIAS)) {
+        if (old->array == NULL)
+            old->value += adjoint->scalar;
+        else {
+            ad_array_accumulate(old->array, adjoint->array);
+            old->array->buffer->version++;
+        }
+        return 0;
+    }
+    if (old != NULL) {
+        ad_value pair[2];
+        if (ad_tensor_value(tape, old, &pair[0]) < 0)
+            return -1;
+        pair[1] = *adjoint;
+        ad_status status = ad_apply(tape, AD_OP_ADD, 2, pair, NULL, &sum);
+        if (status != AD_OK)
+            return ad_py.set_status(tape, status);
+    } else if (sum.array != NULL) {
+        /* Others may hold the same array; a gradient is changed in place. */
+        bool is_ours = sum.array->refs == 1 && ad_array_is_private(sum.array);
+        sum.array = is_ours || creates_graph ? ad_array_keep(sum.array)
+                                             : ad_array_copy(sum.array);
+        if (sum.array == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    PyObject *grad = ad_tensor_wrap(tape, &sum);
+    if (grad == NULL)
+        return -1;
+    Py_XSETREF(x->grad, grad);
+    ad_tensor_make_rich(x);
+    return 0;
+}
+
+void ad_tensor_settle(ad_tensor *x)
+{
+    if (x->leaf != NULL || x->h.entry >= AD_SWEPT)
+        return;
+    ad_tape *tape = x->h.tape;
+    const ad_entry *e = &tape->entries[x->h.entry];
+    bool is_freed = e->kind == AD_KIND_FREED;
+    if (e->kind <= AD_KIND_BINARY)
+        is_freed |= tape->entries[e->x].kind == AD_KIND_FREED;
+    if (e->kind == AD_KIND_BINARY)
+        is_freed |= tape->entries[e->u.y].kind == AD_KIND_FREED;
+    if (!is_freed || tape->n_locks > 0)
+        return;
+    x->h.flags = (x->h.flags & 0xffffu) | (uint32_t)e->op << 16;
+    ad_handle_release(&x->h);
+    x->h.entry = AD_SWEPT;
+}
+
+/* ---- Changing in place ------------------------------------------------------------------------ */
+
+static void note_changed(ad_tensor *x)
+{
+    if (x->leaf != NULL)
+        ad_leaf_changed(x->leaf);
+    else if (x->h.entry < AD_SWEPT) {
+        ad_entry *e = &x->h.tape->entries[x->h.entry];
+        if (!(e->flags & AD_FLAG_STALE))
+            x->h.tape->n_stale++;
+        e->flags |= AD_FLAG_STALE;
+    }
+}
+
+static int write_array(ad_tensor *x, ad_value *v)
+{
+    ad_array *a = x->array;
+    if (v->array == NULL)
+        ad_array_fill(a, v->scalar);
+    else if (ad_array_same_shape(a, v->array)) {
+        if (a->size > 0)
+            memmove(a->data, v->array->data, (size_t)a->size * sizeof *a->data);
+    } else {
+        PyErr_Format(PyExc_RuntimeError,
+                     "an in-place operation cannot change the shape of its tensor");
+        return -1;
+    }
+    if (!(x->h.flags & AD_TENSOR_HIDDEN)) {
+        a->buffer->version++;
+        if (x->leaf != NULL)
+            ad_leaf_changed(x->leaf);
+    }
+    return 0;
+}
+
+int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
+{
+    int failed = 0;
+    if (x->array != NULL)
+        failed = write_array(x, v);
+    else if (v->array != NULL && v->array->size != 1) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "an in-place operation cannot give a 0-d tensor %lld elements",
+                     (long long)v->array->size);
+        failed = -1;
+    } else {
+        ad_tensor *real = x;
+        while (real->h.flags & AD_TENSOR_ALIAS) {
+            if (!(x->h.flags & AD_TENSOR_HIDDEN))
+                note_changed(real);
+            real = (ad_tensor *)real->alias_of;
+        }
+        real->value = v->array != NULL ? v->array->data[0] : v->scalar;
+        if (x->h.flags & AD_TENSOR_HIDDEN) {
+            if (real->leaf != NULL) /* the next use records the new value */
+                real->h.entry = AD_NONE;
+        } else
+            note_changed(real);
+    }
+    ad_value_drop(v);
+    if (failed < 0 || v->entry == AD_NONE)
+        return failed;
+    /* The operation becomes x's history. */
+    if (!(tape->entries[v->entry].flags & AD_FLAG_ARRAY))
+        tape->entries[v->entry].flags |= AD_FLAG_INPLACE;
+    if (x->h.entry < AD_SWEPT)
+        ad_handle_unlink(&x->h);
+    ad_handle_link(tape, &x->h, v->entry);
+    return 0;
+}
+
+PyObject *ad_tensor_inplace(int op, PyObject *self, PyObject *other)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    ad_tape *tape = ad_py_tape();
+    if (tape == NULL || ad_py_make_room(tape) < 0)
+        return NULL;
+    if (tape->is_recording && ad_py.before_inplace(self) < 0)
+        return NULL;
+    ad_value args[2], out;
+    ad_array *owned = NULL, *copy = NULL;
+    if (ad_tensor_value(tape, x, &args[0]) < 0)
+        return NULL;
+    int found = ad_operand_value(tape, other, &args[1], &owned);
+    if (found != 1)
+        return found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
+    bool is_recorded = tape->is_recording &&
+                       (args[0].entry != AD_NONE || args[1].entry != AD_NONE);
+    /* What the operation saves of x must survive the change of x. */
+    if (is_recorded && x->array != NULL) {
+        if ((copy = ad_array_copy(x->array)) == NULL) {
+            ad_array_drop(owned);
+            return PyErr_NoMemory();
+        }
+        args[0].array = copy;
+    }
+    ad_status status = ad_apply(tape, op, 2, args, NULL, &out);
+    ad_array_drop(owned);
+    ad_array_drop(copy);
+    if (status != AD_OK) {
+        ad_py.set_status(tape, status);
+        return NULL;
+    }
+    return ad_tensor_assign(tape, x, &out) < 0 ? NULL : Py_NewRef(self);
+}
+
+/* ---- Attributes -------------------------------------------------------------------------------- */
+
+static int tensor_setattro(PyObject *self, PyObject *name, PyObject *value)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    int failed = PyObject_GenericSetAttr(self, name, value);
+    if (!failed && x->dict != NULL && !(x->h.flags & AD_TENSOR_RICH))
+        ad_tensor_make_rich(x);
+    return failed;
+}
+
+static PyObject *get_requires_grad(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(ad_tensor_requires_grad((ad_tensor *)self));
+}
+
+static PyObject *get_is_leaf(PyObject *self, void *closure)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    (void)closure;
+    return PyBool_FromLong(x->leaf != NULL || x->h.entry == AD_NONE);
+}
+
+static PyObject *get_grad(PyObject *self, void *closure)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    (void)closure;
+    if (x->grad != NULL)
+        return Py_NewRef(x->grad);
+    bool is_lost = x->leaf == NULL && x->h.entry != AD_NONE &&
+                   !(x->h.flags & AD_TENSOR_RETAINS);
+    if (is_lost &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "The .grad attribute of a Tensor that is not a leaf Tensor is being "
+                     "accessed. Its .grad attribute won't be populated during "
+                     "autograd.backward(). If you do want the gradient of a non-leaf "
+                     "Tensor, call .retain_grad() on it before backward(); if you meant "
+                     "the leaf, read the leaf's .grad",
+                     1) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static int set_grad(PyObject *self, PyObject *value, void *closure)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    (void)closure;
+    if (value == NULL || value == Py_None) {
+        Py_CLEAR(x->grad);
+        return 0;
+    }
+    if (!ad_tensor_check(value)) {
+        PyErr_Format(PyExc_TypeError, "grad must be a Tensor or None, not %s",
+                     Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    ad_tensor *g = (ad_tensor *)value;
+    bool fits = x->array == NULL ? g->array == NULL
+                                 : g->array != NULL && ad_array_same_shape(x->array, g->array);
+    if (!fits) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "assigned grad has data of a different size; it must have the "
+                        "shape of its tensor");
+        return -1;
+    }
+    Py_XSETREF(x->grad, Py_NewRef(value));
+    ad_tensor_make_rich(x);
+    return 0;
+}
+
+static PyObject *get_dict(PyObject *self, void *closure)
+{
+    ad_tensor_make_rich((ad_tensor *)self); /* the dict may hold anything */
+    return PyObject_GenericGetDict(self, closure);
+}
+
+static PyGetSetDef getset[] = {
+    {"_requires_grad", get_requires_grad, NULL, NULL, NULL},
+    {"is_leaf", get_is_leaf, NULL, "True unless recorded as the result of an operation.",
+     NULL},
+    {"grad", get_grad, set_grad, "Gradient accumulated by backward, or None.", NULL},
+    {"__dict__", get_dict, PyObject_GenericSetDict, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(ad_tensor, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(ad_tensor, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+PyObject *ad_tensor_type_new(void)
+{
+    enum { OWN = 8, MOST = 64 };
+    PyType_Slot slots[OWN + MOST] = {
+        {Py_tp_dealloc, tensor_dealloc},   {Py_tp_traverse, tensor_traverse},
+        {Py_tp_clear, tensor_clear},       {Py_tp_setattro, tensor_setattro},
+        {Py_tp_getset, getset},            {Py_tp_members, members},
+    };
+    int n = 6;
+    for (int i = 0; ad_number_slots[i].slot != 0; i++)
+        slots[n++] = ad_number_slots[i];
+    slots[n] = (PyType_Slot){0, NULL};
+    PyType_Spec spec = {
+        .name = "autodiff.Tensor",
+        .basicsize = sizeof(ad_tensor),
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
+        .slots = slots,
+    };
+    ad_tensor_type = (PyTypeObject *)PyType_FromSpec(&spec);
+    return (PyObject *)ad_tensor_type;
+}

@@ -1,0 +1,126 @@
+/*
+ * _tensor.h - the tensor object: where CPython and the core meet.
+ *
+ * A 0-d tensor keeps its double inline; an n-d one keeps an ad_array. A tensor is
+ * one of
+ *     passive   leaf NULL, entry AD_NONE
+ *     a leaf    leaf set; entry caches its LEAF entry on h.tape, or AD_NONE
+ *     tracked   leaf NULL, entry on h.tape (and on its list), or AD_SWEPT
+ * Only _tensor.c, _number.c and _core.pyx may include this.
+ *
+ * Tensors stay unknown to the cyclic collector until they own something that can
+ * close a cycle (a gradient, hooks, attributes): it would slow graphs down by
+ * several times.
+ */
+#ifndef AD_PY_TENSOR_H
+#define AD_PY_TENSOR_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include "apply.h"
+#include "sweep.h"
+#include "tape.h"
+
+enum {
+    AD_TENSOR_ARRAY = 1,  /* n-d */
+    AD_TENSOR_ALIAS = 2,  /* 0-d whose value is alias_of's */
+    AD_TENSOR_LEAF = 4,
+    AD_TENSOR_RICH = 8,   /* owns grad, hooks, alias_of or dict */
+    AD_TENSOR_HIDDEN = 16, /* made by .data: writes leave no trace */
+    AD_TENSOR_RETAINS = 32, /* retain_grad() */
+    AD_TENSOR_WATCHED = 64, /* its entry has a watch with `hooks` as owner */
+};
+
+typedef struct ad_tensor {
+    PyObject_HEAD
+    ad_handle h;
+    double value;
+    ad_array *array;
+    ad_leaf *leaf;
+    PyObject *grad;
+    PyObject *hooks;    /* see _core.pyx: Hooks */
+    PyObject *alias_of; /* the tensor that detach() or .data was called on */
+    PyObject *dict;
+    PyObject *weakrefs;
+} ad_tensor;
+
+/* What the C files need of the Python layer; filled at import by _core.pyx. */
+typedef struct ad_py_hooks {
+    /* Any other operand (numpy arrays and scalars, nested lists) as a passive
+     * value, new reference. 1: done; 0: not a number of any kind; -1: error. */
+    int (*to_value)(PyObject *object, ad_value *value);
+    PyObject *(*to_numpy)(ad_value *value); /* takes the reference */
+    PyObject *(*compare)(PyObject *a, PyObject *b, int op);
+    PyObject *(*matmul)(PyObject *a, PyObject *b);
+    int (*set_status)(ad_tape *tape, int status); /* raise; always -1 */
+    int (*warn_lost)(const char *what);            /* contract: no silent loss */
+    void (*drop_object)(void *object);
+    uint32_t (*line_id)(void);
+    int (*before_inplace)(PyObject *tensor);
+} ad_py_hooks;
+
+extern ad_py_hooks ad_py;
+extern PyTypeObject *ad_tensor_type;
+
+static inline int ad_tensor_check(PyObject *o)
+{
+    return Py_TYPE(o) == ad_tensor_type;
+}
+
+/* Make the type; `methods` beyond the rows' come from Python. NULL on error. */
+PyObject *ad_tensor_type_new(void);
+
+/* A module-level function for every public name of every row, in a new dict. */
+PyObject *ad_row_functions(void);
+/* Method descriptors likewise, to be set on the type; after ad_row_functions. */
+PyObject *ad_row_methods(void);
+
+/* This thread's tape, made when first asked for; NULL with MemoryError set. */
+ad_tape *ad_py_tape(void);
+
+/* A new tensor; takes v's array reference, also on failure. */
+PyObject *ad_tensor_wrap(ad_tape *tape, ad_value *v);
+
+/* The operand as a value (array borrowed); a leaf gets its entry when the tape
+ * records. -1 with an exception set. Nothing moves on the tape. */
+int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v);
+
+/* Any operand; *owned is an array to drop afterwards, or NULL. 1, 0 (not a
+ * number) or -1. */
+int ad_operand_value(ad_tape *tape, PyObject *o, ad_value *v, ad_array **owned);
+
+/* Room on the tape; call before operands are read. -1 on error. */
+int ad_py_make_room(ad_tape *tape);
+
+/* op(args) for operands of any kind; a float or ndarray when no operand is a
+ * tensor; Py_NotImplemented (new reference) when one is not a number. */
+PyObject *ad_py_apply(int op, int n_args, PyObject *const *args);
+/* The same for a structural op on one tensor. */
+PyObject *ad_py_apply_attr(int op, PyObject *x, const ad_attr *attr);
+
+double ad_tensor_scalar(const ad_tensor *x);
+int ad_tensor_requires_grad(const ad_tensor *x);
+
+/* Make x a leaf that requires grad, or passive again. */
+int ad_tensor_set_requires_grad(ad_tensor *x, int requires);
+
+/* x takes v's value in place (takes v's reference). is_recorded: v has an entry
+ * that becomes x's history. -1 on error. */
+int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v);
+PyObject *ad_tensor_inplace(int op, PyObject *x, PyObject *y);
+
+/* Add an adjoint to x.grad. */
+int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoint,
+                              int creates_graph);
+
+/* After a sweep: a swept root lets go of the tape. */
+void ad_tensor_settle(ad_tensor *x);
+
+/* x now owns something that may close a cycle. */
+void ad_tensor_make_rich(ad_tensor *x);
+
+extern PyType_Slot ad_number_slots[];
+
+#endif

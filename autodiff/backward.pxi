@@ -1,0 +1,358 @@
+# Reverse and tangent sweeps, and functions with a gradient of their own.
+
+cdef object pending_error = None  # raised by Python code inside a sweep
+
+
+cdef ad_status keep_error() noexcept:
+    """Remember the exception being handled until the sweep has wound up."""
+    global pending_error
+    pending_error = sys.exc_info()[1]
+    return AD_CALLBACK
+
+
+cdef object take_callback_error():
+    global pending_error
+    error, pending_error = pending_error, None
+    return error if error is not None else SystemError("an exception was lost")
+
+
+cdef class Capture:
+    """Collects the gradient of one input of autograd.grad."""
+
+    cdef object gradient
+
+
+cdef class Sweep:
+    """What one reverse sweep does with the gradients that it finds."""
+
+    cdef ad_tape *tape
+    cdef bint creates_graph
+    cdef bint accumulates      # into the leaves' .grad
+    cdef dict leaf_captures    # id(leaf tensor) -> Capture
+
+    cdef object tensor_of(self, const ad_value *v):
+        cdef ad_value copy = v[0]
+        if copy.array != NULL:
+            ad_array_keep(copy.array)
+        if not self.creates_graph:
+            copy.entry = AD_NONE
+        return ad_tensor_wrap(self.tape, &copy)
+
+    cdef int give(self, object gradient, ad_value *v) except -1:
+        """Replace v by a tensor's value, new reference."""
+        cdef ad_value new
+        ad_tensor_value(self.tape, as_tensor(gradient), &new)
+        if new.array != NULL:
+            ad_array_keep(new.array)
+        ad_array_drop(v.array)
+        v[0] = new
+        return 0
+
+    cdef int capture(self, Capture capture, object gradient) except -1:
+        if capture.gradient is None:
+            capture.gradient = gradient
+        else:
+            capture.gradient = capture.gradient + gradient
+        return 0
+
+    cdef int leaf(self, ad_leaf *leaf, const ad_value *adjoint) except -1:
+        cdef ad_tensor *t
+        if leaf.handle == NULL:
+            if leaf.owner != NULL:  # hooks of a leaf that is gone
+                (<Hooks>leaf.owner).run(self.tensor_of(adjoint))
+            return 0
+        t = <ad_tensor *>leaf.owner
+        if t.hooks == NULL and self.leaf_captures is None:
+            ad_tensor_accumulate_grad(self.tape, t, adjoint, self.creates_graph)
+            return 0
+        tensor = <object>t
+        gradient = self.tensor_of(adjoint)
+        if t.hooks != NULL:
+            gradient = (<Hooks>t.hooks).run(gradient)
+        if self.leaf_captures is not None:
+            capture = self.leaf_captures.get(id(tensor))
+            if capture is not None:
+                self.capture(capture, gradient)
+            return 0
+        cdef ad_value v
+        ad_tensor_value(self.tape, as_tensor(gradient), &v)
+        ad_tensor_accumulate_grad(self.tape, t, &v, self.creates_graph)
+        return 0
+
+    cdef int watch(self, object owner, ad_value *adjoint) except -1:
+        gradient = self.tensor_of(adjoint)
+        if isinstance(owner, Capture):
+            self.capture(owner, gradient)
+            return 0
+        hooks = <Hooks>owner
+        replaced = hooks.run(gradient)
+        if replaced is not gradient:
+            self.give(replaced, adjoint)
+        tensor = hooks.owner()
+        if hooks.retains and tensor is not None and self.accumulates:
+            ad_tensor_accumulate_grad(self.tape, as_tensor(tensor), adjoint,
+                                      self.creates_graph)
+        return 0
+
+    cdef int custom(self, const ad_node *node, const ad_value *z_bar, ad_value *x_bar,
+                    bint *has_adjoint) except -1:
+        gradients = (<object>node.attr.object).gradients(
+            self.tensor_of(z_bar), [_needs(node, k) for k in range(node.n_args)])
+        cdef ad_array *shape
+        for k in range(node.n_args):
+            gradient = gradients[k]
+            if gradient is None:
+                continue
+            shape = node.args[k].array
+            expected = () if shape == NULL else \
+                tuple([shape.shape[i] for i in range(shape.ndim)])
+            if shape_of(gradient) != expected:
+                raise errors.ShapeError(
+                    f"{(<object>node.attr.object).name()}: gradient {k + 1} has shape "
+                    f"{shape_of(gradient)}, expected {expected}, the shape of its input")
+            self.give(gradient, &x_bar[k])
+            has_adjoint[k] = True
+        return 0
+
+
+cdef object _needs(const ad_node *node, int k):
+    return node.args[k].entry != AD_NONE
+
+
+cdef ad_status on_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint) noexcept:
+    try:
+        (<Sweep>context).leaf(leaf, adjoint)
+        return AD_OK
+    except BaseException:
+        return keep_error()
+
+
+cdef ad_status on_watch(void *context, void *owner, ad_value *adjoint) noexcept:
+    try:
+        (<Sweep>context).watch(<object>owner, adjoint)
+        return AD_OK
+    except BaseException:
+        return keep_error()
+
+
+cdef ad_status on_custom(void *context, const ad_node *node, const ad_value *z_bar,
+                         ad_value *x_bar, bint *has_adjoint) noexcept:
+    try:
+        (<Sweep>context).custom(node, z_bar, x_bar, has_adjoint)
+        return AD_OK
+    except BaseException:
+        return keep_error()
+
+
+cdef ad_status poll(void *context) noexcept:
+    try:
+        PyErr_CheckSignals()
+        return AD_OK
+    except BaseException:
+        return keep_error()
+
+
+# ---- Reverse ---------------------------------------------------------------------------
+
+cdef int seed_value(ad_tape *tape, object root, object seed, ad_value *v) except -1:
+    """The adjoint to start with at a root: 1, or the seed that was given."""
+    cdef ad_tensor *t = as_tensor(root)
+    v.scalar, v.array, v.entry = 1.0, NULL, AD_NONE
+    if seed is None:
+        if t.array == NULL:
+            return 0
+        if t.array.size != 1:
+            raise RuntimeError(
+                f"grad can be implicitly created only for scalar outputs; this one has "
+                f"shape {shape_of(root)}: give gradient= of that shape, or reduce it to "
+                "a scalar first")
+        v.array = ad_array_new(t.array.ndim, t.array.shape)
+        if v.array == NULL:
+            raise MemoryError
+        ad_array_fill(v.array, 1.0)
+        return 0
+    if not ad_tensor_check(seed):
+        raise TypeError(f"gradients can be either Tensors or None, but got "
+                        f"'{type(seed).__name__}'; wrap it: autodiff.tensor(...)")
+    if shape_of(seed) != shape_of(root):
+        raise errors.ShapeError(
+            f"Mismatch in shape: grad_output has a shape of {shape_of(seed)} and output "
+            f"has a shape of {shape_of(root)}; they must be equal")
+    ad_tensor_value(tape, as_tensor(seed), v)
+    if v.array != NULL:
+        ad_array_keep(v.array)
+    return 0
+
+
+def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=None,
+                  bint accumulate=True, bint strict_nan=False, bint check_nan=False):
+    """Sweep from roots (tensors) with seeds (tensors or None).
+
+    Without inputs, gradients accumulate in the leaves' .grad and None is returned;
+    with them, a list with the gradient of each, None where it is not reached.
+    """
+    cdef ad_tape *tape = ad_py_tape()
+    cdef Py_ssize_t k, n = len(roots), n_set = 0
+    cdef ad_sweep how
+    cdef Sweep sweep = Sweep.__new__(Sweep)
+    cdef ad_value *values = NULL
+    cdef uint32_t *entries = NULL
+    cdef list captures = None
+    cdef ad_status status
+    cdef bint was_recording = tape.is_recording
+    sweep.tape = tape
+    sweep.creates_graph = create_graph
+    sweep.accumulates = accumulate
+    memset(&how, 0, sizeof(ad_sweep))
+    how.keeps_graph, how.creates_graph = retain_graph, create_graph
+    how.is_strict, how.checks_nan = strict_nan, check_nan or tape.wants_lines
+    how.context = <void *>sweep
+    how.on_leaf, how.on_watch, how.on_custom, how.poll = on_leaf, on_watch, on_custom, poll
+    values = <ad_value *>calloc(n + 1, sizeof(ad_value))
+    entries = <uint32_t *>calloc(n + 1, sizeof(uint32_t))
+    ad_tape_lock(tape)
+    try:
+        if values == NULL or entries == NULL:
+            raise MemoryError
+        tape.is_recording = True  # leaves that are roots get their entry
+        for k in range(n):
+            entries[k] = root_entry(tape, roots[k])
+            n_set = k + 1
+            seed_value(tape, roots[k], seeds[k], &values[k])
+        tape.is_recording = was_recording
+        if inputs is not None:
+            captures = capture_inputs(tape, sweep, inputs)
+        status = ad_sweep_reverse(tape, n, entries, values, &how)
+        check(tape, status)
+    finally:
+        tape.is_recording = was_recording
+        for k in range(n_set):
+            ad_array_drop(values[k].array)
+        free(values)
+        free(entries)
+        if captures is not None:
+            for capture in captures:
+                ad_watch_remove(tape, <void *>capture)
+        ad_tape_unlock(tape)
+    for k in range(n):
+        ad_tensor_settle(as_tensor(roots[k]))
+    if captures is None:
+        return None
+    return [(<Capture>capture).gradient for capture in captures]
+
+
+cdef uint32_t root_entry(ad_tape *tape, object root) except? 0xffffffff:
+    """The entry to sweep from."""
+    if not ad_tensor_check(root):
+        raise TypeError(f"expected a Tensor to sweep from, got '{type(root).__name__}'")
+    cdef ad_tensor *t = as_tensor(root)
+    cdef ad_value v
+    if not ad_tensor_requires_grad(t):
+        raise RuntimeError(
+            "element 0 of tensors does not require grad and does not have a grad_fn: "
+            "nothing that it was computed from has requires_grad=True, or it was "
+            "computed under no_grad() or from detached values")
+    if t.h.entry == AD_SWEPT:
+        check(tape, AD_FREED)
+    ad_tensor_value(tape, t, &v)
+    return v.entry
+
+
+cdef list capture_inputs(ad_tape *tape, Sweep sweep, inputs):
+    """A Capture for each input: leaves by identity, others by a watch."""
+    cdef ad_tensor *t
+    captures = []
+    sweep.leaf_captures = {}
+    for x in inputs:
+        if not ad_tensor_check(x):
+            raise TypeError(f"inputs must be Tensors, got '{type(x).__name__}'")
+        t = as_tensor(x)
+        if not ad_tensor_requires_grad(t):
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        capture = Capture()
+        if t.leaf != NULL:
+            capture = sweep.leaf_captures.setdefault(id(x), capture)
+        elif t.h.entry < AD_SWEPT:
+            if t.h.tape != tape:
+                check(tape, AD_THREAD)
+            check(tape, ad_watch_add(tape, t.h.entry, <void *>capture))
+        captures.append(capture)
+    return captures
+
+
+def accumulate_grad(x, gradient, bint create_graph=False):
+    """x.grad += gradient."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_value v
+    ad_py_make_room(tape)
+    ad_tensor_value(tape, as_tensor(gradient), &v)
+    ad_tensor_accumulate_grad(tape, as_tensor(x), &v, create_graph)
+
+
+# ---- Tangents -------------------------------------------------------------------------------
+
+def sweep_tangent(outputs, inputs, tangents, bint strict_nan=False):
+    """Tangents of outputs for tangents of inputs, as a list; None: not reached."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef Py_ssize_t k, n_in = len(inputs), n_out = len(outputs)
+    cdef ad_value *seeds = <ad_value *>calloc(n_in + 1, sizeof(ad_value))
+    cdef ad_value *out = <ad_value *>calloc(n_out + 1, sizeof(ad_value))
+    cdef uint32_t *ins = <uint32_t *>calloc(n_in + 1, sizeof(uint32_t))
+    cdef uint32_t *outs = <uint32_t *>calloc(n_out + 1, sizeof(uint32_t))
+    cdef bint *reached = <bint *>calloc(n_out + 1, sizeof(bint))
+    cdef bint was_recording = tape.is_recording
+    ad_tape_lock(tape)
+    try:
+        if seeds == NULL or out == NULL or ins == NULL or outs == NULL or reached == NULL:
+            raise MemoryError
+        tape.is_recording = True
+        for k in range(n_in):
+            ins[k] = root_entry(tape, inputs[k])
+            seed_value(tape, inputs[k], tangents[k], &seeds[k])
+        for k in range(n_out):
+            outs[k] = root_entry(tape, outputs[k])
+        tape.is_recording = was_recording
+        check(tape, ad_sweep_tangent(tape, n_in, ins, seeds, n_out, outs, strict_nan, out,
+                                     reached))
+        return [ad_tensor_wrap(tape, &out[k]) if reached[k] else None
+                for k in range(n_out)]
+    finally:
+        tape.is_recording = was_recording
+        for k in range(n_in):
+            if seeds != NULL:
+                ad_array_drop(seeds[k].array)
+        free(seeds)
+        free(out)
+        free(ins)
+        free(outs)
+        free(reached)
+        ad_tape_unlock(tape)
+
+
+# ---- Custom functions --------------------------------------------------------------------------
+
+def record_custom(function, list inputs, result):
+    """A tensor with the value of `result` (passive), whose gradients come from
+    function.gradients(z_bar, needs) -> a list with one, or None, for each input."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef Py_ssize_t k, n = len(inputs)
+    cdef ad_value *values = <ad_value *>calloc(n + 1, sizeof(ad_value))
+    cdef ad_value out
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    attr.object = <void *>function
+    try:
+        if values == NULL:
+            raise MemoryError
+        ad_py_make_room(tape)
+        for k in range(n):
+            ad_tensor_value(tape, as_tensor(inputs[k]), &values[k])
+        ad_tensor_value(tape, as_tensor(result), &out)
+        out.entry = AD_NONE
+        check(tape, ad_record(tape, AD_OP_CUSTOM, n, values, &attr, &out))
+        Py_INCREF(function)  # the node owns it
+        if out.array != NULL:
+            ad_array_keep(out.array)
+        return ad_tensor_wrap(tape, &out)
+    finally:
+        free(values)

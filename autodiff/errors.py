@@ -1,0 +1,48 @@
+"""The exceptions and warnings of the package, one class for each cause."""
+
+
+class AutodiffError(Exception):
+    """Base class of every error that this package defines."""
+
+
+class ShapeError(AutodiffError, RuntimeError, ValueError):
+    """Shapes do not fit together.
+
+    Failing: ``ad.ones(2, 3) + ad.ones(4)``. Right: extents equal or 1, counted
+    from the last axis: ``ad.ones(2, 3) + ad.ones(3)``.
+    """
+
+
+class GraphError(AutodiffError, RuntimeError):
+    """The recorded graph cannot be swept.
+
+    It was swept before and its values were freed (``retain_graph=True`` keeps
+    them), a saved value was changed in place, or there is no graph at all.
+    """
+
+
+class ThreadError(GraphError):
+    """Values recorded by two threads meet in one operation.
+
+    Each thread records on its own tape. Share leaves, or ``detach()`` first.
+    """
+
+
+class AnomalyError(GraphError):
+    """Under `detect_anomaly`, an operation of the backward sweep made a NaN."""
+
+
+class NotDifferentiableError(AutodiffError, RuntimeError):
+    """The operation has no derivative rule of the kind that was asked for."""
+
+
+class GradientLossWarning(UserWarning):
+    """A value that carries a gradient was converted to a plain number.
+
+    What is computed from the plain number has no gradient. ``.item()``,
+    ``.detach()`` and ``.detach().numpy()`` say that this is meant, and are silent.
+    """
+
+
+class PrecisionWarning(UserWarning):
+    """Another precision was asked for than the one computed in, float64."""

@@ -1,0 +1,393 @@
+# Leaves, hooks, grad_fn, grad mode: what a tensor knows of the graph it is in.
+
+import itertools
+
+
+# ---- Grad mode ---------------------------------------------------------------------
+
+cdef inline void set_plain(ad_tape *tape) noexcept:
+    tape.is_plain = tape.is_recording and not tape.wants_lines
+
+
+def set_recording(bint on):
+    """Turn recording on or off in this thread; returns what it was."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef bint was = tape.is_recording
+    tape.is_recording = on
+    set_plain(tape)
+    return was
+
+
+def is_recording():
+    """Whether operations on tensors that require grad are recorded."""
+    return bool(ad_py_tape().is_recording)
+
+
+def set_lines(bint on):
+    """Note the user's line of each operation (detect_anomaly); returns what it was."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef bint was = tape.wants_lines
+    tape.wants_lines = on
+    set_plain(tape)
+    return was
+
+
+def wants_lines():
+    """Whether lines are noted."""
+    return bool(ad_py_tape().wants_lines)
+
+
+# ---- The user's line ------------------------------------------------------------------
+
+cdef str package_folder = __file__.rpartition("/")[0] or __file__.rpartition("\\")[0]
+cdef dict line_ids = {}
+cdef list line_texts = [None]
+
+
+cdef int frames_inside():
+    """Number of this package's frames on top of the user's."""
+    cdef int n = 0
+    try:
+        frame = sys._getframe(0)
+    except ValueError:
+        return 0
+    while frame is not None and frame.f_code.co_filename.startswith(package_folder):
+        n += 1
+        frame = frame.f_back
+    return n
+
+
+cdef uint32_t line_id() noexcept:
+    """Hook: a number for the user's current file and line; 0 if there is none."""
+    try:
+        frame = sys._getframe(0)
+        while frame is not None and frame.f_code.co_filename.startswith(package_folder):
+            frame = frame.f_back
+        if frame is None:
+            return 0
+        key = (frame.f_code.co_filename, frame.f_lineno)
+        found = line_ids.get(key)
+        if found is None:
+            found = line_ids[key] = len(line_texts)
+            line_texts.append(f'File "{key[0]}", line {key[1]}')
+        return found
+    except BaseException:
+        return 0
+
+
+cdef object entry_line(ad_tape *tape, uint32_t entry):
+    """Where an entry was recorded, or None."""
+    if entry >= tape.n or entry >= tape.cap_lines or tape.lines == NULL:
+        return None
+    return line_texts[tape.lines[entry]]
+
+
+# ---- Requires grad ----------------------------------------------------------------------
+
+def set_requires_grad(x, bint on):
+    """Make x a leaf that requires grad, or a passive tensor again."""
+    cdef ad_tensor *t = as_tensor(x)
+    if not on and t.leaf == NULL and t.h.entry != AD_NONE:
+        raise RuntimeError(
+            "you can only change requires_grad flags of leaf variables. If you want to "
+            "use a computed variable in a subgraph that doesn't require differentiation "
+            "use var_no_grad = var.detach().")
+    ad_tensor_set_requires_grad(t, on)
+
+
+def requires_grad(x):
+    """Whether x carries gradient."""
+    return ad_tensor_requires_grad(as_tensor(x))
+
+
+cdef int before_inplace(object x) noexcept:
+    """Hook: is x allowed to change in place while the tape records?"""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_tensor *real = t
+    try:
+        while real.h.flags & AD_TENSOR_ALIAS:
+            real = <ad_tensor *>real.alias_of
+        if t.leaf != NULL:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place "
+                "operation; update it under no_grad(), or change a .clone() of it")
+        return 0
+    except BaseException:
+        restore()
+        return -1
+
+
+def assign(x, y):
+    """x takes the value of y (a tensor or number of its shape), in place."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_value v
+    cdef ad_array *owned = NULL
+    ad_py_make_room(tape)
+    if tape.is_recording and before_inplace(x) < 0:
+        raise
+    if not ad_operand_value(tape, y, &v, &owned):
+        raise TypeError(f"cannot assign a '{type(y).__name__}' to a tensor; expected a "
+                        "tensor, a real number or an array of real numbers")
+    if v.array != NULL and owned == NULL:
+        ad_array_keep(v.array)
+    ad_tensor_assign(tape, as_tensor(x), &v)
+    return x
+
+
+def alias(x, bint hidden):
+    """A passive tensor that shares x's value (detach; .data if hidden)."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_tensor *a
+    cdef ad_value v
+    v.scalar, v.array, v.entry = 0.0, NULL, AD_NONE
+    if t.array != NULL:
+        v.array = ad_array_share(t.array, t.array.ndim, t.array.shape)
+        if v.array == NULL:
+            raise MemoryError
+    else:
+        v.scalar = ad_tensor_scalar(t)
+    result = ad_tensor_wrap(tape, &v)
+    a = as_tensor(result)
+    if hidden:
+        a.h.flags |= AD_TENSOR_HIDDEN
+    if t.array == NULL:
+        Py_INCREF(x)
+        a.alias_of = <PyObject *>x
+        a.h.flags |= AD_TENSOR_ALIAS
+        ad_tensor_make_rich(a)
+    elif t.leaf != NULL:
+        Py_INCREF(x)
+        a.alias_of = <PyObject *>x
+        ad_tensor_make_rich(a)
+    return result
+
+
+def set_data(x, y):
+    """x.data = y: a new value without a trace."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_tensor *s = as_tensor(y)
+    cdef uint32_t was = t.h.flags
+    cdef ad_value v
+    if t.array != NULL and s.array != NULL:
+        ad_array_keep(s.array)
+        ad_array_drop(t.array)
+        t.array = s.array
+    elif t.array == NULL and s.array == NULL:
+        v.scalar, v.array, v.entry = ad_tensor_scalar(s), NULL, AD_NONE
+        t.h.flags |= AD_TENSOR_HIDDEN
+        ad_tensor_assign(tape, t, &v)
+        t.h.flags = was
+    else:
+        raise RuntimeError("x.data takes a tensor with as many axes as x: 0-d for 0-d, "
+                           "n-d for n-d")
+    if t.leaf != NULL:
+        t.h.entry = AD_NONE
+
+
+# ---- Hooks ----------------------------------------------------------------------------------
+
+cdef class Hooks:
+    """What waits for the gradient of one tensor: functions, and retain_grad.
+
+    Owned by the tensor; by its graph once the tensor is gone.
+    """
+
+    cdef dict functions
+    cdef bint retains
+    cdef object owner  # weak reference to the tensor
+
+    def __init__(self, tensor):
+        import weakref
+        self.functions = {}
+        self.owner = weakref.ref(tensor)
+
+    cdef object run(self, object gradient):
+        """Pass the gradient through the functions; returns what comes out."""
+        for function in list(self.functions.values()):
+            replaced = function(gradient)
+            if replaced is None:
+                continue
+            if not ad_tensor_check(replaced):
+                raise TypeError(f"a hook must return a Tensor or None, not "
+                                f"'{type(replaced).__name__}'")
+            if shape_of(replaced) != shape_of(gradient):
+                raise errors.ShapeError(
+                    f"a hook has changed the shape of the gradient from "
+                    f"{shape_of(gradient)} to {shape_of(replaced)}")
+            gradient = replaced
+        return gradient
+
+
+cdef Hooks hooks_of(object x):
+    """The Hooks of a tensor that requires grad, made when first asked for."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef Hooks hooks
+    if t.hooks != NULL:
+        return <Hooks>t.hooks
+    hooks = Hooks(x)
+    if t.leaf == NULL:
+        if t.h.entry >= AD_SWEPT:
+            return hooks  # its graph is gone: nothing will ever call them
+        check(t.h.tape, ad_watch_add(t.h.tape, t.h.entry, <void *>hooks))
+        t.h.flags |= AD_TENSOR_WATCHED
+    Py_INCREF(hooks)
+    t.hooks = <PyObject *>hooks
+    ad_tensor_make_rich(t)
+    return hooks
+
+
+class RemovableHandle:
+    """Returned by register_hook; `remove()` takes the hook off, also as a context."""
+
+    _ids = itertools.count()
+
+    def __init__(self, functions):
+        self.id = next(self._ids)
+        self._functions = functions
+
+    def remove(self):
+        """Take the hook off; harmless when it is off already."""
+        self._functions.pop(self.id, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.remove()
+
+
+def register_hook(x, function):
+    """Call function(grad) when the gradient of x is known; it may return another."""
+    if not ad_tensor_requires_grad(as_tensor(x)):
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require "
+                           "gradient")
+    if not callable(function):
+        raise TypeError(f"a hook must be callable, got '{type(function).__name__}'")
+    cdef Hooks hooks = hooks_of(x)
+    handle = RemovableHandle(hooks.functions)
+    hooks.functions[handle.id] = function
+    return handle
+
+
+def retain_grad(x):
+    """Let backward() fill x.grad although x is not a leaf."""
+    cdef ad_tensor *t = as_tensor(x)
+    if not ad_tensor_requires_grad(t):
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if t.leaf != NULL:
+        return
+    hooks_of(x).retains = True
+    t.h.flags |= AD_TENSOR_RETAINS
+
+
+def retains_grad(x):
+    """Whether retain_grad() was called on a non-leaf."""
+    return bool(as_tensor(x).h.flags & AD_TENSOR_RETAINS)
+
+
+cdef void drop_object(void *object_) noexcept:
+    """Hook: the tape gives up an object that it owned."""
+    Py_DECREF(<object>object_)
+
+
+# ---- grad_fn -----------------------------------------------------------------------------------
+
+cdef class Node:
+    """An operation of the graph, as grad_fn and next_functions show it."""
+
+    cdef ad_handle pin
+    cdef bint is_pinned
+    cdef int op
+    cdef object leaf
+
+    def __dealloc__(self):
+        if self.is_pinned:
+            ad_pin_release(&self.pin)
+
+    def name(self):
+        """The operation's name, as PyTorch writes it: "MulBackward0"."""
+        if self.leaf is not None:
+            return "AccumulateGrad"
+        if self.is_pinned and self.pin.tape.entries[self.pin.entry].kind == AD_KIND_NODE:
+            if self.op == AD_OP_CUSTOM:
+                node = self.pin.tape.entries[self.pin.entry].u.node
+                return (<object>node.attr.object).name()
+        text = ad_op_name(self.op).decode().lstrip("_")
+        return "".join(part.capitalize() for part in text.split("_")) + "Backward0"
+
+    @property
+    def variable(self):
+        """The leaf tensor, of an AccumulateGrad node."""
+        return self.leaf
+
+    @property
+    def next_functions(self):
+        """((node, 0), ...) of the operands; (None, 0) where one is passive."""
+        if not self.is_pinned:
+            return ()
+        cdef ad_tape *tape = self.pin.tape
+        cdef ad_entry *e = &tape.entries[self.pin.entry]
+        cdef ad_value args[3]
+        cdef int k, n
+        if e.kind == AD_KIND_NODE:
+            operands = [e.u.node.args[k].entry for k in range(e.u.node.n_args)]
+        else:
+            n = ad_entry_args(tape, e, args)
+            operands = [args[k].entry for k in range(n)]
+        return tuple([(node_at(tape, entry), 0) for entry in operands])
+
+    @property
+    def metadata(self):
+        """Where the operation was recorded (under detect_anomaly), and its index."""
+        if not self.is_pinned:
+            return {}
+        return {"line": entry_line(self.pin.tape, self.pin.entry),
+                "entry": self.pin.entry}
+
+    def __repr__(self):
+        return f"<{self.name()}>"
+
+    def __eq__(self, other):
+        if not isinstance(other, Node):
+            return NotImplemented
+        cdef Node b = other
+        if self.leaf is not None or b.leaf is not None:
+            return self.leaf is b.leaf
+        return self is b or (self.is_pinned and b.is_pinned
+                             and self.pin.tape == b.pin.tape
+                             and self.pin.entry == b.pin.entry)
+
+    def __hash__(self):
+        # The entry may move; what stays is the operation.
+        return hash((self.op, id(self.leaf) if self.leaf is not None else 0))
+
+
+cdef object node_at(ad_tape *tape, uint32_t entry):
+    if entry >= AD_SWEPT:
+        return None
+    cdef Node node = Node.__new__(Node)
+    cdef ad_entry *e = &tape.entries[entry]
+    node.op = e.op
+    if e.kind == AD_KIND_LEAF:
+        if e.u.leaf.handle == NULL:
+            return None
+        node.leaf = <object>e.u.leaf.owner
+        return node
+    ad_pin_link(tape, &node.pin, entry)
+    node.is_pinned = True
+    return node
+
+
+def grad_fn(x):
+    """The operation that made x, or None for a leaf."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef Node node
+    if t.leaf != NULL or t.h.entry == AD_NONE:
+        return None
+    if t.h.entry == AD_SWEPT:
+        node = Node.__new__(Node)
+        node.op = t.h.flags >> 16
+        return node
+    return node_at(t.h.tape, t.h.entry)

@@ -1,0 +1,280 @@
+# Operations that move, join and reduce elements. Shapes, strides and indices are
+# checked and made here; NumPy does the index arithmetic, on views and not on data.
+
+
+cdef int axis_of(object axis, int ndim) except -1:
+    """A checked axis, counted from the front."""
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise TypeError(f"an axis must be an integer, got {axis!r}")
+    cdef Py_ssize_t i = axis.__index__()
+    if not -max(ndim, 1) <= i < max(ndim, 1):
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of "
+            f"[{-max(ndim, 1)}, {max(ndim, 1) - 1}], but got {i})")
+    return i + ndim if i < 0 and ndim > 0 else (0 if ndim == 0 else i)
+
+
+cdef ad_array *ghost_of(object shape) except? NULL:
+    """A header without elements; NULL for the shape ()."""
+    cdef int64_t extents[64]
+    cdef int64_t size = 1
+    cdef ad_array *full
+    cdef ad_array *ghost
+    cdef int ndim = len(shape)
+    if ndim == 0:
+        return NULL
+    if ndim > AD_MAX_NDIM:
+        raise ValueError(f"arrays may have {AD_MAX_NDIM} axes at most, got {ndim}")
+    for i in range(ndim):
+        extents[i] = shape[i]
+    # A ghost is made from any header; this one lives just long enough for that.
+    full = <ad_array *>malloc(sizeof(ad_array) + ndim * sizeof(int64_t))
+    if full == NULL:
+        raise MemoryError
+    full.ndim = ndim
+    memcpy(full.shape, extents, ndim * sizeof(int64_t))
+    ghost = ad_array_ghost(full)
+    free(full)
+    if ghost == NULL:
+        raise MemoryError
+    return ghost
+
+
+cdef object apply_shaped(int op, object x, object shape, ad_attr *attr):
+    """op(x) with a result of `shape`."""
+    cdef ad_array *ghost = ghost_of(shape)
+    attr.shape = ghost
+    try:
+        return ad_py_apply_attr(op, x, attr)
+    finally:
+        ad_array_drop(ghost)
+
+
+def reshape(x, tuple shape):
+    """x with the same elements in another shape (sizes agree: checked above)."""
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    return apply_shaped(AD_OP_RESHAPE, x, shape, &attr)
+
+
+def follow_view(x, function):
+    """The elements of x that function(view) shows, `function` being one of NumPy's
+    that return views: slices, transposes, broadcasts, diagonals."""
+    cdef ad_tensor *t = as_tensor(x)
+    if t.array == NULL:
+        base = np.zeros(())
+    else:
+        base = view_of(t.array, True)
+    return take_view(x, base, function(base))
+
+
+cdef object take_view(object x, object base, object view):
+    cdef int64_t strides[64]
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    for i, stride in enumerate(view.strides):
+        strides[i] = stride // 8
+    attr.strides = strides
+    attr.offset = (view.__array_interface__["data"][0]
+                   - base.__array_interface__["data"][0]) // 8
+    if view.size == 0:
+        attr.offset = 0
+    return apply_shaped(AD_OP_STRIDED, x, view.shape, &attr)
+
+
+def get_item(x, key):
+    """x[key] for a key of integers, slices, ... and None."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_attr attr
+    cdef Py_ssize_t i
+    if type(key) is int and t.array != NULL and t.array.ndim == 1:
+        i = key
+        if i < 0:
+            i += t.array.size
+        if not 0 <= i < t.array.size:
+            raise IndexError(f"index {key} is out of bounds for dimension 0 with size "
+                             f"{t.array.size}")
+        memset(&attr, 0, sizeof(ad_attr))
+        attr.offset = i
+        return ad_py_apply_attr(AD_OP_STRIDED, x, &attr)
+    base = view_of(t.array, True) if t.array != NULL else np.zeros(())
+    view = base[key]
+    if not isinstance(view, np.ndarray):  # a full integer index
+        position = np.ravel_multi_index(
+            tuple(k + n if k < 0 else k
+                  for k, n in zip(key if isinstance(key, tuple) else (key,), base.shape)),
+            base.shape)
+        memset(&attr, 0, sizeof(ad_attr))
+        attr.offset = position
+        return ad_py_apply_attr(AD_OP_STRIDED, x, &attr)
+    return take_view(x, base, view)
+
+
+def reduce_axes(x, axes, bint keepdim, str how):
+    """Sum, largest or least ("sum", "max", "min") over axes; None: over all."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_attr attr
+    cdef int64_t strides[64]
+    cdef int64_t stride = 1
+    cdef int i, ndim = 0 if t.array == NULL else t.array.ndim
+    memset(&attr, 0, sizeof(ad_attr))
+    if axes is None:
+        reduced = set(range(ndim))
+    else:
+        given = list(axes) if isinstance(axes, (tuple, list)) else [axes]
+        if not given:
+            given = list(range(ndim))
+        reduced = {axis_of(axis, ndim) for axis in given}
+        if len(reduced) < len(given):
+            raise ValueError(f"an axis appears more than once in {tuple(given)}")
+    if ndim == 0:
+        return ad_py_apply_attr(AD_OP_RESHAPE, x, &attr)
+    shape = []
+    for i in range(ndim - 1, -1, -1):
+        if i in reduced:
+            strides[i] = 0
+            if how != "sum" and t.array.shape[i] == 0:
+                raise ValueError(f"zero-size axis {i} has no {how}; its values are an "
+                                 "empty set")
+            if keepdim:
+                shape.insert(0, 1)
+        else:
+            strides[i] = stride
+            stride *= t.array.shape[i]
+            shape.insert(0, t.array.shape[i])
+    attr.strides = strides
+    attr.reverse = how == "min"
+    return apply_shaped(AD_OP_STRIDED_ADD if how == "sum" else AD_OP_REDUCE_MAX, x,
+                        tuple(shape), &attr)
+
+
+cdef ad_index *index_from(object positions) except NULL:
+    flat = np.ascontiguousarray(positions, dtype=np.int64).ravel()
+    cdef Py_buffer buffer
+    cdef ad_index *index = ad_index_new(flat.size)
+    if index == NULL:
+        raise MemoryError
+    if flat.size > 0:
+        PyObject_GetBuffer(flat, &buffer, PyBUF_SIMPLE)
+        memcpy(index.at, buffer.buf, flat.size * 8)
+        PyBuffer_Release(&buffer)
+    return index
+
+
+def gather(x, positions):
+    """The elements of x at flat `positions` (in range; negative gives 0), in the
+    shape of positions."""
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    attr.index = index_from(positions)
+    try:
+        return apply_shaped(AD_OP_GATHER, x, positions.shape, &attr)
+    finally:
+        ad_index_drop(attr.index)
+
+
+def put(x, positions, y):
+    """A copy of x with y, of as many elements, at distinct flat positions."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    attr.index = index_from(positions)
+    try:
+        return apply_many(AD_OP_PUT, [x, y], &attr)
+    finally:
+        ad_index_drop(attr.index)
+
+
+cdef object apply_many(int op, list operands, ad_attr *attr):
+    """op on several operands, tensors or anything that converts."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef Py_ssize_t k, n = len(operands)
+    cdef ad_value *values
+    cdef ad_array **owned
+    cdef ad_value out
+    ad_py_make_room(tape)
+    values = <ad_value *>calloc(n + 1, sizeof(ad_value))
+    owned = <ad_array **>calloc(n + 1, sizeof(void *))
+    try:
+        if values == NULL or owned == NULL:
+            raise MemoryError
+        for k in range(n):
+            if not ad_operand_value(tape, operands[k], &values[k], &owned[k]):
+                raise TypeError(f"{ad_op_name(op).decode()}: operand {k + 1} is a "
+                                f"'{type(operands[k]).__name__}'; expected a tensor, a "
+                                "real number or an array of real numbers")
+        check(tape, ad_apply(tape, op, n, values, attr, &out))
+        return ad_tensor_wrap(tape, &out)
+    finally:
+        for k in range(n):
+            if owned != NULL:
+                ad_array_drop(owned[k])
+        free(values)
+        free(owned)
+
+
+def cumsum(x, int axis, bint reverse=False):
+    """Running sum along an axis, from its end if reverse."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    if t.array == NULL:
+        return ad_py_apply_attr(AD_OP_RESHAPE, x, &attr)
+    attr.axis = axis_of(axis, t.array.ndim)
+    attr.reverse = reverse
+    return ad_py_apply_attr(AD_OP_CUMSUM, x, &attr)
+
+
+def cat(list tensors, int axis):
+    """Tensors joined along an axis; each has at least one."""
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    attr.axis = axis
+    return apply_many(AD_OP_CAT, tensors, &attr)
+
+
+def matmul(x, y):
+    """Matrix product, batch by batch, of operands with two axes or more."""
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    return apply_many(AD_OP_MATMUL, [x, y], &attr)
+
+
+cdef object matmul_function = None  # set by autodiff.linear: any number of axes
+
+
+def set_matmul(function):
+    """Say what `@` calls."""
+    global matmul_function
+    matmul_function = function
+
+
+cdef PyObject *matmul_slot(object a, object b) noexcept:
+    try:
+        for o in (a, b):
+            if not ad_tensor_check(o) and not isinstance(o, np.ndarray):
+                Py_INCREF(NotImplemented)
+                return <PyObject *>NotImplemented
+        result = matmul_function(a, b)
+        Py_INCREF(result)
+        return <PyObject *>result
+    except BaseException:
+        restore()
+        return NULL
+
+
+cdef bint blas_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
+                      double *c) noexcept:
+    """Hook: NumPy's product for large operands."""
+    try:
+        np.matmul(np.asarray(<double[:m, :k]>a), np.asarray(<double[:k, :n]>b),
+                  out=np.asarray(<double[:m, :n]>c))
+        return True
+    except BaseException:
+        return False
+
+
+def to_inplace(str name, x, y):
+    """x op= y for a row's name, as the operators do it."""
+    cdef bytes key = name.encode()
+    return ad_tensor_inplace(ad_op_find(key, len(key)), x, y)

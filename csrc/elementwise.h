@@ -1,0 +1,22 @@
+/*
+ * elementwise.h - rows of ops.def applied to arrays and scalars that broadcast.
+ */
+#ifndef AD_ELEMENTWISE_H
+#define AD_ELEMENTWISE_H
+
+#include "tape.h"
+
+/* out = op(args), at least one of which is an array. out->array is new. */
+ad_status ad_elementwise_value(ad_message *message, int op, int n_args,
+                               const ad_value *args, ad_value *out);
+
+/*
+ * out = partial_k(args, result) * g by the sweep rule, in the shape of g, which
+ * is the result's. `result` and args that the partial does not read may be
+ * ghosts. out is a new reference.
+ */
+ad_status ad_elementwise_product(int op, int k, int n_args, const ad_value *args,
+                                 const ad_array *result, const ad_array *g,
+                                 bool is_strict, ad_array **out);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * kernel.h - elementwise kernels over contiguous runs, one per row of ops.def.
+ *
+ * A kernel knows nothing of shapes: every pointer is to n elements, those of
+ * operands that a formula does not name may be anything. Which SIMD variant runs
+ * is chosen by the processor at hand.
+ */
+#ifndef AD_KERNEL_H
+#define AD_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* z = op(x, y, w) */
+typedef void (*ad_primal_kernel)(int64_t n, const double *x, const double *y,
+                                 const double *w, double *restrict z);
+
+/* out = partial_k * g, by the sweep rule: 0 where either is exactly 0, unless
+ * is_strict asks for the plain IEEE product. */
+typedef void (*ad_product_kernel)(int64_t n, const double *x, const double *y,
+                                  const double *w, const double *z, const double *g,
+                                  double *restrict out, bool is_strict);
+
+ad_primal_kernel ad_kernel_primal(int op);
+ad_product_kernel ad_kernel_product(int op, int k);
+
+/* c (m, n) += a (m, k) @ b (k, n), all in C order. */
+void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
+                      double *restrict c);
+
+/* Sum of n elements, pairwise: error grows with log n. */
+double ad_kernel_sum(int64_t n, const double *x);
+
+#endif

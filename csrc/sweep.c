@@ -1,0 +1,416 @@
+/*
+ * sweep.c - the reverse sweep.
+ *
+ * Entries wait in the workspace's pending set and are taken from the top; every
+ * operand lies below, so an entry is complete when it is taken. Scalars go
+ * through sweep_scalars, a loop over the compiled formulas; arrays, structure,
+ * watches, graphs of graphs and checks go one entry at a time through
+ * sweep_entry, which works in terms of ad_apply.
+ */
+#include "sweep.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply.h"
+#include "elementary.h"
+#include "rules.h"
+#include "workspace.h"
+
+enum { POLL_EVERY = 1 << 18 };
+
+typedef struct run {
+    ad_tape *tape;
+    ad_workspace *ws;
+    const ad_sweep *sweep;
+    uint32_t word; /* of the pending set, at or above every waiting entry */
+} run;
+
+/* ---- Scalars ------------------------------------------------------------------------ */
+
+#define UNUSED_OPERANDS (void)x, (void)y, (void)z
+
+static inline double partial_x(int op, double x, double y, double z)
+{
+    UNUSED_OPERANDS;
+    switch (op) {
+#define OP1(id, names, value, dx, ...)                                          \
+    case AD_OP_##id: return dx;
+#define OP2(id, names, value, dx, ...)                                          \
+    case AD_OP_##id: return dx;
+#define OP3(id, ...)
+#include "ops.def"
+#undef OP1
+#undef OP2
+    }
+    return 0.0;
+}
+
+static inline double partial_y(int op, double x, double y, double z)
+{
+    UNUSED_OPERANDS;
+    switch (op) {
+#define OP1(id, ...)
+#define OP2(id, names, value, dx, dy, ...)                                      \
+    case AD_OP_##id: return dy;
+#include "ops.def"
+#undef OP1
+#undef OP2
+#undef OP3
+    }
+    return 0.0;
+}
+
+static inline void contribute(ad_workspace *ws, uint32_t i, double p, double g,
+                              bool is_strict)
+{
+    if (is_strict || (p != 0.0 && g != 0.0))
+        ws->adjoint[i].scalar += p * g;
+    ad_pending_add(&ws->pending, i);
+}
+
+/*
+ * Sweep scalar entries until something else comes up. Returns false when nothing
+ * waits any more; else *index is the entry that needs sweep_entry.
+ */
+static bool sweep_scalars(run *r, uint32_t *index, int64_t budget)
+{
+    ad_entry *const entries = r->tape->entries;
+    ad_workspace *const ws = r->ws;
+    const bool is_strict = r->sweep->is_strict, keeps = r->sweep->keeps_graph;
+    const uint8_t *const saves = ad_op_saves();
+    uint32_t i, word = r->word;
+    bool more;
+    while ((more = ad_pending_pop_highest(&ws->pending, &word, &i))) {
+        ad_entry *const e = &entries[i];
+        if (e->kind > AD_KIND_BINARY || e->flags != 0 || --budget < 0)
+            break;
+        const double g = ws->adjoint[i].scalar;
+        ws->adjoint[i].scalar = 0.0;
+        const double x = entries[e->x].value, z = e->value;
+        switch (e->kind) {
+        case AD_KIND_UNARY:
+            contribute(ws, e->x, partial_x(e->op, x, 0.0, z), g, is_strict);
+            break;
+        case AD_KIND_X_CONST:
+            contribute(ws, e->x, partial_x(e->op, x, e->u.constant, z), g, is_strict);
+            break;
+        case AD_KIND_CONST_Y:
+            contribute(ws, e->x, partial_y(e->op, e->u.constant, x, z), g, is_strict);
+            break;
+        case AD_KIND_BINARY: {
+            const double y = entries[e->u.y].value;
+            contribute(ws, e->x, partial_x(e->op, x, y, z), g, is_strict);
+            contribute(ws, e->u.y, partial_y(e->op, x, y, z), g, is_strict);
+            break;
+        }
+        }
+        if (!keeps && (saves[e->op] >> e->kind & 1))
+            e->kind = AD_KIND_FREED;
+    }
+    r->word = word;
+    *index = i;
+    return more;
+}
+
+/* ---- Any entry ------------------------------------------------------------------------ */
+
+int ad_entry_args(const ad_tape *tape, const ad_entry *e, ad_value *args)
+{
+    const ad_value x = {e->kind == AD_KIND_LEAF || e->kind == AD_KIND_FREED ||
+                                e->kind == AD_KIND_NODE
+                            ? 0.0
+                            : tape->entries[e->x].value,
+                        NULL, e->x};
+    switch ((ad_kind)e->kind) {
+    case AD_KIND_UNARY: args[0] = x; return 1;
+    case AD_KIND_X_CONST:
+        args[0] = x;
+        args[1] = (ad_value){e->u.constant, NULL, AD_NONE};
+        return 2;
+    case AD_KIND_CONST_Y:
+        args[0] = (ad_value){e->u.constant, NULL, AD_NONE};
+        args[1] = x;
+        return 2;
+    case AD_KIND_BINARY:
+        args[0] = x;
+        args[1] = (ad_value){tape->entries[e->u.y].value, NULL, e->u.y};
+        return 2;
+    case AD_KIND_NODE:
+        if (ad_op_get(e->op)->n_args == 0)
+            return -1;
+        for (int k = 0; k < e->u.node->n_args; k++) {
+            const ad_arg *a = &e->u.node->args[k];
+            args[k] = (ad_value){a->scalar, a->array, a->entry};
+        }
+        return e->u.node->n_args;
+    case AD_KIND_LEAF:
+    case AD_KIND_FREED: return 0;
+    }
+    return 0;
+}
+
+ad_value ad_entry_result(const ad_entry *e, uint32_t index)
+{
+    ad_array *array = e->kind == AD_KIND_NODE ? e->u.node->result : NULL;
+    return (ad_value){e->value, array, index};
+}
+
+/* Add a contribution to what waits for `entry`. Takes c's reference. */
+static ad_status add_adjoint(run *r, uint32_t entry, ad_value *c)
+{
+    ad_workspace *ws = r->ws;
+    ad_adjoint *slot = &ws->adjoint[entry];
+    const bool is_set = ad_pending_has(&ws->pending, entry);
+    const bool is_array = r->tape->entries[entry].flags & AD_FLAG_ARRAY;
+    ad_value sum = {0.0, NULL, AD_NONE};
+    if (is_set) {
+        sum.scalar = is_array ? 0.0 : slot->scalar;
+        sum.array = is_array ? slot->array : NULL;
+        sum.entry = ws->entry != NULL ? ws->entry[entry] : AD_NONE;
+    }
+    ad_status status = ad_apply_accumulate(r->tape, &sum, is_set, c);
+    if (status != AD_OK)
+        return status;
+    if (is_array)
+        slot->array = sum.array;
+    else
+        slot->scalar = sum.scalar;
+    if (ws->entry != NULL)
+        ws->entry[entry] = sum.entry;
+    ad_pending_add(&ws->pending, entry);
+    return AD_OK;
+}
+
+static ad_value take_adjoint(run *r, uint32_t i)
+{
+    ad_workspace *ws = r->ws;
+    ad_value g = {0.0, NULL, ws->entry != NULL ? ws->entry[i] : AD_NONE};
+    if (r->tape->entries[i].flags & AD_FLAG_ARRAY) {
+        g.array = ws->adjoint[i].array;
+        ws->adjoint[i].array = NULL;
+    } else {
+        g.scalar = ws->adjoint[i].scalar;
+        ws->adjoint[i].scalar = 0.0;
+    }
+    return g;
+}
+
+static bool value_has_nan(const ad_value *v)
+{
+    if (v->array == NULL)
+        return isnan(v->scalar);
+    for (int64_t i = 0; v->array->data != NULL && i < v->array->size; i++)
+        if (isnan(v->array->data[i]))
+            return true;
+    return false;
+}
+
+static ad_status check_nan(run *r, uint32_t i, int k, const ad_value *g,
+                           const ad_value *c)
+{
+    if (!r->sweep->checks_nan || value_has_nan(g) || !value_has_nan(c))
+        return AD_OK;
+    r->tape->failed_entry = i;
+    const ad_entry *e = &r->tape->entries[i];
+    return ad_fail(&r->tape->message, AD_NAN,
+                   "'%s' returned nan values in the gradient of its %s operand",
+                   ad_op_name(e->op), k == 0 ? "1st" : k == 1 ? "2nd" : "3rd or later");
+}
+
+static ad_status sweep_custom(run *r, const ad_node *node, const ad_value *g)
+{
+    int n = node->n_args;
+    ad_value *x_bar = calloc((size_t)n + 1, sizeof *x_bar);
+    bool *has = calloc((size_t)n + 1, sizeof *has);
+    ad_status status = AD_NO_MEMORY;
+    if (x_bar != NULL && has != NULL)
+        status = r->sweep->on_custom(r->sweep->context, node, g, x_bar, has);
+    for (int k = 0; k < n && x_bar != NULL && has != NULL; k++) {
+        bool counts = status == AD_OK && has[k] && node->args[k].entry != AD_NONE;
+        if (counts)
+            status = add_adjoint(r, node->args[k].entry, &x_bar[k]);
+        else if (has[k])
+            ad_value_drop(&x_bar[k]);
+    }
+    free(x_bar);
+    free(has);
+    return status;
+}
+
+static ad_status sweep_structural(run *r, uint32_t i, int op, const ad_node *node,
+                                  const ad_value *g)
+{
+    if (op == AD_OP_CUSTOM)
+        return sweep_custom(r, node, g);
+    ad_status status = AD_OK;
+    for (int k = 0; k < node->n_args && status == AD_OK; k++) {
+        ad_value c;
+        if (node->args[k].entry == AD_NONE)
+            continue;
+        status = ad_rule_adjoint(r->tape, op, node, k, g, &c);
+        if (status == AD_OK)
+            status = check_nan(r, i, k, g, &c);
+        if (status == AD_OK)
+            status = add_adjoint(r, node->args[k].entry, &c);
+    }
+    return status;
+}
+
+static ad_status sweep_elementwise(run *r, uint32_t i, int op, int n_args,
+                                   const ad_value *args, const ad_value *z,
+                                   const ad_value *g)
+{
+    ad_status status = AD_OK;
+    for (int k = 0; k < n_args && status == AD_OK; k++) {
+        ad_value full, c;
+        if (args[k].entry == AD_NONE)
+            continue;
+        status = ad_apply_partial(r->tape, op, k, n_args, args, z, g,
+                                  r->sweep->is_strict, &full);
+        if (status != AD_OK)
+            return status;
+        status = check_nan(r, i, k, g, &full);
+        if (status == AD_OK)
+            status = ad_apply_sum_to(r->tape, &full, args[k].array, &c);
+        ad_value_drop(&full);
+        if (status == AD_OK)
+            status = add_adjoint(r, args[k].entry, &c);
+    }
+    return status;
+}
+
+ad_status ad_entry_check_saved(ad_tape *tape, uint32_t index)
+{
+    const ad_entry *e = &tape->entries[index];
+    const ad_op_info *info = ad_op_get(e->op);
+    ad_value args[AD_MAX_ARITY];
+    if (e->kind >= AD_KIND_LEAF || (e->flags & AD_FLAG_INPLACE))
+        return AD_OK;
+    bool is_stale = false;
+    int n_args = ad_entry_args(tape, e, args);
+    uint8_t uses = 0;
+    for (int k = 0; k < n_args; k++)
+        if (args[k].entry != AD_NONE)
+            uses |= info->uses[k];
+    for (int k = 0; k < n_args; k++)
+        if ((uses >> k & 1) && args[k].array == NULL && args[k].entry != AD_NONE)
+            is_stale |= (tape->entries[args[k].entry].flags & AD_FLAG_STALE) != 0;
+    is_stale |= (uses & AD_USES_Z) && (e->flags & AD_FLAG_STALE) &&
+                !(e->flags & AD_FLAG_ARRAY);
+    if (e->kind == AD_KIND_NODE) {
+        const ad_node *node = e->u.node;
+        for (int k = 0; k < node->n_args; k++)
+            is_stale |= node->args[k].array != NULL && node->args[k].array->buffer &&
+                        node->args[k].array->buffer->version != node->args[k].version;
+        is_stale |= node->result != NULL && node->result->buffer != NULL &&
+                    node->result->buffer->version != node->result_version;
+    }
+    if (!is_stale)
+        return AD_OK;
+    tape->failed_entry = index;
+    return ad_fail(&tape->message, AD_STALE,
+                   "one of the variables needed for gradient computation has been "
+                   "modified by an inplace operation: a value that '%s' saved for its "
+                   "gradient was changed after it was recorded; use an out-of-place "
+                   "operation, or change a .clone()",
+                   ad_op_name(e->op));
+}
+
+static ad_status sweep_entry(run *r, uint32_t i)
+{
+    ad_tape *tape = r->tape;
+    ad_status status = AD_OK;
+    ad_value g = take_adjoint(r, i);
+    if (tape->entries[i].flags & AD_FLAG_WATCHED) {
+        ad_watch *watch;
+        for (int n = 0; status == AD_OK &&
+                        (watch = ad_watch_find(tape, i, n)) != NULL; n++)
+            status = r->sweep->on_watch(r->sweep->context, watch->owner, &g);
+    }
+    const ad_entry e = tape->entries[i]; /* a copy: recording may move the tape */
+    ad_value args[AD_MAX_ARITY];
+    if (status == AD_OK)
+        status = ad_entry_check_saved(tape, i);
+    if (status != AD_OK)
+        ;
+    else if (e.kind == AD_KIND_FREED)
+        status = AD_FREED;
+    else if (e.kind == AD_KIND_LEAF)
+        status = r->sweep->on_leaf(r->sweep->context, e.u.leaf, &g);
+    else {
+        int n_args = ad_entry_args(tape, &e, args);
+        ad_value z = ad_entry_result(&e, i);
+        status = n_args < 0 ? sweep_structural(r, i, e.op, e.u.node, &g)
+                            : sweep_elementwise(r, i, e.op, n_args, args, &z, &g);
+    }
+    if (status == AD_OK && !r->sweep->keeps_graph && ad_entry_saves(&e))
+        ad_entry_release(tape, &tape->entries[i]);
+    ad_value_drop(&g);
+    return status;
+}
+
+/* ---- The sweep ---------------------------------------------------------------------------- */
+
+/* Give up what still waits after a failure. */
+static void drain(run *r)
+{
+    uint32_t i;
+    while (ad_pending_pop_highest(&r->ws->pending, &r->word, &i)) {
+        ad_value g = take_adjoint(r, i);
+        ad_value_drop(&g);
+    }
+}
+
+static ad_status sweep_all(run *r)
+{
+    const bool is_plain = !r->sweep->creates_graph && !r->sweep->checks_nan;
+    int64_t n_slow = 0;
+    uint32_t i;
+    for (;;) {
+        bool more = is_plain && r->tape->n_stale == 0
+                        ? sweep_scalars(r, &i, POLL_EVERY)
+                        : ad_pending_pop_highest(&r->ws->pending, &r->word, &i);
+        if (!more)
+            return AD_OK;
+        ad_status status = sweep_entry(r, i);
+        if (status == AD_OK && (n_slow++ % 1024 == 0 || n_slow < 64) &&
+            r->sweep->poll != NULL)
+            status = r->sweep->poll(r->sweep->context);
+        if (status != AD_OK)
+            return status;
+    }
+}
+
+ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
+                           const ad_value *seeds, const ad_sweep *sweep)
+{
+    uint32_t top = 0;
+    for (int k = 0; k < n; k++)
+        top = entries[k] > top ? entries[k] : top;
+    run r = {.tape = tape, .sweep = sweep, .word = top >> 6};
+    r.ws = ad_workspace_take(tape, top + 1, sweep->creates_graph);
+    if (r.ws == NULL)
+        return AD_NO_MEMORY;
+    const bool was_recording = tape->is_recording, was_plain = tape->is_plain;
+    tape->is_recording = sweep->creates_graph;
+    tape->is_plain = sweep->creates_graph && was_plain;
+    ad_tape_lock(tape);
+    ad_status status = AD_OK;
+    for (int k = 0; k < n && status == AD_OK; k++) {
+        ad_value seed = seeds[k];
+        if (seed.array != NULL)
+            ad_array_keep(seed.array);
+        status = add_adjoint(&r, entries[k], &seed);
+    }
+    if (status == AD_OK)
+        status = sweep_all(&r);
+    if (status != AD_OK)
+        drain(&r);
+    tape->is_recording = was_recording;
+    tape->is_plain = was_plain;
+    ad_workspace_give(tape, r.ws, top - (r.word << 6));
+    ad_tape_unlock(tape);
+    return status;
+}
