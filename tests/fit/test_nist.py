@@ -43,3 +43,7 @@ def test_residual_sum_of_squares_agrees_with_the_reference(problem, start):
 def test_certified_digits_are_met_to_the_last_but_one(problem, start):
     result = _fit(problem, start)
     assert digits(estimates(result, problem), problem["certified"]) >= 9
+
+
+def test_the_digit_count_sees_an_error_of_half_a_permille():
+    assert 3 < digits([1.0, 2.001], [1.0, 2.0]) < 4
