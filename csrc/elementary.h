@@ -71,7 +71,8 @@ static inline double floor_mod(double x, double y)
 /* The C library's cube root and one Newton step with an exact residual. */
 static inline double _cbrt(double x)
 {
-    double scale = fabs(x) < 1e-280 ? 1.2676506002282294e30 : 1.0; /* 2^100: keeps the residual normal */
+    /* 2^100 or 2^-100: keeps the residual normal */
+    double scale = fabs(x) < 1e-280 ? 1.2676506002282294e30 : fabs(x) > 1e280 ? 7.888609052210118e-31 : 1.0;
     double a = x * (scale * scale * scale);
     double t = cbrt(a);
     double c = 134217729.0 * t; /* Veltkamp: t = h + l, halves of 26 bits */
@@ -152,14 +153,14 @@ static inline double _pow_d(double x, double y)
     double tail = (y - (y1 - t)) - (1.0 + t);
     double p = pow(x, y1);
     double size = fabs(p);
-    if (x == 0.0 && y == 0.0)
+    if (y == 0.0 && x == x)
         return 0.0;
     if (size > 1e-290 && size < 1e300)
         return tail == 0.0 ? y * p : y * (p + p * (tail * log(fabs(x))));
-    if (x == 0.0 || x != x || y != y || fabs(x) > 1.7976931348623157e308 || fabs(y) > 1e300 || y == 0.0)
+    if (x == 0.0 || x != x || y != y || fabs(x) > 1.7976931348623157e308 || fabs(y) > 1e300)
         return y * p;
     double half = pow(fabs(x), 0.5 * y1);
-    half = tail == 0.0 ? half : half + half * (0.5 * tail * log(fabs(x)));
+    half = tail == 0.0 || half == 0.0 || half > 1e300 ? half : half + half * (0.5 * tail * log(fabs(x)));
     return p != p ? p : copysign(1.0, p) * ((y * half) * half);
 }
 

@@ -86,6 +86,7 @@ static double lgamma_near_zero(double x)
     ad_dd tail = lgamma_shifted(dd_from(-x), &p);
     ad_dd_sincospi(x, &sine, &cosine);
     ad_dd q = dd_div(dd_mul(PI_DD, p), dd_scale(sine, x));
+    q = q.hi < 0.0 ? dd_neg(q) : q;
     return dd_value(dd_sub(ad_dd_log(q), tail));
 }
 
@@ -101,7 +102,7 @@ double ad_lgamma(double x)
         return -log(-x);
     double sine, cosine;
     ad_sincospi(x, &sine, &cosine);
-    double a = log(PI_DD.hi / (x * sine)), b = lgamma_positive(-x);
+    double a = log(PI_DD.hi / fabs(x * sine)), b = lgamma_positive(-x);
     double z = a - b;
     /* terms of one size cancel; below 1 the rounding of the logarithm's argument shows */
     if (x < -0.5 && (fabs(z) < 1.0 || fabs(z) < 0.6 * fabs(b)))
@@ -131,11 +132,11 @@ double ad_digamma(double x)
         return -1.0 / x;
     if (is_pole(x) || x != x)
         return NAN;
-    double sine, cosine;
-    ad_sincospi(x, &sine, &cosine);
-    double a = digamma_positive(1.0 - x), b = PI_DD.hi * (cosine / sine);
-    double z = a - b;
-    if (fabs(z) < 0.75 * fabs(a)) {
+    /* psi(x) = psi(1 - x) - pi cot(pi r), the cotangent as 1/r - r q */
+    double r = x - rint(x), pole = 1.0 / r;
+    double a = digamma_positive(1.0 - x);
+    double z = (a + r * POLYNOMIAL(COTANGENT, r * r)) - pole;
+    if (fabs(z) < 0.75 * fabs(a) || fabs(z) < 0.75 * fabs(pole)) {
         ad_dd s, c;
         ad_dd_sincospi(x, &s, &c);
         ad_dd psi = digamma_dd(dd_two_sum(1.0, -x));
@@ -155,8 +156,8 @@ static double zeta_positive(int s, double x)
     for (int k = 2; k < s; k++)
         factorial *= k;
     int n = x < 12.0 + s ? (int)(12.0 + s - x) + 1 : 0;
-    double a = x + n, r = 1.0 / a;
-    double power = pow(a, 1.0 - s);
+    ad_dd a = dd_two_sum(x, n);
+    double r = 1.0 / a.hi;
     /* B(2k) s (s + 1) ... (s + 2k - 2)/(2k)! r^(2k - 1) */
     double term = 0.5 * s * r, sum = 0.0;
     double parts[8];
@@ -166,9 +167,17 @@ static double zeta_positive(int s, double x)
     }
     for (int k = 7; k >= 0; k--)
         sum += parts[k];
-    double z = power / (s - 1.0) + power * r * (0.5 + sum);
-    for (int k = n - 1; k >= 0; k--)
-        z += pow(x + k, -(double)s);
+    sum = 1.0 / (s - 1.0) + r * (0.5 + sum);
+    /* the rounding error of a sum x + k counts as often as its power */
+    double half = pow(a.hi, 0.5 * (1.0 - s));
+    if (n == 0)
+        return (factorial * sum * half) * half;
+    double z = sum * (half * half) * (1.0 - (s - 1.0) * a.lo * r);
+    for (int k = n - 1; k >= 0; k--) {
+        ad_dd t = dd_two_sum(x, k);
+        double p = pow(t.hi, -(double)s);
+        z += t.lo == 0.0 ? p : p - p * (s * (t.lo / t.hi));
+    }
     return factorial * z;
 }
 
@@ -227,14 +236,13 @@ static ad_dd cotangent_derivative(int n, ad_dd c)
 /* psi^(n)(1 - x) - (-1)^n psi^(n)(x) = (-1)^n pi^(n+1) cot^(n)(pi x), DLMF 5.15.6. */
 static double polygamma_negative(int n, double x)
 {
-    double sine, cosine;
-    ad_sincospi(x, &sine, &cosine);
+    double d = x - rint(x);
     if (n == 1) {
-        double t = PI_DD.hi / sine;
-        return t * t - zeta_positive(2, 1.0 - x);
+        double pole = 1.0 / d;
+        return pole * pole + (POLYNOMIAL(COSECANT, d * d) - zeta_positive(2, 1.0 - x));
     }
-    if (n > 12 || fabs(sine) < 1e-20) { /* the nearest pole alone: n!/(x + k)^(n+1) */
-        double factorial = 1.0, d = x - rint(x);
+    if (n > 12 || fabs(d) < 1e-20) { /* the nearest pole alone: n!/(x + k)^(n+1) */
+        double factorial = 1.0;
         for (int k = 2; k <= n; k++)
             factorial *= k;
         return (n % 2 == 0 ? -factorial : factorial) * pow(d, -(n + 1.0));

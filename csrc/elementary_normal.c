@@ -75,7 +75,7 @@ double ad_ndtr(double x)
 double ad_log_ndtr(double x)
 {
     if (x < -1.0)
-        return x < -1e8 ? -0.5 * x * x : log(0.5 * erfcx_half(-x)) - 0.5 * x * x;
+        return x < -1e10 ? -0.5 * x * x : log(0.5 * erfcx_half(-x)) - 0.5 * x * x;
     return x > 0.0 ? log1p(-ad_ndtr(-x)) : log(ad_ndtr(x));
 }
 
@@ -99,11 +99,26 @@ static ad_dd mills_dd(double a)
     return sum;
 }
 
-/* phi(x), 0 <= x <= 40. */
+/* phi(x), 0 <= x <= 30. */
 static ad_dd pdf_dd(double x)
 {
-    ad_dd e = ad_dd_exp(dd_scale(dd_two_prod(x, x), -0.25));
-    return dd_mul(dd_mul(e, INV_SQRT_2PI_DD), e);
+    return dd_mul(ad_dd_exp(dd_scale(dd_two_prod(x, x), -0.5)), INV_SQRT_2PI_DD);
+}
+
+/* Derivative n of log Phi at x > 30, which is derivative n - 1 of phi there: a
+ * Hermite polynomial times phi, phi in two factors that do not underflow. */
+static double upper_derivative(int n, double x)
+{
+    if (x > 45.0)
+        return n % 2 == 1 ? 0.0 : -0.0;
+    double e = dd_value(ad_dd_exp(dd_scale(dd_two_prod(x, x), -0.25)));
+    double before = 0.0, here = 1.0;
+    for (int k = 0; k < n - 1; k++) {
+        double next = x * here - k * before;
+        before = here;
+        here = next;
+    }
+    return (n % 2 == 1 ? here : -here) * (INV_SQRT_2PI_DD.hi * e) * e;
 }
 
 /* Derivative n >= 2 of log Phi at x < -12: the asymptotic series
@@ -136,8 +151,8 @@ double ad_log_ndtr_d(double n, double x)
             return _normal_pdf(x) / ad_ndtr(x);
         return x < -1e8 ? -x : 0.7978845608028654 / erfcx_half(-x);
     }
-    if (x > 39.0)
-        return 0.0;
+    if (x > 30.0)
+        return upper_derivative(order, x);
     if (x < -12.0)
         return far_derivative(order, x);
     /* m = phi/Phi satisfies m' = -m h with h = x + m, h' = 1 + m': Leibniz. */

@@ -86,11 +86,14 @@ double ad_sinc_d(double n, double x)
         if (c * t <= 0.0 || fabs(t) < 0.25 * fabs(c) || fabs(c) < 0.25 * fabs(t))
             return (c - t) / x;
     }
-    /* Far out pi x would leave the range of the exact products; the terms in
-     * 1/x beyond the first are then far below the last place. */
-    if (fabs(x) > 1e200) {
-        double even = fmod(n, 2.0);
-        return even == 0.0 ? 0.0 * x : (fmod(n, 4.0) == 1.0 ? 1.0 : -1.0) * pow(PI_DD.hi, n - 1.0) / x;
+    if (fabs(x) < 1e-100) /* two terms of the Taylor series, one of them 0 */
+        return fmod(n, 2.0) == 0.0 ? dd_value(derivative_dd((int)n, 0.0))
+                                   : x * dd_value(derivative_dd((int)n + 1, 0.0));
+    if (fabs(x) > 1e100) { /* an even whole number: the term of order 1/x or 1/x^2 */
+        double turn = fmod(n, 4.0) == 0.0 || fmod(n, 4.0) == 1.0 ? 1.0 : -1.0;
+        double odd = fmod(n, 2.0);
+        double z = turn * pow(PI_DD.hi, n - 2.0 + odd) / x;
+        return odd == 1.0 ? z : n * z / x;
     }
     return dd_value(derivative_dd((int)n, x));
 }

@@ -128,6 +128,14 @@ def gamma_tables(root):
     fit("DIGAMMA_FOUR_UP", tail, 0, 1 / mpf("12.25"),
         "the same in 1/w^2, x >= 4", centre=0, tol=mpf(2) ** -50)
 
+    fit("COTANGENT", lambda s: (1 / mp.sqrt(s) - mp.pi * mp.cot(mp.pi * mp.sqrt(s))) / mp.sqrt(s)
+        if s > mpf("1e-25") else mp.pi**2 / 3, 0, mpf(1) / 4,
+        "(1/r - pi cot(pi r))/r in r^2, |r| <= 1/2", centre=0)
+
+    fit("COSECANT", lambda s: mp.pi**2 / mp.sin(mp.pi * mp.sqrt(s))**2 - 1 / s
+        if s > mpf("1e-25") else mp.pi**2 / 3, 0, mpf(1) / 4,
+        "pi^2/sin(pi r)^2 - 1/r^2 in r^2, |r| <= 1/2", centre=0)
+
 
 def pi_tables():
     def safe(f, limit):
@@ -161,7 +169,7 @@ def normal_tables():
         mp.fsum((-1) ** k * mp.fac2(2 * k - 1) * (s / 2) ** k for k in range(18)) / mp.sqrt(mp.pi),
         0, mpf(1) / 64, "t erfcx(t) in 1/t^2, t >= 8", centre=0)
     pairs("MILLS", [mills(mpf(k) / 2) for k in range(25)], "Mills ratio (1 - Phi(a))/phi(a) at a = 0, 1/2, ..., 12")
-    c = log_ndtr_series(24)
+    c = log_ndtr_series(40)
     print("/* log(1 - s + 3 s^2 - 15 s^3 + ...) in powers of s, from s^1 (from DLMF 7.12.1) */")
     print(f"static const double LOG_MILLS[{len(c)}] = {{\n{lines([float(v) for v in c])}\n}};\n")
 
