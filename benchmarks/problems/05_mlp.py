@@ -105,7 +105,8 @@ def fused_case(count: int) -> Case:
 
     def answer() -> Answer:
         trained = run(CHECKED_STEPS)
-        return _answer([p.detach().T.reshape(-1).tolist() for p in trained])
+        values = [p.detach().T if p.ndim == 2 else p.detach() for p in trained]
+        return _answer([v.reshape(-1).tolist() for v in values])
 
     return Case(run, answer)
 

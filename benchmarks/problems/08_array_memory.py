@@ -61,11 +61,11 @@ def measure(step: Step, peer: str, quick: bool) -> Measures:
     x = lib.tensor(source, requires_grad=True)
     del source
     steps = 2 if quick else STEPS
-    start = time.perf_counter()
+    start = time.process_time()
     with memory.metered() as meter:
         for _ in range(steps):
             result = step(lib, x)
-    elapsed = time.perf_counter() - start
+    elapsed = time.process_time() - start
     return {
         "peak": float(meter.peak),
         "left": float(meter.left),

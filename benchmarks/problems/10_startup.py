@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 from functools import partial
@@ -52,9 +52,12 @@ def measure_numpy(_: bool) -> Measures:
 
 def measure_size(peer: str, _: bool) -> Measures:
     """Return the installed size of the package itself, and of our wheel if built."""
-    files = importlib.metadata.files(peers.PACKAGES[peer] or "") or []
-    paths = (Path(str(f.locate())) for f in files)
-    measures = {"installed": float(sum(p.stat().st_size for p in paths if p.exists()))}
+    spec = importlib.util.find_spec(peers.PACKAGES[peer] or "")
+    assert spec is not None
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    files = [p for f in folders for p in f.rglob("*") if p.is_file()]
+    sizes = [p.stat().st_size for p in files if p.parent.name != "__pycache__"]
+    measures = {"installed": float(sum(sizes))}
     wheels = sorted(DIST.glob("autodiff-*.whl"), key=lambda p: p.stat().st_mtime)
     if peer == "autodiff" and wheels:
         measures["wheel"] = float(wheels[-1].stat().st_size)
