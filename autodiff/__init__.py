@@ -1,1 +1,67 @@
-from autodiff import _core
+"""Exact derivatives of ordinary Python maths, at C speed, in a small package.
+
+>>> import autodiff as ad
+>>> w = ad.tensor(8.0, requires_grad=True)
+>>> loss = (w * 2.0 - 5.0) ** 2
+>>> loss.backward()
+>>> w.grad
+tensor(44.)
+"""
+
+from typing import Any
+
+from autodiff import _core, autograd, errors, functions, tensor as _methods
+from autodiff._core import Tensor, ops, tape_info
+from autodiff.autograd import (
+    Function, backward, detect_anomaly, enable_grad, inference_mode, is_grad_enabled,
+    no_grad, set_detect_anomaly, set_grad_enabled, tangent,
+)  # fmt: skip
+from autodiff.creation import (
+    arange, as_tensor, double, empty, empty_like, eye, float32, float64, from_numpy,
+    full, full_like, linspace, manual_seed, ones, ones_like, rand, rand_like, randn,
+    randn_like, tensor, zeros, zeros_like,
+)  # fmt: skip
+from autodiff.errors import (
+    AnomalyError, AutodiffError, GradientLossWarning, GraphError,
+    NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
+)  # fmt: skip
+from autodiff.functions import (
+    allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isfinite, isinf, isnan, le,
+    lerp, lt, ne, where,
+)  # fmt: skip
+from autodiff.linear import bmm, dot, einsum, matmul, mm, mv, outer
+from autodiff.reduce import (
+    all, amax, amin, any, argmax, argmin, argsort, cumprod, cumsum, log_softmax,
+    logsumexp, max, mean, median, min, norm, prod, softmax, sort, std, sum, var,
+)  # fmt: skip
+from autodiff.shape import (
+    broadcast_to, cat, chunk, concat, concatenate, diag, diagonal, expand, flatten,
+    flip, gather, hstack, index_select, movedim, narrow, pad, permute, ravel, repeat,
+    repeat_interleave, reshape, roll, split, squeeze, stack, swapaxes, t, take,
+    take_along_dim, tile, transpose, tril, triu, unbind, unsqueeze, view, vstack,
+)  # fmt: skip
+
+__version__ = "0.1.0"
+
+# Every elementwise row under every name; some with the options of their relatives.
+globals().update(_core.FUNCTIONS)
+globals().update(functions.OPTIONED)
+
+pi = 3.141592653589793
+e = 2.718281828459045
+inf = float("inf")
+nan = float("nan")
+
+del _methods
+
+
+def __getattr__(name: str) -> Any:
+    if name == "fit":
+        from autodiff.fit import fit
+
+        return fit
+    import difflib
+
+    close = difflib.get_close_matches(name, globals(), 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise AttributeError(f"module 'autodiff' has no attribute {name!r}{hint}")

@@ -146,6 +146,7 @@ cdef extern from "tape.h":
     void ad_tape_lock(ad_tape *tape)
     void ad_tape_unlock(ad_tape *tape)
     ad_status ad_tape_collect(ad_tape *tape, uint32_t start)
+    void ad_handle_release(ad_handle *h)
     void ad_pin_link(ad_tape *tape, ad_handle *pin, uint32_t entry)
     void ad_pin_release(ad_handle *pin)
     ad_status ad_watch_add(ad_tape *tape, uint32_t entry, void *owner)
@@ -187,6 +188,7 @@ cdef extern from "_tensor.h":
         PyObject *grad
         PyObject *hooks
         PyObject *alias_of
+        int64_t version
     ctypedef struct ad_py_hooks:
         int (*to_value)(object o, ad_value *value) noexcept
         PyObject *(*to_numpy)(ad_value *value) noexcept

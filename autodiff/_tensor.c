@@ -471,6 +471,7 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
                 note_changed(real);
             real = (ad_tensor *)real->alias_of;
         }
+        real->version += !(x->h.flags & AD_TENSOR_HIDDEN);
         real->value = v->array != NULL ? v->array->data[0] : v->scalar;
         if (x->h.flags & AD_TENSOR_HIDDEN) {
             if (real->leaf != NULL) /* the next use records the new value */

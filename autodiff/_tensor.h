@@ -44,6 +44,7 @@ typedef struct ad_tensor {
     PyObject *alias_of; /* the tensor that detach() or .data was called on */
     PyObject *dict;
     PyObject *weakrefs;
+    int64_t version; /* of a 0-d value: changes in place so far, from any start */
 } ad_tensor;
 
 /* What the C files need of the Python layer; filled at import by _core.pyx. */

@@ -163,6 +163,16 @@ def alias(x, bint hidden):
     return result
 
 
+def version(x):
+    """How often the value of x was changed in place, counted from any start."""
+    cdef ad_tensor *t = as_tensor(x)
+    if t.array != NULL:
+        return t.array.buffer.version
+    while t.h.flags & AD_TENSOR_ALIAS:
+        t = <ad_tensor *>t.alias_of
+    return t.version
+
+
 def set_data(x, y):
     """x.data = y: a new value without a trace."""
     cdef ad_tape *tape = ad_py_tape()
@@ -391,3 +401,31 @@ def grad_fn(x):
         node.op = t.h.flags >> 16
         return node
     return node_at(t.h.tape, t.h.entry)
+
+
+def cut(x):
+    """Make x a passive tensor: detach_()."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_value v
+    if t.leaf != NULL:
+        ad_tensor_set_requires_grad(t, False)
+    elif t.h.entry == AD_SWEPT:
+        t.h.entry = AD_NONE
+    elif t.h.entry != AD_NONE:
+        if t.hooks != NULL:
+            ad_watch_remove(t.h.tape, t.hooks)
+            Py_DECREF(<object>t.hooks)
+            t.hooks = NULL
+            t.h.flags &= ~<uint32_t>(AD_TENSOR_WATCHED | AD_TENSOR_RETAINS)
+        ad_handle_release(&t.h)
+
+
+def assign_result(x, function):
+    """x becomes function(x), in place, with the function's history."""
+    cdef ad_tape *tape = ad_py_tape()
+    if tape.is_recording and before_inplace(x) < 0:
+        raise
+    if tape.is_recording and ad_tensor_requires_grad(as_tensor(x)):
+        # What the function saves of x must survive the change of x.
+        return assign(x, function(x.clone()))
+    return assign(x, function(x))

@@ -278,3 +278,51 @@ def to_inplace(str name, x, y):
     """x op= y for a row's name, as the operators do it."""
     cdef bytes key = name.encode()
     return ad_tensor_inplace(ad_op_find(key, len(key)), x, y)
+
+
+def put_inplace(x, positions, y):
+    """x changes in place: y, of as many elements, at distinct flat positions."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_tensor *s = as_tensor(y)
+    cdef ad_index *index
+    cdef int64_t k
+    if tape.is_recording and (ad_tensor_requires_grad(t) or ad_tensor_requires_grad(s)):
+        if before_inplace(x) < 0:
+            raise
+        put_recorded(tape, x, positions, y)
+        return
+    if t.array == NULL:
+        if positions.size:
+            assign(x, y)
+        return
+    index = index_from(positions)
+    for k in range(index.size):
+        t.array.data[index.at[k]] = s.value if s.array == NULL else s.array.data[k]
+    ad_index_drop(index)
+    note_write(t)
+
+
+cdef int put_recorded(ad_tape *tape, object x, object positions, object y) except -1:
+    """Record the change on a copy of x, then let x take its value and its history."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_value args[2]
+    cdef ad_value out
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    ad_py_make_room(tape)
+    ad_tensor_value(tape, t, &args[0])
+    ad_tensor_value(tape, as_tensor(y), &args[1])
+    attr.index = index_from(positions)
+    try:
+        check(tape, ad_apply(tape, AD_OP_PUT, 2, args, &attr, &out))
+    finally:
+        ad_index_drop(attr.index)
+    ad_tensor_assign(tape, t, &out)
+    return 0
+
+
+cdef void note_write(ad_tensor *t) noexcept:
+    """The elements of an n-d tensor were written to."""
+    if not t.h.flags & AD_TENSOR_HIDDEN:
+        t.array.buffer.version += 1

@@ -114,13 +114,18 @@ static inline double _sigmoid_d(double x)
 
 static inline double softplus(double x)
 {
-    return (x > 0.0 ? x : 0.0 * x) + log1p(exp(-fabs(x)));
+    return (x > 0.0 ? x : 0.0) + log1p(exp(-fabs(x)));
 }
 
-/* log(x/(1 - x)); about 1/2 through 2x - 1, which is exact there. */
+/* log(x/(1 - x)), as log(1 + v) with v = |2x - 1|/min(x, 1 - x), whose numerator
+ * is exact about 1/2. The scale keeps v finite for the least x. */
 static inline double logit(double x)
 {
-    return x < 0.3 || x > 0.65 ? log(x / (1.0 - x)) : log1p((2.0 * x - 1.0) / (1.0 - x));
+    double m = x < 0.5 ? x + 0.0 : 1.0 - x; /* + 0.0 rids -0 of its sign */
+    double scale = fabs(m) < 1e-300 ? 1.152921504606847e18 : 1.0; /* 2^60 */
+    double v = fabs(2.0 * x - 1.0) / (m * scale);
+    double z = log1p(v) + (scale > 1.0 ? 41.58883083359672 : 0.0);
+    return x < 0.5 ? -z : z;
 }
 
 /* e^x/(e^x + e^y), the weight of x; x - y is used with its rounding error. */
@@ -146,50 +151,44 @@ static inline double logaddexp(double x, double y)
 }
 
 /* y x^(y-1), 0 at (0, 0). The rounding error of y - 1 is carried along, as it
- * would cost a factor log x; extreme powers are taken as a product of halves. */
+ * would cost a factor log x. Where the power nears the ends of the range it is
+ * taken as a product of halves, y between them, so that it does not round twice. */
 static inline double _pow_d(double x, double y)
 {
     double y1 = y - 1.0, t = y1 - y;
     double tail = (y - (y1 - t)) - (1.0 + t);
-    double p = pow(x, y1);
-    double size = fabs(p);
-    if (y == 0.0 && x == x)
-        return 0.0;
-    if (size > 1e-290 && size < 1e300)
-        return tail == 0.0 ? y * p : y * (p + p * (tail * log(fabs(x))));
-    if (x == 0.0 || x != x || y != y || fabs(x) > 1.7976931348623157e308 || fabs(y) > 1e300)
-        return y * p;
-    double half = pow(fabs(x), 0.5 * y1);
-    half = tail == 0.0 || half == 0.0 || half > 1e300 ? half : half + half * (0.5 * tail * log(fabs(x)));
-    return p != p ? p : copysign(1.0, p) * ((y * half) * half);
+    double size = log(fabs(x));
+    int halved = fabs(y1 * size) > 660.0;
+    double p = pow(halved ? fabs(x) : x, halved ? 0.5 * y1 : y1);
+    double more = tail * size * (halved ? 0.5 : 1.0);
+    p = tail == 0.0 || !(fabs(size) < 1000.0 && fabs(y) < 1e300) ? p : p + p * more;
+    double parity = y1 == 2.0 * rint(0.5 * y1) ? 1.0 : y1 == rint(y1) ? -1.0 : x < 0.0 ? NAN : 1.0;
+    double z = halved ? (y * p) * p * (copysign(1.0, x) < 0.0 ? parity : 1.0) : y * p;
+    return y == 0.0 && x == x ? 0.0 : z;
 }
 
-/* x/sqrt(x^2 + y^2), 0 at (0, 0). */
+/* x/sqrt(x^2 + y^2), 0 at (0, 0). Powers of two keep the squares in range. */
 static inline double _hypot_d(double x, double y)
 {
     double a = fabs(x), b = fabs(y), m = a > b ? a : b;
-    double scale = m > 1e150 ? 7.458340731200207e-155 : m < 1e-140 ? 1.3407807929942597e154 : 1.0; /* 2^-512, 2^512 */
-    double u = x * scale, v = y * scale;
-    if (m < 1e-290) { /* 2^512 once more */
-        u *= 1.3407807929942597e154;
-        v *= 1.3407807929942597e154;
-    }
-    if (m > 1.7976931348623157e308)
-        return x != x || y != y ? x + y : a > b ? copysign(1.0, x) : a == b ? copysign(0.7071067811865476, x) : 0.0 * x;
-    return m == 0.0 ? 0.0 : u / sqrt(u * u + v * v);
+    double s = m > 1e150 ? 7.458340731200207e-155 : m < 1e-140 ? 1.3407807929942597e154 : 1.0; /* 2^-512, 2^512 */
+    double s2 = m < 1e-290 ? 1.3407807929942597e154 : 1.0;
+    double u = x * s * s2, v = y * s * s2;
+    double z = u / sqrt(u * u + v * v);
+    z = a > 1.7976931348623157e308 && b <= 1.7976931348623157e308 ? copysign(1.0, x) : z;
+    return a == 0.0 && b == 0.0 ? 0.0 : z;
 }
 
-/* y/(x^2 + y^2), 0 at (0, 0). */
+/* y/(x^2 + y^2), 0 at (0, 0), likewise. */
 static inline double _atan2_d(double x, double y)
 {
     double a = fabs(x), b = fabs(y), m = a > b ? a : b;
-    if (m == 0.0 || m > 1.7976931348623157e308)
-        return x != x || y != y ? x + y : m == 0.0 ? 0.0 : copysign(0.0, y);
-    if (m > 1e-140 && m < 1e150)
-        return y / (x * x + y * y);
-    double s = m > 1.0 ? 7.458340731200207e-155 : 1.3407807929942597e154;
-    double u = x * s, v = y * s;
-    return m < 1e-290 ? (v * s) / ((u * s) * (u * s) + (v * s) * (v * s)) * s * s : v / (u * u + v * v) * s;
+    double s = m > 1e150 ? 7.458340731200207e-155 : m < 1e-140 ? 1.3407807929942597e154 : 1.0;
+    double s2 = m < 1e-290 ? 1.3407807929942597e154 : 1.0;
+    double u = x * s * s2, v = y * s * s2;
+    double z = v / (u * u + v * v) * s * s2;
+    z = b > 1.7976931348623157e308 && x == x ? copysign(0.0, y) : z;
+    return a == 0.0 && b == 0.0 ? 0.0 : z;
 }
 
 #endif /* AD_ELEMENTARY_H */

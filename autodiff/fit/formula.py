@@ -204,7 +204,7 @@ class _Parser:
         if token.text in functions() and not quoted:
             message = (
                 f"{token.text!r} is a function: call it as {token.text}(...), "
-                f"or write `{token.text}` for a column of that name"
+                f"or write `{token.text}` for a name of your own"
             )
             raise self.fail(message, token)
         return self.emit("name", token)

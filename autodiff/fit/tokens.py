@@ -38,7 +38,7 @@ _CURES = {
     "`": "the backquote is not closed",
     "<": "comparisons are not part of the formula language",
     ">": "comparisons are not part of the formula language",
-    "!": "write a factorial with the gamma function, if the engine has it",
+    "!": "a factorial is exp(lgamma(n + 1))",
 }
 _FALLBACK_CURE = "a formula holds numbers, names, + - * / ^ ( ) , and ~"
 

@@ -1,0 +1,334 @@
+"""The methods of Tensor that are written in Python, put on the type at import.
+
+The elementwise rows are methods already, set by the core; here come attributes,
+shapes, reductions, in-place methods, conversion and NumPy's protocols.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from autodiff import (
+    _core,
+    autograd,
+    creation,
+    functions,
+    linear,
+    numpy_protocol,
+    printing,
+    reduce,
+    shape,
+)
+from autodiff._core import FUNCTIONS, Tensor
+from autodiff.errors import GraphError
+
+# ---- Attributes ----------------------------------------------------------------------
+
+
+def _set_requires_grad(x: Tensor, value: bool) -> None:
+    _core.set_requires_grad(x, bool(value))
+
+
+def requires_grad_(x: Tensor, requires_grad: bool = True) -> Tensor:
+    """Let operations on x be recorded from now on (or not); returns x."""
+    _core.set_requires_grad(x, bool(requires_grad))
+    return x
+
+
+def _ndim(x: Tensor) -> int:
+    return len(_core.shape_of(x))
+
+
+def _set_data(x: Tensor, value: Any) -> None:
+    _core.set_data(x, creation.as_tensor(value).detach())
+
+
+def _transposed(x: Tensor) -> Tensor:
+    return shape.transpose(x)
+
+
+def _matrix_transposed(x: Tensor) -> Tensor:
+    return shape.swapaxes(x, -1, -2)
+
+
+ATTRIBUTES: dict[str, Any] = {
+    "requires_grad": property(
+        _core.requires_grad,
+        _set_requires_grad,
+        doc="Whether x carries gradient; may be set on leaves.",
+    ),
+    "grad_fn": property(_core.grad_fn, doc="The operation that made x, or None."),
+    "retains_grad": property(_core.retains_grad, doc="Whether retain_grad() was called."),
+    "shape": property(_core.shape_of, doc="Extents, a tuple of ints."),
+    "ndim": property(_ndim, doc="Number of axes."),
+    "dtype": property(lambda x: creation.float64, doc="float64, always."),
+    "device": property(lambda x: "cpu", doc="'cpu', always."),
+    "data": property(
+        lambda x: _core.alias(x, True),
+        _set_data,
+        doc="x without its graph; writes to it change x and leave no trace.",
+    ),
+    "_version": property(_core.version, doc="Changes in place so far."),
+    "T": property(_transposed, doc="x with its axes reversed."),
+    "mT": property(_matrix_transposed, doc="x with its last two axes swapped."),
+}
+
+# ---- Graph ------------------------------------------------------------------------------
+
+
+def backward(
+    x: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+    *,
+    strict_nan: bool = False,
+) -> None:
+    """Accumulate the gradients of x in its leaves; see `autodiff.backward`."""
+    if gradient is None and inputs is None:
+        retain = create_graph if retain_graph is None else retain_graph
+        _core.sweep_reverse(
+            (x,), (None,), retain, create_graph, strict_nan=strict_nan
+        )
+        return
+    autograd.backward(
+        x, gradient, retain_graph, create_graph, inputs, strict_nan=strict_nan
+    )
+
+
+def detach(x: Tensor) -> Tensor:
+    """Return x's value without its graph; in-place changes show in both."""
+    return _core.alias(x, False)
+
+
+def detach_(x: Tensor) -> Tensor:
+    """Cut x itself off its graph; returns x."""
+    _core.cut(x)
+    return x
+
+
+def clone(x: Tensor) -> Tensor:
+    """Return a copy of x with its own memory, through which gradients pass."""
+    return _core.follow_view(x, lambda v: v)
+
+
+def zero_grad(x: Tensor, set_to_none: bool = True) -> None:
+    """Forget x.grad, or fill it with zeros."""
+    if set_to_none:
+        x.grad = None
+    elif x.grad is not None:
+        x.grad.detach_().zero_()
+
+
+# ---- Conversion ----------------------------------------------------------------------------
+
+
+def numpy(x: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
+    """Return the values as an array; of an n-d tensor, sharing its memory."""
+    if x.requires_grad and not force:
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use "
+            "tensor.detach().numpy() instead."
+        )
+    return _core.to_array(x)  # type: ignore[no-any-return]
+
+
+def tolist(x: Tensor) -> Any:
+    """Return the values as nested lists of floats; of a 0-d tensor, a float."""
+    return np.asarray(_core.values_of(x)).tolist()
+
+
+def _length(x: Tensor) -> int:
+    extents = _core.shape_of(x)
+    if not extents:
+        raise TypeError("len() of a 0-d tensor")
+    return int(extents[0])
+
+
+def _iterate(x: Tensor) -> Iterator[Tensor]:
+    extents = _core.shape_of(x)
+    if not extents:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(shape.unbind(x))
+
+
+def _contains(x: Tensor, value: Any) -> bool:
+    return bool(np.any(np.asarray(_core.values_of(x)) == _core.values_of(value)))
+
+
+def _index(x: Tensor) -> int:
+    value = _core.item(x)
+    if x.ndim or value != int(value):
+        raise TypeError(
+            "only a 0-d tensor with a whole value can be used as an index; it is a "
+            "float64, use int(x.item())"
+        )
+    if x.requires_grad:
+        _core.warn_gradient_loss("use as an index")
+    return int(value)
+
+
+def _complex(x: Tensor) -> complex:
+    return complex(float(x))
+
+
+def _copy(x: Tensor) -> Tensor:
+    return x.clone() if not x.is_leaf else _rebuild(_core.to_array(x), x.requires_grad)
+
+
+def _deepcopy(x: Tensor, memo: dict[int, Any]) -> Tensor:
+    if not x.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the "
+            "deepcopy protocol at the moment; use .detach() or .clone()"
+        )
+    new = _rebuild(_core.to_array(x), x.requires_grad)
+    memo[id(x)] = new
+    if x.requires_grad and x.grad is not None:
+        new.grad = copy.deepcopy(x.grad, memo)
+    return new
+
+
+def _rebuild(values: Any, requires_grad: bool) -> Tensor:
+    x = _core.from_array(values)
+    if requires_grad:
+        _core.set_requires_grad(x, True)
+    return x
+
+
+def _reduce(x: Tensor, protocol: Any = None) -> Any:
+    if not x.is_leaf:
+        raise GraphError(
+            "a tensor with a graph cannot be pickled: the graph lives in this process; "
+            "pickle x.detach(), or the leaves"
+        )
+    return _rebuild, (np.array(_core.values_of(x)), bool(x.requires_grad))
+
+
+# ---- In place ---------------------------------------------------------------------------------
+
+
+def _inplace(name: str) -> Callable[..., Tensor]:
+    def method(x: Tensor, y: Any, *, alpha: float = 1, value: float = 1) -> Tensor:
+        return _core.to_inplace(name, x, y if alpha == 1 else alpha * y)  # type: ignore[no-any-return]
+
+    method.__name__ = name + "_"
+    method.__doc__ = f"x becomes {name}(x, y), in place; returns x."
+    return method
+
+
+def _inplace_unary(name: str) -> Callable[..., Tensor]:
+    function = FUNCTIONS[name]
+
+    def method(x: Tensor) -> Tensor:
+        return _core.assign_result(x, function)  # type: ignore[no-any-return]
+
+    method.__name__ = name + "_"
+    method.__doc__ = f"x becomes {name}(x), in place; returns x."
+    return method
+
+
+def copy_(x: Tensor, source: Any) -> Tensor:
+    """x takes the values of source (broadcast to its shape), in place; returns x."""
+    source = creation.as_tensor(source)
+    if source.shape != x.shape:
+        source = shape.broadcast_to(source, x.shape)
+    return _core.assign(x, source)  # type: ignore[no-any-return]
+
+
+def fill_(x: Tensor, value: Any) -> Tensor:
+    """Every element of x becomes value, in place; returns x."""
+    return copy_(x, value)
+
+
+def zero_(x: Tensor) -> Tensor:
+    """Every element of x becomes 0, in place; returns x."""
+    return copy_(x, 0.0)
+
+
+def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """x is limited to [min, max], in place; returns x."""
+    return _core.assign_result(x, lambda v: functions.clip(v, min, max))  # type: ignore[no-any-return]
+
+
+# ---- On the type ----------------------------------------------------------------------------------
+
+
+def _from_rows(name: str) -> Callable[..., Any]:
+    """A method that calls a function with options."""
+    return functions.OPTIONED[name]
+
+
+def _same(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Return x: it is on the CPU, in float64, contiguous, already."""
+    for arg in (*args, *kwargs.values()):
+        if str(arg) == "cpu" or isinstance(arg, (bool, Tensor)):
+            continue
+        creation.check_dtype(arg)
+    return x
+
+
+def _where_method(x: Tensor, condition: Any, other: Any) -> Any:
+    """Return x where condition holds, else other."""
+    return functions.where(condition, x, other)
+
+
+_SHAPE = (
+    "reshape view flatten ravel squeeze unsqueeze expand broadcast_to permute transpose "
+    "t swapaxes movedim flip diagonal narrow roll repeat tile repeat_interleave take "
+    "index_select take_along_dim gather diag triu tril split chunk unbind"
+)
+_REDUCE = (
+    "sum mean max min amax amin argmax argmin any all prod cumprod cumsum var std norm "
+    "logsumexp softmax log_softmax argsort sort median"
+)
+_LINEAR = "matmul mm bmm mv dot outer"
+_FUNCTIONS = "isnan isinf isfinite allclose equal eq ne lt le gt ge lerp"
+
+METHODS: dict[str, Any] = {
+    **{name: getattr(shape, name) for name in _SHAPE.split()},
+    **{name: getattr(reduce, name) for name in _REDUCE.split()},
+    **{name: getattr(linear, name) for name in _LINEAR.split()},
+    **{name: getattr(functions, name) for name in _FUNCTIONS.split()},
+    **{name: _from_rows(name) for name in functions.OPTIONED},
+    "where": _where_method,
+    "backward": backward, "detach": detach, "detach_": detach_, "clone": clone,
+    "zero_grad": zero_grad, "requires_grad_": requires_grad_,
+    "register_hook": _core.register_hook, "retain_grad": _core.retain_grad,
+    "item": _core.item, "numpy": numpy, "tolist": tolist,
+    "size": lambda x, dim=None: x.shape if dim is None else x.shape[dim],
+    "dim": _ndim, "numel": _core.size_of, "nelement": _core.size_of,
+    "view_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
+    "reshape_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
+    "expand_as": lambda x, y: shape.broadcast_to(x, tuple(y.shape)),
+    "contiguous": _same, "cpu": _same, "double": _same, "to": _same,
+    "float": lambda x: _same(x, "float32"), "type": _same,
+    "is_contiguous": lambda x: True,
+    "new_zeros": lambda x, *size, **kw: creation.zeros(*size, **kw),
+    "new_ones": lambda x, *size, **kw: creation.ones(*size, **kw),
+    "add_": _inplace("add"), "sub_": _inplace("sub"), "mul_": _inplace("mul"),
+    "div_": _inplace("div"), "pow_": _inplace("pow"),
+    **{f"{name}_": _inplace_unary(name) for name in
+       ("neg", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "abs",
+        "square", "reciprocal", "floor", "ceil", "round")},
+    "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
+    "__getitem__": shape.get_item, "__setitem__": shape.set_item,
+    "__len__": _length, "__iter__": _iterate, "__contains__": _contains,
+    "__index__": _index, "__complex__": _complex,
+    "__repr__": printing.to_text, "__str__": printing.to_text,
+    "__format__": printing.to_format,
+    "__copy__": _copy, "__deepcopy__": _deepcopy, "__reduce_ex__": _reduce,
+    "__array__": numpy_protocol.array,
+    "__array_ufunc__": numpy_protocol.array_ufunc,
+    "__array_function__": numpy_protocol.array_function,
+    "__array_priority__": 1000,
+}  # fmt: skip
+
+for _name, _value in {**METHODS, **ATTRIBUTES}.items():
+    setattr(Tensor, _name, _value)
+Tensor.__module__ = "autodiff"
