@@ -50,20 +50,29 @@ static inline bool as_constant(PyObject *o, double *c)
 }
 
 static inline PyObject *append(ad_tape *tape, double z, int op, int kind, uint32_t x,
-                               const void *u)
+                               uint64_t u)
 {
+    ad_tensor *result = ad_tensor_spare(tape);
+    if (result == NULL)
+        return NULL;
     ad_entry *e = &tape->entries[tape->n];
     e->value = z;
-    memcpy(&e->u, u, sizeof e->u);
+    memcpy(&e->u, &u, sizeof u);
     e->x = x;
     e->op = (uint16_t)op;
     e->kind = (uint8_t)kind;
     e->flags = 0;
-    ad_value v = {z, NULL, tape->n};
-    PyObject *result = ad_tensor_wrap(tape, &v);
-    if (result != NULL)
-        tape->n++;
-    return result;
+    result->value = z;
+    result->h.flags = 0;
+    ad_handle_link(tape, &result->h, tape->n++);
+    return (PyObject *)result;
+}
+
+static inline uint64_t bits_of(double c)
+{
+    uint64_t u;
+    memcpy(&u, &c, sizeof u);
+    return u;
 }
 
 #define ENTRY(o) (((ad_tensor *)(o))->h.entry)
@@ -75,38 +84,36 @@ static inline PyObject *append(ad_tape *tape, double z, int op, int kind, uint32
 #define OP1(id, names, formula, ...)                                            \
     static PyObject *row_##id(PyObject *a)                                      \
     {                                                                           \
-        ad_tape *tape = ad_py_tape();                                           \
+        ad_tape *tape = ad_current_tape;                                        \
         if (tape != NULL && is_plain(a, tape) && open_tape(tape)) {             \
-            static const uint64_t none = 0;                                     \
             const double x = VALUE_AT(tape, a);                                 \
             return append(tape, formula, AD_OP_##id, AD_KIND_UNARY, ENTRY(a),   \
-                          &none);                                               \
+                          0);                                                   \
         }                                                                       \
         return ad_py_apply(AD_OP_##id, 1, &a);                                  \
     }
 #define OP2(id, names, formula, ...)                                            \
     static PyObject *row_##id(PyObject *a, PyObject *b)                         \
     {                                                                           \
-        ad_tape *tape = ad_py_tape();                                           \
+        ad_tape *tape = ad_current_tape;                                        \
         if (tape != NULL && open_tape(tape)) {                                  \
             double c;                                                           \
             if (is_plain(a, tape)) {                                            \
                 const double x = VALUE_AT(tape, a);                             \
                 if (is_plain(b, tape)) {                                        \
                     const double y = VALUE_AT(tape, b);                         \
-                    const uint64_t u = ENTRY(b);                                \
                     return append(tape, formula, AD_OP_##id, AD_KIND_BINARY,    \
-                                  ENTRY(a), &u);                                \
+                                  ENTRY(a), ENTRY(b));                          \
                 }                                                               \
                 if (as_constant(b, &c)) {                                       \
                     const double y = c;                                         \
                     return append(tape, formula, AD_OP_##id, AD_KIND_X_CONST,   \
-                                  ENTRY(a), &c);                                \
+                                  ENTRY(a), bits_of(c));                        \
                 }                                                               \
             } else if (is_plain(b, tape) && as_constant(a, &c)) {               \
                 const double x = c, y = VALUE_AT(tape, b);                      \
                 return append(tape, formula, AD_OP_##id, AD_KIND_CONST_Y,       \
-                              ENTRY(b), &c);                                    \
+                              ENTRY(b), bits_of(c));                            \
             }                                                                   \
         }                                                                       \
         PyObject *args[] = {a, b};                                              \

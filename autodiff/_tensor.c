@@ -7,46 +7,28 @@
 #include <stddef.h>
 #include <string.h>
 
-#if defined(__GNUC__) && defined(__ELF__)
-#define AD_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
-#elif defined(_MSC_VER)
-#define AD_THREAD_LOCAL __declspec(thread)
-#else
-#define AD_THREAD_LOCAL _Thread_local
-#endif
-
 enum { MAX_SPARE = 1024 };
 
 ad_py_hooks ad_py;
 PyTypeObject *ad_tensor_type;
 
-static AD_THREAD_LOCAL ad_tape *current;
+AD_THREAD_LOCAL ad_tape *ad_current_tape;
 
 /* ---- The thread's tape -------------------------------------------------------------- */
-
-/* Spare tensor objects of a thread, strung on h.next; each holds its reference to
- * the type. */
-typedef struct spares {
-    ad_handle *first;
-    int n;
-} spares;
-
-#define TENSOR_OF(handle) ((ad_tensor *)((char *)(handle) - offsetof(ad_tensor, h)))
 
 static void forget_tape(PyObject *capsule)
 {
     ad_tape *tape = PyCapsule_GetPointer(capsule, NULL);
-    spares *s = tape->upper;
-    tape->upper = NULL;
+    ad_spares *s = tape->upper;
     while (s->first != NULL) {
-        ad_tensor *x = TENSOR_OF(s->first);
+        ad_tensor *x = AD_TENSOR_OF(s->first);
         s->first = s->first->next;
         PyObject_GC_Del(x);
         Py_DECREF(ad_tensor_type);
     }
     PyMem_Free(s);
-    if (current == tape)
-        current = NULL;
+    if (ad_current_tape == tape)
+        ad_current_tape = NULL;
     ad_tape_abandon(tape);
 }
 
@@ -55,7 +37,7 @@ static ad_tape *make_tape(void)
 {
     PyObject *dict = PyThreadState_GetDict();
     ad_tape *tape = ad_tape_new();
-    spares *s = PyMem_Calloc(1, sizeof *s);
+    ad_spares *s = PyMem_Calloc(1, sizeof *s);
     if (dict == NULL || tape == NULL || s == NULL) {
         PyMem_Free(s);
         if (tape != NULL)
@@ -76,12 +58,12 @@ static ad_tape *make_tape(void)
     Py_DECREF(capsule); /* on failure this frees the tape */
     if (failed)
         return NULL;
-    return current = tape;
+    return ad_current_tape = tape;
 }
 
 ad_tape *ad_py_tape(void)
 {
-    return current != NULL ? current : make_tape();
+    return ad_current_tape != NULL ? ad_current_tape : make_tape();
 }
 
 int ad_py_make_room(ad_tape *tape)
@@ -94,38 +76,26 @@ int ad_py_make_room(ad_tape *tape)
 
 /* ---- Making and dropping --------------------------------------------------------------- */
 
-static ad_tensor *new_object(ad_tape *tape)
+ad_tensor *ad_tensor_alloc(void)
 {
-    spares *s = tape->upper;
-    ad_tensor *x;
-    if (s != NULL && s->first != NULL) {
-        x = TENSOR_OF(s->first);
-        s->first = s->first->next;
-        s->n--;
-        _Py_NewReference((PyObject *)x);
-    } else {
-        x = PyObject_GC_New(ad_tensor, ad_tensor_type);
-        if (x == NULL)
-            return NULL;
+    ad_tensor *x = PyObject_GC_New(ad_tensor, ad_tensor_type);
+    if (x != NULL)
         memset((char *)x + offsetof(ad_tensor, h), 0, sizeof *x - offsetof(ad_tensor, h));
-    }
-    x->h.entry = AD_NONE;
-    x->h.tape = tape;
-    x->h.flags = 0;
     return x;
 }
 
 PyObject *ad_tensor_wrap(ad_tape *tape, ad_value *v)
 {
-    ad_tensor *x = new_object(tape);
+    ad_tensor *x = ad_tensor_spare(tape);
     if (x == NULL) {
         ad_value_drop(v);
         return NULL;
     }
     x->value = v->scalar;
     x->array = v->array;
-    if (v->array != NULL)
-        x->h.flags = AD_TENSOR_ARRAY;
+    x->h.tape = tape;
+    x->h.entry = AD_NONE;
+    x->h.flags = v->array != NULL ? AD_TENSOR_ARRAY : 0;
     if (v->entry != AD_NONE)
         ad_handle_link(tape, &x->h, v->entry);
     return (PyObject *)x;
@@ -213,7 +183,7 @@ static void tensor_dealloc(PyObject *self)
         drop_rich(x);
     if (x->h.entry < AD_SWEPT)
         ad_handle_release(&x->h);
-    spares *s = current != NULL ? current->upper : NULL;
+    ad_spares *s = ad_current_tape != NULL ? ad_current_tape->upper : NULL;
     if (s != NULL && s->n < MAX_SPARE) {
         x->h.next = s->first;
         s->first = &x->h;

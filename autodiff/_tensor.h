@@ -78,8 +78,47 @@ PyObject *ad_row_functions(void);
 /* Method descriptors likewise, to be set on the type; after ad_row_functions. */
 PyObject *ad_row_methods(void);
 
+#if defined(__GNUC__) && defined(__ELF__)
+#define AD_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+#elif defined(_MSC_VER)
+#define AD_THREAD_LOCAL __declspec(thread)
+#else
+#define AD_THREAD_LOCAL _Thread_local
+#endif
+
+/* This thread's tape, or NULL as long as it has none. */
+extern AD_THREAD_LOCAL ad_tape *ad_current_tape;
+
 /* This thread's tape, made when first asked for; NULL with MemoryError set. */
 ad_tape *ad_py_tape(void);
+
+/* Spare tensor objects of a thread, strung on h.next; each holds its reference to
+ * the type. A tape's `upper` points to it. */
+typedef struct ad_spares {
+    ad_handle *first;
+    int n;
+} ad_spares;
+
+#define AD_TENSOR_OF(handle) ((ad_tensor *)((char *)(handle) - offsetof(ad_tensor, h)))
+
+/* An object with every field but `h` and `value` as a plain 0-d tensor has them. */
+ad_tensor *ad_tensor_alloc(void);
+
+static inline ad_tensor *ad_tensor_spare(ad_tape *tape)
+{
+    ad_spares *s = (ad_spares *)tape->upper;
+    if (s->first == NULL)
+        return ad_tensor_alloc();
+    ad_tensor *x = AD_TENSOR_OF(s->first);
+    s->first = s->first->next;
+    s->n--;
+#ifdef Py_REF_DEBUG
+    _Py_NewReference((PyObject *)x);
+#else
+    Py_SET_REFCNT((PyObject *)x, 1);
+#endif
+    return x;
+}
 
 /* A new tensor; takes v's array reference, also on failure. */
 PyObject *ad_tensor_wrap(ad_tape *tape, ad_value *v);

@@ -47,6 +47,48 @@ static inline bool ad_pending_pop_highest(ad_pending *p, uint32_t *word, uint32_
     return true;
 }
 
+/*
+ * The same set with the word at hand in a register, for the loop over scalars:
+ * most operands lie close below their result.
+ */
+typedef struct ad_pending_top {
+    uint64_t bits; /* of `word`; the set's own copy is void meanwhile */
+    uint32_t word;
+} ad_pending_top;
+
+static inline ad_pending_top ad_pending_open(const ad_pending *p, uint32_t word)
+{
+    return (ad_pending_top){p->bits[word], word};
+}
+
+static inline void ad_pending_close(ad_pending *p, const ad_pending_top *top)
+{
+    p->bits[top->word] = top->bits;
+}
+
+static inline void ad_pending_top_add(ad_pending *p, ad_pending_top *top, uint32_t i)
+{
+    if (i >> 6 == top->word)
+        top->bits |= 1ull << (i & 63);
+    else
+        ad_pending_add(p, i);
+}
+
+static inline bool ad_pending_top_pop(ad_pending *p, ad_pending_top *top, uint32_t *i)
+{
+    if (top->bits == 0) {
+        p->bits[top->word] = 0;
+        if (!ad_pending_pop_highest(p, &top->word, i))
+            return false;
+        top->bits = p->bits[top->word];
+        return true;
+    }
+    uint32_t bit = 63u - (uint32_t)__builtin_clzll(top->bits);
+    top->bits &= ~(1ull << bit);
+    *i = top->word << 6 | bit;
+    return true;
+}
+
 /* Take out the lowest entry of word `*word` or above, up to word `last`. */
 static inline bool ad_pending_pop_lowest(ad_pending *p, uint32_t *word, uint32_t last,
                                          uint32_t *i)

@@ -62,12 +62,12 @@ static inline double partial_y(int op, double x, double y, double z)
     return 0.0;
 }
 
-static inline void contribute(ad_workspace *ws, uint32_t i, double p, double g,
-                              bool is_strict)
+static inline void contribute(ad_workspace *ws, ad_pending_top *top, uint32_t i,
+                              double p, double g, bool is_strict)
 {
-    if (is_strict || (p != 0.0 && g != 0.0))
+    ad_pending_top_add(&ws->pending, top, i);
+    if ((p != 0.0 && g != 0.0) || is_strict)
         ws->adjoint[i].scalar += p * g;
-    ad_pending_add(&ws->pending, i);
 }
 
 /*
@@ -80,9 +80,10 @@ static bool sweep_scalars(run *r, uint32_t *index, int64_t budget)
     ad_workspace *const ws = r->ws;
     const bool is_strict = r->sweep->is_strict, keeps = r->sweep->keeps_graph;
     const uint8_t *const saves = ad_op_saves();
-    uint32_t i, word = r->word;
+    ad_pending_top top = ad_pending_open(&ws->pending, r->word);
+    uint32_t i;
     bool more;
-    while ((more = ad_pending_pop_highest(&ws->pending, &word, &i))) {
+    while ((more = ad_pending_top_pop(&ws->pending, &top, &i))) {
         ad_entry *const e = &entries[i];
         if (e->kind > AD_KIND_BINARY || e->flags != 0 || --budget < 0)
             break;
@@ -91,25 +92,27 @@ static bool sweep_scalars(run *r, uint32_t *index, int64_t budget)
         const double x = entries[e->x].value, z = e->value;
         switch (e->kind) {
         case AD_KIND_UNARY:
-            contribute(ws, e->x, partial_x(e->op, x, 0.0, z), g, is_strict);
+            contribute(ws, &top, e->x, partial_x(e->op, x, 0.0, z), g, is_strict);
             break;
         case AD_KIND_X_CONST:
-            contribute(ws, e->x, partial_x(e->op, x, e->u.constant, z), g, is_strict);
+            contribute(ws, &top, e->x, partial_x(e->op, x, e->u.constant, z), g, is_strict);
             break;
         case AD_KIND_CONST_Y:
-            contribute(ws, e->x, partial_y(e->op, e->u.constant, x, z), g, is_strict);
+            contribute(ws, &top, e->x, partial_y(e->op, e->u.constant, x, z), g, is_strict);
             break;
         case AD_KIND_BINARY: {
             const double y = entries[e->u.y].value;
-            contribute(ws, e->x, partial_x(e->op, x, y, z), g, is_strict);
-            contribute(ws, e->u.y, partial_y(e->op, x, y, z), g, is_strict);
+            contribute(ws, &top, e->x, partial_x(e->op, x, y, z), g, is_strict);
+            contribute(ws, &top, e->u.y, partial_y(e->op, x, y, z), g, is_strict);
             break;
         }
         }
         if (!keeps && (saves[e->op] >> e->kind & 1))
             e->kind = AD_KIND_FREED;
     }
-    r->word = word;
+    if (more)
+        ad_pending_close(&ws->pending, &top);
+    r->word = top.word;
     *index = i;
     return more;
 }
