@@ -41,25 +41,61 @@ double ad_log_ndtr_d(double n, double x);
 /* log(e^x + e^y) where the sum is near 1, so that its logarithm is near 0. */
 double ad_logaddexp_near_zero(double x, double y);
 
-static inline double sinc(double x) { return ad_sinc(x); }
-static inline double _sinc_d(double n, double x) { return ad_sinc_d(n, x); }
-static inline double gammaln(double x) { return ad_lgamma(x); }
-static inline double digamma(double x) { return ad_digamma(x); }
-static inline double polygamma(double n, double x) { return ad_polygamma(n, x); }
-static inline double _erfc(double x) { return ad_erfc(x); }
-static inline double ndtr(double x) { return ad_ndtr(x); }
-static inline double log_ndtr(double x) { return ad_log_ndtr(x); }
-static inline double _log_ndtr_d(double n, double x) { return ad_log_ndtr_d(n, x); }
+static inline double sinc(double x)
+{
+    return ad_sinc(x);
+}
+static inline double _sinc_d(double n, double x)
+{
+    return ad_sinc_d(n, x);
+}
+static inline double gammaln(double x)
+{
+    return ad_lgamma(x);
+}
+static inline double digamma(double x)
+{
+    return ad_digamma(x);
+}
+static inline double polygamma(double n, double x)
+{
+    return ad_polygamma(n, x);
+}
+static inline double _erfc(double x)
+{
+    return ad_erfc(x);
+}
+static inline double ndtr(double x)
+{
+    return ad_ndtr(x);
+}
+static inline double log_ndtr(double x)
+{
+    return ad_log_ndtr(x);
+}
+static inline double _log_ndtr_d(double n, double x)
+{
+    return ad_log_ndtr_d(n, x);
+}
 
-static inline double square(double x) { return x * x; }
+static inline double square(double x)
+{
+    return x * x;
+}
 
 static inline double sign(double x)
 {
     return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x == 0.0 ? 0.0 : x;
 }
 
-static inline double maximum(double x, double y) { return x >= y || x != x ? x : y; }
-static inline double minimum(double x, double y) { return x <= y || x != x ? x : y; }
+static inline double maximum(double x, double y)
+{
+    return x >= y || x != x ? x : y;
+}
+static inline double minimum(double x, double y)
+{
+    return x <= y || x != x ? x : y;
+}
 
 /* Remainder with the sign of y, x - floor(x/y) y: Python's and NumPy's %. */
 static inline double floor_mod(double x, double y)
@@ -72,7 +108,9 @@ static inline double floor_mod(double x, double y)
 static inline double _cbrt(double x)
 {
     /* 2^100 or 2^-100: keeps the residual normal */
-    double scale = fabs(x) < 1e-280 ? 1.2676506002282294e30 : fabs(x) > 1e280 ? 7.888609052210118e-31 : 1.0;
+    double scale = fabs(x) < 1e-280  ? 1.2676506002282294e30
+                   : fabs(x) > 1e280 ? 7.888609052210118e-31
+                                     : 1.0;
     double a = x * (scale * scale * scale);
     double t = cbrt(a);
     double c = 134217729.0 * t; /* Veltkamp: t = h + l, halves of 26 bits */
@@ -96,8 +134,14 @@ static inline double ad_gauss(double c, double x)
     return q > 2000.0 ? 0.0 : e - e * (c * tail);
 }
 
-static inline double _exp_neg_square(double x) { return ad_gauss(1.0, x); }
-static inline double _normal_pdf(double x) { return 0.3989422804014327 * ad_gauss(0.5, x); }
+static inline double _exp_neg_square(double x)
+{
+    return ad_gauss(1.0, x);
+}
+static inline double _normal_pdf(double x)
+{
+    return 0.3989422804014327 * ad_gauss(0.5, x);
+}
 
 static inline double sigmoid(double x)
 {
@@ -162,20 +206,27 @@ static inline double _pow_d(double x, double y)
     double p = pow(halved ? fabs(x) : x, halved ? 0.5 * y1 : y1);
     double more = tail * size * (halved ? 0.5 : 1.0);
     p = tail == 0.0 || !(fabs(size) < 1000.0 && fabs(y) < 1e300) ? p : p + p * more;
-    double parity = y1 == 2.0 * rint(0.5 * y1) ? 1.0 : y1 == rint(y1) ? -1.0 : x < 0.0 ? NAN : 1.0;
+    double parity = y1 == 2.0 * rint(0.5 * y1) ? 1.0
+                    : y1 == rint(y1)           ? -1.0
+                    : x < 0.0                  ? NAN
+                                               : 1.0;
     double z = halved ? (y * p) * p * (copysign(1.0, x) < 0.0 ? parity : 1.0) : y * p;
     return y == 0.0 && x == x ? 0.0 : z;
 }
 
-/* x/sqrt(x^2 + y^2), 0 at (0, 0). Powers of two keep the squares in range. */
+/* x/sqrt(x^2 + y^2), 0 at (0, 0). Powers of two (2^512, 2^-512)
+ * keep the squares in range. */
 static inline double _hypot_d(double x, double y)
 {
     double a = fabs(x), b = fabs(y), m = a > b ? a : b;
-    double s = m > 1e150 ? 7.458340731200207e-155 : m < 1e-140 ? 1.3407807929942597e154 : 1.0; /* 2^-512, 2^512 */
+    double s = m > 1e150    ? 7.458340731200207e-155
+               : m < 1e-140 ? 1.3407807929942597e154
+                            : 1.0;
     double s2 = m < 1e-290 ? 1.3407807929942597e154 : 1.0;
     double u = x * s * s2, v = y * s * s2;
     double z = u / sqrt(u * u + v * v);
-    z = a > 1.7976931348623157e308 && b <= 1.7976931348623157e308 ? copysign(1.0, x) : z;
+    z = a > 1.7976931348623157e308 && b <= 1.7976931348623157e308 ? copysign(1.0, x)
+                                                                  : z;
     return a == 0.0 && b == 0.0 ? 0.0 : z;
 }
 
@@ -183,7 +234,9 @@ static inline double _hypot_d(double x, double y)
 static inline double _atan2_d(double x, double y)
 {
     double a = fabs(x), b = fabs(y), m = a > b ? a : b;
-    double s = m > 1e150 ? 7.458340731200207e-155 : m < 1e-140 ? 1.3407807929942597e154 : 1.0;
+    double s = m > 1e150    ? 7.458340731200207e-155
+               : m < 1e-140 ? 1.3407807929942597e154
+                            : 1.0;
     double s2 = m < 1e-290 ? 1.3407807929942597e154 : 1.0;
     double u = x * s * s2, v = y * s * s2;
     double z = v / (u * u + v * v) * s * s2;

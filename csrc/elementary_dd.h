@@ -36,7 +36,8 @@ static inline ad_dd dd_fast_sum(double a, double b)
     return (ad_dd){s, b - (s - a)};
 }
 
-/* a * b exactly, unless it overflows, |a| or |b| exceeds 2^996, or the tail underflows. */
+/* a * b exactly, unless it overflows, |a| or |b| exceeds 2^996, or the tail
+ * underflows. */
 static inline ad_dd dd_two_prod(double a, double b)
 {
     double p = a * b;
@@ -51,9 +52,18 @@ static inline ad_dd dd_two_prod(double a, double b)
 #endif
 }
 
-static inline ad_dd dd_from(double a) { return (ad_dd){a, 0.0}; }
-static inline ad_dd dd_neg(ad_dd a) { return (ad_dd){-a.hi, -a.lo}; }
-static inline double dd_value(ad_dd a) { return a.hi + a.lo; }
+static inline ad_dd dd_from(double a)
+{
+    return (ad_dd){a, 0.0};
+}
+static inline ad_dd dd_neg(ad_dd a)
+{
+    return (ad_dd){-a.hi, -a.lo};
+}
+static inline double dd_value(ad_dd a)
+{
+    return a.hi + a.lo;
+}
 
 static inline ad_dd dd_add(ad_dd a, ad_dd b)
 {
@@ -63,7 +73,10 @@ static inline ad_dd dd_add(ad_dd a, ad_dd b)
     return dd_fast_sum(s.hi, s.lo + t.lo);
 }
 
-static inline ad_dd dd_sub(ad_dd a, ad_dd b) { return dd_add(a, dd_neg(b)); }
+static inline ad_dd dd_sub(ad_dd a, ad_dd b)
+{
+    return dd_add(a, dd_neg(b));
+}
 
 static inline ad_dd dd_mul(ad_dd a, ad_dd b)
 {

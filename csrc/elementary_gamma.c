@@ -8,7 +8,8 @@
  * and contracts are in elementary.h.
  *
  * Source: DLMF 5.5 (recurrence, reflection), 5.11 (asymptotic series), 5.15
- * (polygamma), 25.11.43 and 2.10.1 (Hurwitz zeta by Euler-Maclaurin); the tables are our own.
+ * (polygamma), 2.10.1 and 25.11.43 (Hurwitz zeta by Euler-Maclaurin); the tables
+ * are our own.
  */
 #include "elementary.h"
 #include "elementary_dd.h"
@@ -20,9 +21,12 @@
 
 enum { MAX_ORDER = 170 }; /* n! overflows beyond */
 
-static int is_pole(double x) { return x <= 0.0 && x == rint(x); }
+static int is_pole(double x)
+{
+    return x <= 0.0 && x == rint(x);
+}
 
-/* ---- Double-double, for x >= 0.5 ------------------------------------------ */
+/* ---- Double-double, for x >= 0.5 ----------------------------------------- */
 
 /* Sum over k of B(2k) c_k / a^(2k) with c_k = 1/(2k (2k - 1)) (log Gamma, times
  * a) or 1/(2k) (psi); a >= 24 makes sixteen terms enough for 2^-104. */
@@ -56,13 +60,14 @@ static ad_dd digamma_dd(ad_dd x)
     return dd_sub(dd_sub(z, bernoulli_sum(x, 1)), shift);
 }
 
-/* ---- log |Gamma(x)| --------------------------------------------------------- */
+/* ---- log |Gamma(x)| ------------------------------------------------------ */
 
 static double lgamma_positive(double x)
 {
     if (x < 0.5)
-        return x < 1e-20 ? -log(x)
-                         : (x * (x - 1.0)) * POLYNOMIAL(LGAMMA_ONE_TWO, x - 0.5) - log(x);
+        return x < 1e-20
+                   ? -log(x)
+                   : (x * (x - 1.0)) * POLYNOMIAL(LGAMMA_ONE_TWO, x - 0.5) - log(x);
     if (x < 1.0)
         return (x - 1.0) * POLYNOMIAL(LGAMMA_HALF_ONE, x - 0.75);
     if (x < 2.0)
@@ -76,7 +81,8 @@ static double lgamma_positive(double x)
         return (x - 2.0) * POLYNOMIAL(LGAMMA_TWO_THREE, x - 2.5) + log(p);
     }
     double r = 1.0 / x;
-    return (x - 0.5) * (log(x) - 1.0) + (0.41893853320467274 + r * POLYNOMIAL(STIRLING, r * r));
+    return (x - 0.5) * (log(x) - 1.0) +
+           (0.41893853320467274 + r * POLYNOMIAL(STIRLING, r * r));
 }
 
 static double lgamma_near_zero(double x)
@@ -104,20 +110,23 @@ double ad_lgamma(double x)
     ad_sincospi(x, &sine, &cosine);
     double a = log(PI_DD.hi / fabs(x * sine)), b = lgamma_positive(-x);
     double z = a - b;
-    /* terms of one size cancel; below 1 the rounding of the logarithm's argument shows */
+    /* terms of one size cancel; below 1 the logarithm's rounded argument shows */
     if (x < -0.5 && (fabs(z) < 1.0 || fabs(z) < 0.6 * fabs(b)))
         return lgamma_near_zero(x);
     return z;
 }
 
-/* ---- psi ---------------------------------------------------------------------- */
+/* ---- psi ----------------------------------------------------------------- */
 
 static double digamma_positive(double x)
 {
     if (x < 1.0) /* psi(1 + x) by offsets from 1 + x, which may not be representable */
-        return ((x - (DIGAMMA_ROOT_DD.hi - 1.0)) - DIGAMMA_ROOT_DD.lo) * POLYNOMIAL(DIGAMMA_ONE_TWO, x - 0.5) - 1.0 / x;
+        return ((x - (DIGAMMA_ROOT_DD.hi - 1.0)) - DIGAMMA_ROOT_DD.lo) *
+                   POLYNOMIAL(DIGAMMA_ONE_TWO, x - 0.5) -
+               1.0 / x;
     if (x < 2.0)
-        return ((x - DIGAMMA_ROOT_DD.hi) - DIGAMMA_ROOT_DD.lo) * POLYNOMIAL(DIGAMMA_ONE_TWO, x - 1.5);
+        return ((x - DIGAMMA_ROOT_DD.hi) - DIGAMMA_ROOT_DD.lo) *
+               POLYNOMIAL(DIGAMMA_ONE_TWO, x - 1.5);
     double w = x - 0.5, r = 1.0 / w, s = r * r;
     if (x < 4.0)
         return log(w) + s * POLYNOMIAL(DIGAMMA_TWO_FOUR, s - 0.25);
@@ -145,7 +154,7 @@ double ad_digamma(double x)
     return z;
 }
 
-/* ---- Derivatives of psi --------------------------------------------------------- */
+/* ---- Derivatives of psi -------------------------------------------------- */
 
 /* zeta(s, x) = sum over k of (x + k)^-s, times (s - 1)!, for x > 0: the terms
  * up to a = x + n directly, the rest by Euler-Maclaurin; every part is positive
@@ -163,7 +172,8 @@ static double zeta_positive(int s, double x)
     double parts[8];
     for (int k = 0; k < 8; k++) {
         parts[k] = BERNOULLI[k].hi * term;
-        term *= (s + 2.0 * k + 1.0) * (s + 2.0 * k + 2.0) / ((2.0 * k + 3.0) * (2.0 * k + 4.0)) * r * r;
+        term *= (s + 2.0 * k + 1.0) * (s + 2.0 * k + 2.0) /
+                ((2.0 * k + 3.0) * (2.0 * k + 4.0)) * r * r;
     }
     for (int k = 7; k >= 0; k--)
         sum += parts[k];
@@ -233,7 +243,8 @@ static ad_dd cotangent_derivative(int n, ad_dd c)
     return z;
 }
 
-/* psi^(n)(1 - x) - (-1)^n psi^(n)(x) = (-1)^n pi^(n+1) cot^(n)(pi x), DLMF 5.15.6. */
+/* psi^(n)(1 - x) - (-1)^n psi^(n)(x) = (-1)^n pi^(n+1) cot^(n)(pi x), with the
+ * derivative taken of cot itself: DLMF 5.15.6. */
 static double polygamma_negative(int n, double x)
 {
     double d = x - rint(x);
@@ -253,7 +264,6 @@ static double polygamma_negative(int n, double x)
         scale = dd_mul(scale, PI_DD);
     ad_dd cotangent = dd_mul(scale, cotangent_derivative(n, dd_div(c, s)));
     ad_dd zeta = zeta_dd(n + 1, dd_two_sum(1.0, -x));
-    /* psi^(n)(1 - x) = -(-1)^n zeta; psi^(n)(x) = (-1)^n psi^(n)(1 - x) - pi^(n+1) cot^(n) */
     return dd_value(dd_neg(dd_add(zeta, cotangent)));
 }
 
@@ -266,8 +276,10 @@ double ad_polygamma(double n, double x)
     int order = (int)n;
     double sign = order % 2 == 0 ? -1.0 : 1.0;
     if (x > 0.0)
-        return x > 1.7976931348623157e308 ? 0.0 * sign : sign * zeta_positive(order + 1, x);
+        return x > 1.7976931348623157e308 ? 0.0 * sign
+                                          : sign * zeta_positive(order + 1, x);
     if (x == 0.0)
         return order % 2 == 1 ? HUGE_VAL : -1.0 / x;
-    return is_pole(x) ? (order % 2 == 1 && x > -HUGE_VAL ? HUGE_VAL : NAN) : polygamma_negative(order, x);
+    return is_pole(x) ? (order % 2 == 1 && x > -HUGE_VAL ? HUGE_VAL : NAN)
+                      : polygamma_negative(order, x);
 }

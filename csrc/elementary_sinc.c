@@ -13,7 +13,6 @@
 
 #include "elementary_sinc_tables.h"
 
-/* r * (PI + s * q) for the tables whose limit at 0 is split in two. */
 #define DEGREE(table) ((int)(sizeof(table) / sizeof(table)[0]) - 2)
 
 void ad_sincospi(double x, double *sine, double *cosine)
@@ -46,7 +45,8 @@ static ad_dd derivative_dd(int n, double x)
     ad_dd u = dd_scale(PI_DD, x), sum;
     if (fabs(x) <= 2.0) {
         ad_dd minus_u2 = dd_neg(dd_mul(u, u));
-        int k = (n + 1) / 2, p = 2 * k - n; /* first term: u^p/((2k + 1) p!), p = 0 or 1 */
+        int k = (n + 1) / 2,
+            p = 2 * k - n; /* first term: u^p/((2k + 1) p!), p = 0 or 1 */
         ad_dd power = p == 1 ? u : dd_from(1.0);
         power = k % 2 == 1 ? dd_neg(power) : power;
         sum = dd_from(0.0);
@@ -72,7 +72,8 @@ static ad_dd derivative_dd(int n, double x)
 
 double ad_sinc_d(double n, double x)
 {
-    if (!(n >= 0.0 && n <= 40.0 && n == rint(n)) || !(fabs(x) <= 1.7976931348623157e308))
+    if (!(n >= 0.0 && n <= 40.0 && n == rint(n)) ||
+        !(fabs(x) <= 1.7976931348623157e308))
         return NAN;
     if (n == 0.0)
         return ad_sinc(x);

@@ -9,6 +9,8 @@ Every reference is evaluated at growing precision until two agree, so that it is
 also where it cancels. ``samples`` turns a DOMAIN column into points to try and
 ``ulp_error`` compares a double with the truth. The derivative at a kink is the one that
 the documentation chooses; next to poles, outside the domain, references are NaN.
+
+size: one table of references, and the little that reads it.
 """
 
 from __future__ import annotations
@@ -220,10 +222,14 @@ def _log_ndtr_d(n, x):
     """Derivative n of log Phi, from m' = -m (x + m) by Leibniz' rule."""
     if n == 0:
         return _log_ndtr(x)
-    if x < -1e8 and n > 1:  # -x^2/2 - log(-x) + log(1 - 1/x^2 + 3/x^4 - ...), term by term
+    if (
+        x < -1e8 and n > 1
+    ):  # -x^2/2 - log(-x) + log(1 - 1/x^2 + 3/x^4 - ...), term by term
         n, s = int(n), 1 / (x * x)
         terms = [mp.factorial(n - 1)]
-        for k, c in enumerate((-1, 2.5, -37 / mpf(3), 88.25, -816.2, 55205 / mpf(6)), 1):
+        for k, c in enumerate(
+            (-1, 2.5, -37 / mpf(3), 88.25, -816.2, 55205 / mpf(6)), 1
+        ):
             terms.append(c * mp.rf(2 * k, n) * s**k)
         return mp.fsum(terms) / (-x) ** n - (n == 2)
     m = [_hazard(x)]
@@ -392,11 +398,18 @@ REFERENCES: dict[str, tuple[Callable, ...]] = {
         lambda x, y: _sign(x) * (-1 if math.copysign(1, y) < 0 else 1),
         lambda x, y: mpf(0),
     ),
-    "maximum": (max, lambda x, y: (1 + _sign(x - y)) / 2, lambda x, y: (1 + _sign(y - x)) / 2),
-    "minimum": (min, lambda x, y: (1 + _sign(y - x)) / 2, lambda x, y: (1 + _sign(x - y)) / 2),
+    "maximum": (
+        max,
+        lambda x, y: (1 + _sign(x - y)) / 2, lambda x, y: (1 + _sign(y - x)) / 2,
+    ),
+    "minimum": (
+        min,
+        lambda x, y: (1 + _sign(y - x)) / 2, lambda x, y: (1 + _sign(x - y)) / 2,
+    ),
     "where": (
         lambda x, y, w: y if x else w,
-        lambda x, y, w: mpf(0), lambda x, y, w: mpf(x != 0), lambda x, y, w: mpf(x == 0),
+        lambda x, y, w: mpf(0),
+        lambda x, y, w: mpf(x != 0), lambda x, y, w: mpf(x == 0),
     ),
     "clip": (
         lambda x, y, w: min(max(x, y), w),
@@ -418,12 +431,12 @@ def _to_python(text: str) -> str:
 
     def select(s: str) -> str:
         depth = 0
-        for i, c in enumerate(s):
-            depth += (c == "(") - (c == ")")
-            if c == "?" and depth == 0:
-                break
-        else:
-            return re.sub(r"\(([^()]*)\)", lambda m: m[0], s)
+        i = 0
+        while i < len(s) and not (s[i] == "?" and depth == 0):
+            depth += (s[i] == "(") - (s[i] == ")")
+            i += 1
+        if i == len(s):
+            return s
         depth, nested = 0, 0
         for j in range(i + 1, len(s)):
             depth += (s[j] == "(") - (s[j] == ")")
@@ -479,7 +492,7 @@ def _formula(text: str, arity: int, value: str | None = None) -> Callable:
         names = dict(zip("xyw", args, strict=False))
         if value is not None:
             names["z"] = _formula(value, arity)(*args)
-        return mpf(eval(_compiled(text), {}, _Functions(names)))  # noqa: S307
+        return mpf(eval(_compiled(text), {}, _Functions(names)))
 
     return function
 
@@ -591,8 +604,14 @@ def ulp_error(computed: float, exact: mpf) -> float:
                 return 0.0 if (computed > 0) == (exact > 0) else math.inf
             if mp.isinf(exact):
                 return math.inf
-            return float(min((abs(exact - mpf(computed))) / mpf(2) ** 971, mpf(10) ** 300))
-        got = mpf(computed) if math.isfinite(computed) else math.copysign(1, computed) * top
+            return float(
+                min((abs(exact - mpf(computed))) / mpf(2) ** 971, mpf(10) ** 300)
+            )
+        got = (
+            mpf(computed)
+            if math.isfinite(computed)
+            else math.copysign(1, computed) * top
+        )
         if exact == 0:
             return float(abs(got) / mpf(TINY)) if abs(got) < 1e-300 else math.inf
         exponent = max(mp.frexp(exact)[1] - 53, -1074)
@@ -622,7 +641,11 @@ def _pool(text: str, rng: random.Random, count: int) -> list[float]:
         points.append(rng.uniform(0, 3))
         points.append(rng.uniform(0, 40))
         points.append(rng.uniform(0, 800))
-        near = rng.randint(0, 24) / 2 * (1 + rng.choice((-1, 1)) * 2 ** -rng.uniform(2, 53))
+        near = (
+            rng.randint(0, 24)
+            / 2
+            * (1 + rng.choice((-1, 1)) * 2 ** -rng.uniform(2, 53))
+        )
         points.append(near)
     points += [-p for p in points]
     for end, inward in ((low, high), (high, low)):
@@ -637,8 +660,16 @@ def _pool(text: str, rng: random.Random, count: int) -> list[float]:
                 points.append(end + offset if inward > end else end - offset)
     if math.isfinite(low) and math.isfinite(high):
         points += [rng.uniform(low, high) for _ in range(3 * count)]
-    points += [end for end, has in ((low, has_low), (high, has_high)) if has and math.isfinite(end)]
-    return [p for p in points if (low < p < high) or (p == low and has_low) or (p == high and has_high)]
+    points += [
+        end
+        for end, has in ((low, has_low), (high, has_high))
+        if has and math.isfinite(end)
+    ]
+    return [
+        p
+        for p in points
+        if (low < p < high) or (p == low and has_low) or (p == high and has_high)
+    ]
 
 
 def samples(domain: str, seed: int = 0, count: int = 12) -> list[tuple[float, ...]]:
@@ -653,14 +684,19 @@ def samples(domain: str, seed: int = 0, count: int = 12) -> list[tuple[float, ..
     pools = [_pool(part, rng, count) for part in domain.split(" x ")]
     if len(pools) == 1:
         return [(p,) for p in dict.fromkeys(pools[0])]
-    limits = [{*pool} if "{" in part else None for part, pool in zip(domain.split(" x "), pools, strict=True)]
+    limits = [
+        {*pool} if "{" in part else None
+        for part, pool in zip(domain.split(" x "), pools, strict=True)
+    ]
     points = []
     for _ in range(16 * count):
         point = [rng.choice(pool) for pool in pools]
         if rng.random() < 0.4:  # of comparable size
             small = [p for p in pools[0] if 1e-3 < abs(p) < 1e3] or pools[0]
             point[0] = rng.choice(small)
-            factor = rng.choice((1.0, -1.0)) * (1 + rng.choice((0, 1, -1)) * 2 ** -rng.uniform(0, 53))
+            factor = rng.choice((1.0, -1.0)) * (
+                1 + rng.choice((0, 1, -1)) * 2 ** -rng.uniform(0, 53)
+            )
             for k in range(1, len(pools)):
                 near = point[0] * factor
                 if limits[k] is None and near in _Interval(domain.split(" x ")[k]):
@@ -676,4 +712,8 @@ class _Interval:
         self.low, self.high, self.has_low, self.has_high = _bounds(text)
 
     def __contains__(self, p: float) -> bool:
-        return self.low < p < self.high or (p == self.low and self.has_low) or (p == self.high and self.has_high)
+        return (
+            self.low < p < self.high
+            or (p == self.low and self.has_low)
+            or (p == self.high and self.has_high)
+        )

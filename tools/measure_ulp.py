@@ -75,7 +75,9 @@ def is_normal(z: float) -> bool:
     return z == 0.0 or reference.LEAST_NORMAL <= abs(z) <= reference.LARGEST
 
 
-def measure(library: Path, name: str, seeds: int, count: int) -> list[tuple[float, tuple]]:
+def measure(
+    library: Path, name: str, seeds: int, count: int
+) -> list[tuple[float, tuple]]:
     """Return the largest error and where, of the value and of each partial."""
     row = reference.rows()[name]
     evaluate = evaluator(library, row)
@@ -114,7 +116,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         library = build(Path(folder))
         with ProcessPoolExecutor(args.jobs) as pool:
-            jobs = {n: pool.submit(measure, library, n, args.seeds, args.count) for n in names}
+            jobs = {
+                n: pool.submit(measure, library, n, args.seeds, args.count)
+                for n in names
+            }
             for name, job in jobs.items():
                 row, worst = reference.rows()[name], job.result()
                 bounds = [row.ulp] + [row.ulp_d] * row.arity
