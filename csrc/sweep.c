@@ -31,7 +31,9 @@ typedef struct run {
 
 #define UNUSED_OPERANDS (void)x, (void)y, (void)z
 
-static inline double partial_x(int op, double x, double y, double z)
+/* Inlined into the loop, so that each row's formula stands behind its own branch. */
+static inline __attribute__((always_inline)) double partial_x(int op, double x, double y,
+                                                              double z)
 {
     UNUSED_OPERANDS;
     switch (op) {
@@ -47,7 +49,8 @@ static inline double partial_x(int op, double x, double y, double z)
     return 0.0;
 }
 
-static inline double partial_y(int op, double x, double y, double z)
+static inline __attribute__((always_inline)) double partial_y(int op, double x, double y,
+                                                              double z)
 {
     UNUSED_OPERANDS;
     switch (op) {
@@ -62,12 +65,27 @@ static inline double partial_y(int op, double x, double y, double z)
     return 0.0;
 }
 
-static inline void contribute(ad_workspace *ws, ad_pending_top *top, uint32_t i,
-                              double p, double g, bool is_strict)
+/* The sweep rule, for scalars: only a NaN can come of a product with zero. */
+static inline double product(double p, double g, bool is_strict)
 {
-    ad_pending_top_add(&ws->pending, top, i);
-    if ((p != 0.0 && g != 0.0) || is_strict)
-        ws->adjoint[i].scalar += p * g;
+    double c = p * g;
+    if (c != c && !is_strict && (p == 0.0 || g == 0.0))
+        c = 0.0;
+    return c;
+}
+
+/* The latest contribution, kept out of memory: in a chain it is what the very next
+ * entry asks for, and a load straight after its store would stall. */
+typedef struct carried {
+    uint32_t entry;
+    double value;
+} carried;
+
+static inline void put_down(ad_workspace *ws, carried *c)
+{
+    if (c->entry != AD_NONE)
+        ws->adjoint[c->entry].scalar += c->value;
+    c->entry = AD_NONE;
 }
 
 /*
@@ -78,38 +96,51 @@ static bool sweep_scalars(run *r, uint32_t *index, int64_t budget)
 {
     ad_entry *const entries = r->tape->entries;
     ad_workspace *const ws = r->ws;
+    ad_adjoint *const adjoint = ws->adjoint;
     const bool is_strict = r->sweep->is_strict, keeps = r->sweep->keeps_graph;
     const uint8_t *const saves = ad_op_saves();
     ad_pending_top top = ad_pending_open(&ws->pending, r->word);
+    carried last = {AD_NONE, 0.0};
     uint32_t i;
     bool more;
     while ((more = ad_pending_top_pop(&ws->pending, &top, &i))) {
         ad_entry *const e = &entries[i];
+        double g = adjoint[i].scalar;
         if (e->kind > AD_KIND_BINARY || e->flags != 0 || --budget < 0)
             break;
-        const double g = ws->adjoint[i].scalar;
-        ws->adjoint[i].scalar = 0.0;
-        const double x = entries[e->x].value, z = e->value;
-        switch (e->kind) {
-        case AD_KIND_UNARY:
-            contribute(ws, &top, e->x, partial_x(e->op, x, 0.0, z), g, is_strict);
-            break;
-        case AD_KIND_X_CONST:
-            contribute(ws, &top, e->x, partial_x(e->op, x, e->u.constant, z), g, is_strict);
-            break;
-        case AD_KIND_CONST_Y:
-            contribute(ws, &top, e->x, partial_y(e->op, e->u.constant, x, z), g, is_strict);
-            break;
+        if (g != 0.0)
+            adjoint[i].scalar = 0.0;
+        if (last.entry == i)
+            g += last.value;
+        else
+            put_down(ws, &last);
+        const uint32_t x_at = e->x;
+        const double x = entries[x_at].value, z = e->value;
+        double p;
+        last.entry = x_at;
+        switch ((ad_kind)e->kind) {
+        case AD_KIND_UNARY: p = partial_x(e->op, x, 0.0, z); break;
+        case AD_KIND_X_CONST: p = partial_x(e->op, x, e->u.constant, z); break;
+        case AD_KIND_CONST_Y: p = partial_y(e->op, e->u.constant, x, z); break;
         case AD_KIND_BINARY: {
-            const double y = entries[e->u.y].value;
-            contribute(ws, &top, e->x, partial_x(e->op, x, y, z), g, is_strict);
-            contribute(ws, &top, e->u.y, partial_y(e->op, x, y, z), g, is_strict);
+            const uint32_t y_at = e->u.y;
+            const double y = entries[y_at].value;
+            p = partial_x(e->op, x, y, z);
+            const double q = product(partial_y(e->op, x, y, z), g, is_strict);
+            ad_pending_top_add(&ws->pending, &top, y_at);
+            adjoint[y_at].scalar += q;
             break;
         }
+        case AD_KIND_NODE:
+        case AD_KIND_LEAF:
+        case AD_KIND_FREED: p = 0.0; break; /* taken out above */
         }
+        last.value = product(p, g, is_strict);
+        ad_pending_top_add(&ws->pending, &top, x_at);
         if (!keeps && (saves[e->op] >> e->kind & 1))
             e->kind = AD_KIND_FREED;
     }
+    put_down(ws, &last);
     if (more)
         ad_pending_close(&ws->pending, &top);
     r->word = top.word;

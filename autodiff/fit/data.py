@@ -54,15 +54,26 @@ class Table(Columns):
     def column(self, name: str) -> Array:
         """Return one column as float64, NaN where a value is missing."""
         index = self.names.index(name)
-        values = np.empty(len(self.rows))
-        for i, row in enumerate(self.rows):
-            try:
-                values[i] = float(row[index])
-            except ValueError:
-                values[i] = np.nan
-            if not np.isfinite(values[i]) or "_" in row[index]:
-                self._check_missing(name, row[index], self.lines[i])
+        cells = [row[index] for row in self.rows]
+        try:
+            values = np.array(list(map(float, cells)))
+        except ValueError:
+            values = np.array([np.nan])
+        if not np.isfinite(values).all() or "_" in "".join(cells):
+            lines = zip(cells, self.lines, strict=True)
+            values = np.array([self._number(name, *cell) for cell in lines])
         return values
+
+    def _number(self, name: str, cell: str, line: int) -> float:
+        """Return a cell as a finite number, or NaN where the value is missing."""
+        try:
+            value = float(cell)
+        except ValueError:
+            value = np.nan
+        if not np.isfinite(value) or "_" in cell:
+            self._check_missing(name, cell, line)
+            return np.nan
+        return value
 
     def _check_missing(self, name: str, cell: str, line: int) -> None:
         text = cell.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ Array = npt.NDArray[np.float64]
 Watch = Callable[[int, int, float], None]
 
 METHODS = ("lm", "sgd")
+MANY_ROWS = 1000  # starts are tried out on no more
 
 
 def solve(
@@ -120,23 +122,50 @@ def _outside_domain(design: linear.Design) -> Solution:
 
 
 def _nonlinear(model: Model) -> tuple[Solution, tuple[str, ...]]:
+    """Fit from the given start, or from every size of start where some are missing."""
+    if model.n_rows > MANY_ROWS and len(starting_points(model)) > 1:
+        sketch = Model(_thinned(model.problem))
+        found, notes = _lowest(sketch, starting_points(sketch))
+        if found.verdict == CONVERGED:
+            return minimise(model, found.point), notes
+    return _lowest(model, starting_points(model))
+
+
+def _thinned(problem: Problem) -> Problem:
+    """Return the problem with `MANY_ROWS` of its rows, evenly chosen."""
+    rows = np.linspace(0, len(problem.response) - 1, MANY_ROWS).round().astype(int)
+    columns = {name: column[rows] for name, column in problem.columns.items()}
+    return replace(problem, columns=columns, response=problem.response[rows])
+
+
+def _lowest(model: Model, starts: list[Array]) -> tuple[Solution, tuple[str, ...]]:
     """Fit from every starting point; keep the lowest minimum."""
-    starts = starting_points(model)
     solutions = [minimise(model, start, patient=len(starts) == 1) for start in starts]
     if len(starts) > 1 and all(s.verdict != CONVERGED for s in solutions):
         nearest = min(range(len(starts)), key=lambda i: solutions[i].rss)
         solutions.append(minimise(model, starts[nearest]))
     good = [s for s in solutions if s.verdict == CONVERGED]
     best = min(good or solutions, key=lambda s: s.rss)
+    notes = _worse_than_constant(model, best)
     higher = [s for s in good if s.rss > best.rss * (1 + 1e-6) + 1e-200]
-    if not higher:
-        return best, ()
-    second = min(higher, key=lambda s: s.rss)
-    note = (
-        f"more than one minimum: this is the lowest found, the next has rss "
-        f"{second.rss:.6g}; give start values with -p to choose"
+    if higher:
+        second = min(higher, key=lambda s: s.rss)
+        notes += (
+            "more than one minimum: this is the lowest found, the next has rss "
+            f"{second.rss:.6g}; give start values with -p to choose",
+        )
+    return best, notes
+
+
+def _worse_than_constant(model: Model, solution: Solution) -> tuple[str, ...]:
+    response = model.problem.response
+    around_mean = float(((response - response.mean()) ** 2).sum())
+    if solution.verdict != CONVERGED or not solution.rss > around_mean:
+        return ()
+    return (
+        "a constant would fit better: this may be a minimum far from the best one; "
+        "try other start values with -p",
     )
-    return best, (note,)
 
 
 def _gradient_descent(

@@ -108,6 +108,22 @@ def test_a_nonlinear_model_is_fitted_without_starting_values():
     assert result.parameters["b"].estimate == pytest.approx(1.3, rel=0.02)
 
 
+def test_many_rows_are_fitted_without_starting_values():
+    x = np.linspace(0.0, 4.0, 20_001)
+    y = 2.5 * np.exp(-1.3 * x) + 0.01 * np.cos(1000.0 * x)
+    result = fit("y ~ a*exp(-b*x)", {"x": x, "y": y})
+    assert result.converged
+    assert result.n == 20_001
+    assert result.parameters["b"].estimate == pytest.approx(1.3, rel=1e-3)
+
+
+def test_a_minimum_worse_than_a_constant_comes_with_a_warning():
+    x = np.linspace(0.0, 6.0, 40)
+    data = {"x": x, "y": 5.0 + np.sin(x)}
+    result = fit("y ~ 5*sin(w*x)", data, {"w": 3.0})
+    assert any("a constant would fit better" in note for note in result.warnings)
+
+
 def test_the_same_input_gives_the_same_bits():
     x = np.linspace(0.0, 4.0, 30)
     data = {"x": x, "y": np.exp(-x) + 0.01 * np.cos(40.0 * x)}
