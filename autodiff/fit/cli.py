@@ -56,6 +56,11 @@ def _parser() -> _Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    _add_options(fit)
+    return parser
+
+
+def _add_options(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("formula", metavar="FORMULA", help="as in 'y ~ w*x + b'")
     fit.add_argument(
         "file", metavar="FILE", nargs="?", default="-", help="table of data; - is stdin"
@@ -88,7 +93,6 @@ def _parser() -> _Parser:
         "--plain", action="store_true", help="name, estimate, se, lo, hi, tabs between"
     )
     output.add_argument("-q", "--quiet", action="store_true", help="print nothing")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -136,22 +136,16 @@ def _check_left_side(formula: Formula, table: Columns) -> None:
     for name, node in names.items():
         if name not in table.names:
             close = suggestion(name, table.names)
-            message = (
-                f"there is no column {name!r}{close or ''}"
-                f"{',' if close else ';'} the columns are {name_list(table.names)}"
-            )
-            raise _fault(formula, node, message.replace("?,", "? -"))
+            known = name_list(table.names)
+            message = f"there is no column {name!r} among {known}{close}"
+            raise _fault(formula, node, message)
     if not names:
         message = "the left side of '~' uses no column; put the response there"
         raise _fault(formula, formula.lhs[-1], message)
 
 
-def _check_parameters(
-    formula: Formula,
-    table: Columns,
-    parameters: Sequence[str],
-    data_names: Sequence[str],
-    given: Mapping[str, float],
+def _check_starts(
+    table: Columns, parameters: Sequence[str], given: Mapping[str, float]
 ) -> None:
     for name in given:
         if name not in parameters:
@@ -162,9 +156,18 @@ def _check_parameters(
                 f"-p {name}: {name!r} is {why}, not a parameter{close}"
                 f" (parameters: {name_list(parameters) or 'none'})"
             )
+
+
+def _check_spelling(
+    formula: Formula,
+    table: Columns,
+    parameters: Sequence[str],
+    given: Mapping[str, float],
+) -> None:
+    """Refuse a parameter that looks like a column nobody uses."""
     nodes = names_in(formula.rhs)
-    spare = [n for n in table.names if n not in data_names]
-    spare = [n for n in spare if n not in names_in(formula.lhs)]
+    used = {*nodes, *names_in(formula.lhs)}
+    spare = [name for name in table.names if name not in used]
     for name in parameters:
         close = suggestion(name, spare) if len(name) > 1 else ""
         close = close or suggestion(
@@ -176,6 +179,18 @@ def _check_parameters(
                 f"(for a parameter of that name, give a start: -p {name}=1)"
             )
             raise _fault(formula, nodes[name], message)
+
+
+def _check_parameters(
+    formula: Formula,
+    table: Columns,
+    parameters: Sequence[str],
+    data_names: Sequence[str],
+    given: Mapping[str, float],
+) -> None:
+    _check_starts(table, parameters, given)
+    _check_spelling(formula, table, parameters, given)
+    nodes = names_in(formula.rhs)
     if not parameters:
         message = f"no parameter to fit: every name is a column ({name_list(nodes)})"
         raise FormulaError(message, formula.text, 0, len(formula.text))

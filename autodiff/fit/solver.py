@@ -240,11 +240,10 @@ def _is_noise(
 def undetermined(names: tuple[str, ...], point: Array, factor: Factor) -> str:
     """Say which parameters a rank-deficient Jacobian cannot tell apart."""
     if factor.vanished.any():
-        which = [
-            f"{names[j]} (at {point[j]:.3g})" for j in np.flatnonzero(factor.vanished)
-        ]
+        lost = np.flatnonzero(factor.vanished)
+        place = ", ".join(f"{names[j]} = {point[j]:.3g}" for j in lost)
         return (
-            f"the formula does not depend on {', '.join(which)} there; "
+            f"near {place} the formula does not depend on it; "
             "start elsewhere with -p, or take it out of the formula"
         )
     groups = factor.confounded()
