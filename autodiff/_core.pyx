@@ -18,6 +18,7 @@ import numpy as np
 
 from autodiff import errors
 
+cimport cython
 from cpython.buffer cimport (
     PyBUF_ND, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer,
 )

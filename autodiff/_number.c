@@ -68,6 +68,31 @@ static inline PyObject *append(ad_tape *tape, double z, int op, int kind, uint32
     return (PyObject *)result;
 }
 
+/* A 0-d tensor of whose graph nothing is wanted: passive, or nothing is recorded. */
+static inline bool is_resting(PyObject *o, const ad_tape *tape)
+{
+    const ad_tensor *x = (const ad_tensor *)o;
+    return Py_TYPE(o) == ad_tensor_type &&
+           (x->h.flags & (AD_TENSOR_ARRAY | AD_TENSOR_ALIAS)) == 0 &&
+           (!tape->is_recording || (x->h.entry == AD_NONE && x->leaf == NULL));
+}
+
+/* The number behind an operand at rest. */
+static inline bool resting_value(PyObject *o, const ad_tape *tape, double *v)
+{
+    if (is_resting(o, tape)) {
+        *v = ((const ad_tensor *)o)->value;
+        return true;
+    }
+    return as_constant(o, v);
+}
+
+static PyObject *passive(ad_tape *tape, double z)
+{
+    ad_value v = {z, NULL, AD_NONE};
+    return ad_tensor_wrap(tape, &v);
+}
+
 static inline uint64_t bits_of(double c)
 {
     uint64_t u;
@@ -89,6 +114,10 @@ static inline uint64_t bits_of(double c)
             const double x = VALUE_AT(tape, a);                                 \
             return append(tape, formula, AD_OP_##id, AD_KIND_UNARY, ENTRY(a),   \
                           0);                                                   \
+        }                                                                       \
+        if (tape != NULL && is_resting(a, tape)) {                              \
+            const double x = ((ad_tensor *)a)->value;                           \
+            return passive(tape, formula);                                      \
         }                                                                       \
         return ad_py_apply(AD_OP_##id, 1, &a);                                  \
     }
@@ -116,6 +145,11 @@ static inline uint64_t bits_of(double c)
                               ENTRY(b), bits_of(c));                            \
             }                                                                   \
         }                                                                       \
+        double x, y;                                                            \
+        if (tape != NULL && resting_value(a, tape, &x) &&                       \
+            resting_value(b, tape, &y) &&                                       \
+            (ad_tensor_check(a) || ad_tensor_check(b)))                         \
+            return passive(tape, formula);                                      \
         PyObject *args[] = {a, b};                                              \
         return ad_py_apply(AD_OP_##id, 2, args);                                \
     }
@@ -367,9 +401,26 @@ static Py_hash_t hash_identity(PyObject *a)
     return (Py_hash_t)(h >> 4 | h << (8 * sizeof h - 4));
 }
 
+/* x changes in place while nothing is recorded: the update of a training loop. */
+static bool update_scalar(int op, PyObject *a, PyObject *b)
+{
+    const ad_tape *tape = ad_current_tape;
+    ad_tensor *x = (ad_tensor *)a;
+    double y;
+    if (tape == NULL || tape->is_recording || !is_resting(a, tape) ||
+        (x->h.flags & AD_TENSOR_HIDDEN) || !resting_value(b, tape, &y))
+        return false;
+    x->value = ad_op_value(op, x->value, y, 0.0);
+    x->version++;
+    ad_tensor_note_changed(x);
+    return true;
+}
+
 #define INPLACE(name, id)                                                       \
     static PyObject *inplace_##name(PyObject *a, PyObject *b)                   \
     {                                                                           \
+        if (update_scalar(AD_OP_##id, a, b))                                    \
+            return Py_NewRef(a);                                                \
         return ad_tensor_inplace(AD_OP_##id, a, b);                             \
     }
 INPLACE(add, ADD)
@@ -381,6 +432,8 @@ INPLACE(remainder, REMAINDER)
 static PyObject *inplace_power(PyObject *a, PyObject *b, PyObject *modulus)
 {
     (void)modulus;
+    if (update_scalar(AD_OP_POW, a, b))
+        return Py_NewRef(a);
     return ad_tensor_inplace(AD_OP_POW, a, b);
 }
 

@@ -391,7 +391,7 @@ void ad_tensor_settle(ad_tensor *x)
 
 /* ---- Changing in place ------------------------------------------------------------------------ */
 
-static void note_changed(ad_tensor *x)
+void ad_tensor_note_changed(ad_tensor *x)
 {
     if (x->leaf != NULL)
         ad_leaf_changed(x->leaf);
@@ -438,7 +438,7 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
         ad_tensor *real = x;
         while (real->h.flags & AD_TENSOR_ALIAS) {
             if (!(x->h.flags & AD_TENSOR_HIDDEN))
-                note_changed(real);
+                ad_tensor_note_changed(real);
             real = (ad_tensor *)real->alias_of;
         }
         real->version += !(x->h.flags & AD_TENSOR_HIDDEN);
@@ -447,7 +447,7 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
             if (real->leaf != NULL) /* the next use records the new value */
                 real->h.entry = AD_NONE;
         } else
-            note_changed(real);
+            ad_tensor_note_changed(real);
     }
     ad_value_drop(v);
     if (failed < 0 || v->entry == AD_NONE)

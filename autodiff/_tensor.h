@@ -149,6 +149,8 @@ int ad_tensor_set_requires_grad(ad_tensor *x, int requires);
 /* x takes v's value in place (takes v's reference). is_recorded: v has an entry
  * that becomes x's history. -1 on error. */
 int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v);
+/* The graph learns that x's 0-d value is another now. */
+void ad_tensor_note_changed(ad_tensor *x);
 PyObject *ad_tensor_inplace(int op, PyObject *x, PyObject *y);
 
 /* Add an adjoint to x.grad. */

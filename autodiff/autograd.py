@@ -48,18 +48,26 @@ class _Mode:
         return type(self)()
 
 
-class _GradMode(_Mode):
-    _switch = staticmethod(_core.set_recording)
+class _GradMode(_core.GradMode):
+    """A grad mode as a context, or as a decorator with or without parentheses."""
+
+    __slots__ = ()
+    _wanted: bool
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         mode = super().__new__(cls)
-        if function is not None:  # @no_grad without parentheses
-            mode.__init__()  # type: ignore[misc]
-            return mode(function)
-        return mode
+        mode.wanted = cls._wanted
+        return mode if function is None else mode(function)
 
-    def __init__(self, function: Callable[..., Any] | None = None) -> None:
-        super().__init__()
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        kind = type(self)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with kind():
+                return function(*args, **kwargs)
+
+        return wrapper
 
 
 class no_grad(_GradMode):
@@ -75,17 +83,21 @@ class no_grad(_GradMode):
     tensor(0.5000, requires_grad=True)
     """
 
+    __slots__ = ()
     _wanted = False
 
 
 class enable_grad(_GradMode):
     """Context or decorator in which operations are recorded again."""
 
+    __slots__ = ()
     _wanted = True
 
 
 class inference_mode(no_grad):
     """The same as `no_grad`."""
+
+    __slots__ = ()
 
 
 class set_grad_enabled(_Mode):
@@ -228,6 +240,9 @@ def backward(
     for leaf, gradient in zip(unique, gradients, strict=True):
         if gradient is not None:
             _core.accumulate_grad(leaf, gradient, create_graph)
+
+
+_core.set_backward(backward)
 
 
 def grad(

@@ -22,6 +22,7 @@ cdef class Capture:
     cdef object gradient
 
 
+@cython.freelist(4)
 cdef class Sweep:
     """What one reverse sweep does with the gradients that it finds."""
 
@@ -203,11 +204,8 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     sweep.tape = tape
     sweep.creates_graph = create_graph
     sweep.accumulates = accumulate
-    memset(&how, 0, sizeof(ad_sweep))
-    how.keeps_graph, how.creates_graph = retain_graph, create_graph
-    how.is_strict, how.checks_nan = strict_nan, check_nan or tape.wants_lines
-    how.context = <void *>sweep
-    how.on_leaf, how.on_watch, how.on_custom, how.poll = on_leaf, on_watch, on_custom, poll
+    how = plain_sweep(sweep, retain_graph, create_graph, strict_nan)
+    how.checks_nan = how.checks_nan or check_nan
     values = <ad_value *>calloc(n + 1, sizeof(ad_value))
     entries = <uint32_t *>calloc(n + 1, sizeof(uint32_t))
     ad_tape_lock(tape)
@@ -239,6 +237,48 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     if captures is None:
         return None
     return [(<Capture>capture).gradient for capture in captures]
+
+
+cdef ad_sweep plain_sweep(Sweep sweep, bint retain_graph, bint create_graph,
+                          bint strict_nan):
+    """The sweep's switches and functions."""
+    cdef ad_sweep how
+    how.keeps_graph, how.creates_graph = retain_graph, create_graph
+    how.is_strict, how.checks_nan = strict_nan, sweep.tape.wants_lines
+    how.context = <void *>sweep
+    how.on_leaf, how.on_watch, how.on_custom, how.poll = on_leaf, on_watch, on_custom, poll
+    return how
+
+
+def backward(x, gradient=None, retain_graph=None, bint create_graph=False, inputs=None,
+             *, bint strict_nan=False):
+    """Accumulate the gradients of x in its leaves; see `autodiff.backward`."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_tensor *t = as_tensor(x)
+    cdef bint retain = create_graph if retain_graph is None else retain_graph
+    cdef uint32_t entry = t.h.entry
+    cdef ad_value seed
+    cdef ad_sweep how
+    cdef Sweep sweep
+    if (gradient is not None or inputs is not None or t.array != NULL
+            or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape):
+        return general_backward(x, gradient, retain, create_graph, inputs,
+                                strict_nan=strict_nan)
+    sweep = Sweep.__new__(Sweep)
+    sweep.tape, sweep.creates_graph, sweep.accumulates = tape, create_graph, True
+    seed.scalar, seed.array, seed.entry = 1.0, NULL, AD_NONE
+    how = plain_sweep(sweep, retain, create_graph, strict_nan)
+    check(tape, ad_sweep_reverse(tape, 1, &entry, &seed, &how))
+    ad_tensor_settle(t)
+
+
+cdef object general_backward = None  # set by autodiff.autograd
+
+
+def set_backward(function):
+    """Say what handles seeds and inputs."""
+    global general_backward
+    general_backward = function
 
 
 cdef uint32_t root_entry(ad_tape *tape, object root) except? 0xffffffff:

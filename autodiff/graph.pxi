@@ -18,6 +18,24 @@ def set_recording(bint on):
     return was
 
 
+cdef class GradMode:
+    """Recording on or off for the length of a context; base of no_grad and its kin."""
+
+    cdef public bint wanted
+    cdef bint before
+
+    def __enter__(self):
+        cdef ad_tape *tape = ad_py_tape()
+        self.before = tape.is_recording
+        tape.is_recording = self.wanted
+        set_plain(tape)
+
+    def __exit__(self, kind, error, trace):
+        cdef ad_tape *tape = ad_py_tape()
+        tape.is_recording = self.before
+        set_plain(tape)
+
+
 def is_recording():
     """Whether operations on tensors that require grad are recorded."""
     return bool(ad_py_tape().is_recording)

@@ -80,27 +80,6 @@ ATTRIBUTES: dict[str, Any] = {
 # ---- Graph ------------------------------------------------------------------------------
 
 
-def backward(
-    x: Tensor,
-    gradient: Any = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    inputs: Any = None,
-    *,
-    strict_nan: bool = False,
-) -> None:
-    """Accumulate the gradients of x in its leaves; see `autodiff.backward`."""
-    if gradient is None and inputs is None:
-        retain = create_graph if retain_graph is None else retain_graph
-        _core.sweep_reverse(
-            (x,), (None,), retain, create_graph, strict_nan=strict_nan
-        )
-        return
-    autograd.backward(
-        x, gradient, retain_graph, create_graph, inputs, strict_nan=strict_nan
-    )
-
-
 def detach(x: Tensor) -> Tensor:
     """Return x's value without its graph; in-place changes show in both."""
     return _core.alias(x, False)
@@ -297,7 +276,7 @@ METHODS: dict[str, Any] = {
     **{name: getattr(functions, name) for name in _FUNCTIONS.split()},
     **{name: _from_rows(name) for name in functions.OPTIONED},
     "where": _where_method,
-    "backward": backward, "detach": detach, "detach_": detach_, "clone": clone,
+    "backward": _core.backward, "detach": detach, "detach_": detach_, "clone": clone,
     "zero_grad": zero_grad, "requires_grad_": requires_grad_,
     "register_hook": _core.register_hook, "retain_grad": _core.retain_grad,
     "item": _core.item, "numpy": numpy, "tolist": tolist,

@@ -25,6 +25,7 @@ typedef struct run {
     ad_workspace *ws;
     const ad_sweep *sweep;
     uint32_t word; /* of the pending set, at or above every waiting entry */
+    int64_t n_visited;
 } run;
 
 /* ---- Scalars ------------------------------------------------------------------------ */
@@ -92,8 +93,9 @@ static inline void put_down(ad_workspace *ws, carried *c)
  * Sweep scalar entries until something else comes up. Returns false when nothing
  * waits any more; else *index is the entry that needs sweep_entry.
  */
-static bool sweep_scalars(run *r, uint32_t *index, int64_t budget)
+static bool sweep_scalars(run *r, uint32_t *index)
 {
+    int64_t budget = POLL_EVERY;
     ad_entry *const entries = r->tape->entries;
     ad_workspace *const ws = r->ws;
     ad_adjoint *const adjoint = ws->adjoint;
@@ -141,6 +143,7 @@ static bool sweep_scalars(run *r, uint32_t *index, int64_t budget)
             e->kind = AD_KIND_FREED;
     }
     put_down(ws, &last);
+    r->n_visited += POLL_EVERY - budget;
     if (more)
         ad_pending_close(&ws->pending, &top);
     r->word = top.word;
@@ -404,10 +407,11 @@ static ad_status sweep_all(run *r)
     uint32_t i;
     for (;;) {
         bool more = is_plain && r->tape->n_stale == 0
-                        ? sweep_scalars(r, &i, POLL_EVERY)
+                        ? sweep_scalars(r, &i)
                         : ad_pending_pop_highest(&r->ws->pending, &r->word, &i);
         if (!more)
             return AD_OK;
+        r->n_visited++;
         ad_status status = sweep_entry(r, i);
         if (status == AD_OK && (n_slow++ % 1024 == 0 || n_slow < 64) &&
             r->sweep->poll != NULL)
@@ -444,7 +448,7 @@ ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
         drain(&r);
     tape->is_recording = was_recording;
     tape->is_plain = was_plain;
-    ad_workspace_give(tape, r.ws, top - (r.word << 6));
+    ad_workspace_give(tape, r.ws, r.n_visited);
     ad_tape_unlock(tape);
     return status;
 }

@@ -11,7 +11,7 @@
 enum {
     FIRST_CAP = 4096,
     NURSERY = 1 << 17,        /* 3 MB: outgrows no cache, rarely scanned */
-    SHRINK_CAP = 1 << 20,     /* blocks above this are given back when idle */
+    IDLE_CAP = 1 << 18,       /* blocks above this are given back when idle */
 };
 
 /* ---- Life -------------------------------------------------------------------- */
@@ -306,8 +306,8 @@ void ad_tape_trim(ad_tape *tape)
             tape->old_n = n;
         if (tape->first_node >= n)
             tape->first_node = AD_NONE;
-        if (tape->cap > SHRINK_CAP && n < tape->cap / 8)
-            (void)resize(tape, tape->cap / 4); /* the old block serves if not */
+        if (tape->cap > IDLE_CAP && n < tape->cap / 8)
+            (void)resize(tape, n * 2 + IDLE_CAP); /* the old block serves if not */
         set_limit(tape);
         if (owns)
             ad_tape_unlock(tape);

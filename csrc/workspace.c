@@ -54,7 +54,7 @@ ad_workspace *ad_workspace_take(ad_tape *tape, uint32_t n_entries, bool creates_
     return ws;
 }
 
-void ad_workspace_give(ad_tape *tape, ad_workspace *ws, uint32_t n_touched)
+void ad_workspace_give(ad_tape *tape, ad_workspace *ws, int64_t n_touched)
 {
     free(ws->entry);
     ws->entry = NULL;

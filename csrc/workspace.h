@@ -26,7 +26,7 @@ typedef struct ad_workspace {
 /* The tape's own workspace, or a new one while that is in use. NULL: no memory. */
 ad_workspace *ad_workspace_take(ad_tape *tape, uint32_t n_entries, bool creates_graph);
 
-/* Give it back; n_touched entries were in use. */
-void ad_workspace_give(ad_tape *tape, ad_workspace *ws, uint32_t n_touched);
+/* Give it back; n_touched entries were in use: after many, its memory goes. */
+void ad_workspace_give(ad_tape *tape, ad_workspace *ws, int64_t n_touched);
 
 #endif
