@@ -191,7 +191,9 @@ static inline double logaddexp(double x, double y)
     double e = exp(-fabs(d));
     e = e > 0.0 ? e - e * (d < 0.0 ? -tail : tail) : e;
     double z = m + log1p(x == y ? 1.0 : e);
-    return m < 0.0 && m > -0.7 && fabs(z) < 0.5 * -m ? ad_logaddexp_near_zero(x, y) : z;
+    return m < 0.0 && m > -2.4 && z < -2.0 * m && z > 0.7 * m
+               ? ad_logaddexp_near_zero(x, y)
+               : z;
 }
 
 /* y x^(y-1), 0 at (0, 0). The rounding error of y - 1 is carried along, as it

@@ -9,7 +9,7 @@
 
 #include "elementary_dd.h"
 
-/* clang-format off: laid out by the generator */
+/* clang-format off */
 
 static const ad_dd PI_DD = {3.141592653589793, 1.2246467991473532e-16};
 static const ad_dd HALF_LN_2PI_DD = {0.9189385332046728, -3.8782941580672414e-17};

@@ -9,7 +9,7 @@
 
 #include "elementary_dd.h"
 
-/* clang-format off: laid out by the generator */
+/* clang-format off */
 
 static const ad_dd SQRT_HALF_DD = {0.7071067811865476, -4.833646656726457e-17};
 static const ad_dd INV_SQRT_2PI_DD = {0.3989422804014327, -2.49232720227773e-17};

@@ -301,7 +301,7 @@ FILE = """/*
 
 #include "elementary_dd.h"
 
-/* clang-format off: laid out by the generator */
+/* clang-format off */
 
 {body}#endif /* AD_ELEMENTARY_{upper}_TABLES_H */
 """

@@ -546,17 +546,28 @@ def _difference(function: Callable, k: int, args: tuple[float, ...]) -> mpf:
         return mpf(function(*up) - function(*down)) / (2 * step)
 
 
-@cache
 def value(name: str, *args: float) -> mpf:
     """Return the exact value of row `name` at these doubles."""
+    return _value(name, tuple(math.copysign(1.0, a) for a in args), args)
+
+
+# The signs are part of the key: 0.0 and -0.0 are equal, and would share an answer.
+@cache
+def _value(name: str, signs: tuple[float, ...], args: tuple[float, ...]) -> mpf:
     if any(math.isnan(a) for a in args):
         return mpf("nan")
     return _settle(_raw(find(name).names[0], None), args)
 
 
-@cache
 def partial(name: str, k: int, *args: float) -> mpf:
     """Return the exact derivative of row `name` in operand `k` (0, 1, 2)."""
+    return _partial(name, k, tuple(math.copysign(1.0, a) for a in args), args)
+
+
+@cache
+def _partial(
+    name: str, k: int, signs: tuple[float, ...], args: tuple[float, ...]
+) -> mpf:
     known = _raw(find(name).names[0], k)
     if mp.isnan(value(name, *args)):
         return mpf("nan")

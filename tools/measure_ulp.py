@@ -18,14 +18,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-import reference  # noqa: E402
+import reference  # type: ignore[import-not-found]  # noqa: E402
 
+Point = tuple[float, ...]
+Evaluator = Callable[[Point], list[float]]
 FLAGS = ["-O2", "-std=c11", "-D_GNU_SOURCE", "-fno-math-errno", "-ffp-contract=off"]
 SOURCE = r"""
 #include "elementary.h"
@@ -56,14 +59,14 @@ def build(folder: Path) -> Path:
     return library
 
 
-def evaluator(library: Path, row: reference.Row):
+def evaluator(library: Path, row: reference.Row) -> Evaluator:
     """Return a function from a point to (value, partial, ...) of `row` in C."""
     function = getattr(ctypes.CDLL(str(library)), f"row_{row.ident}")
     function.argtypes = [ctypes.c_double] * 3 + [ctypes.POINTER(ctypes.c_double)]
     function.restype = None
     out = (ctypes.c_double * 4)()
 
-    def evaluate(point: tuple[float, ...]) -> list[float]:
+    def evaluate(point: Point) -> list[float]:
         function(*point, *[0.0] * (3 - len(point)), out)
         return list(out[: row.arity + 1])
 
@@ -77,11 +80,11 @@ def is_normal(z: float) -> bool:
 
 def measure(
     library: Path, name: str, seeds: int, count: int
-) -> list[tuple[float, tuple]]:
+) -> list[tuple[float, Point]]:
     """Return the largest error and where, of the value and of each partial."""
     row = reference.rows()[name]
     evaluate = evaluator(library, row)
-    worst: list[tuple[float, tuple]] = [(0.0, ())] * (row.arity + 1)
+    worst: list[tuple[float, Point]] = [(0.0, ())] * (row.arity + 1)
     for seed in range(seeds):
         for point in reference.samples(row.domain, seed, count):
             got = evaluate(point)
@@ -92,8 +95,8 @@ def measure(
                         if k == 0
                         else reference.partial(name, k - 1, *point)
                     )
-                except (ArithmeticError, OverflowError, ValueError) as error:
-                    print(f"{name} {k} {point}: {error!r}", file=sys.stderr)
+                except (ArithmeticError, OverflowError, ValueError) as problem:
+                    print(f"{name} {k} {point}: {problem!r}", file=sys.stderr)
                     continue
                 if not reference.mp.isfinite(exact) or (k and not is_normal(got[0])):
                     continue
