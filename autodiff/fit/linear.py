@@ -25,6 +25,7 @@ __all__ = ["Design", "design_of", "refined_errors", "solve_linear"]
 Array = npt.NDArray[np.float64]
 
 MAX_REFINEMENTS = 40
+ENOUGH = 1e-20  # a correction, relative to the solution, that changes no digit
 REFINE_ERRORS_ABOVE = 1e4  # condition number of the column-scaled design
 
 
@@ -145,4 +146,6 @@ def _refine(
         point = point + step
         residual = residual + (f - factor.q @ (along - h))
         previous = size
+        if size <= ENOUGH * float(np.linalg.norm(factor.scale * point.high)):
+            break
     return point.high, residual.high
