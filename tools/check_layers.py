@@ -75,7 +75,7 @@ LAYERS = {
     "autodiff/reduce": 40,
     "autodiff/linear": 50,
     "autodiff/order": 50,
-    "autodiff/numpy_protocol": 60,
+    "autodiff/numpy": 60,
     "autodiff/tensor": 70,
     "autodiff/__init__": 80,
     # The fit, from the language up to the command.
