@@ -22,23 +22,30 @@ from autodiff.creation import (
     randn_like, tensor, zeros, zeros_like,
 )  # fmt: skip
 from autodiff.errors import (
-    AnomalyError, AutodiffError, GradientLossWarning, GraphError,
+    AnomalyError, ArgumentError, AutodiffError, GradientLossWarning, GraphError,
     NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip
 from autodiff.functions import (
-    allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isfinite, isinf, isnan, le,
-    lerp, lt, ne, where,
+    allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isclose, isfinite, isinf,
+    isnan, le, lerp, lt, masked_fill, ne, numel, where,
 )  # fmt: skip
-from autodiff.linear import bmm, dot, einsum, matmul, mm, mv, outer
+from autodiff.indexing import (
+    diag, gather, index_select, masked_select, pad, repeat, repeat_interleave, roll,
+    take, take_along_dim, tile, tril, triu,
+)  # fmt: skip
+from autodiff.linear import (
+    bmm, dot, einsum, inner, matmul, mm, mv, outer, tensordot, trace, vdot,
+)  # fmt: skip
+from autodiff.order import (
+    all, amax, amin, any, argmax, argmin, argsort, max, median, min, sort, topk,
+)  # fmt: skip
 from autodiff.reduce import (
-    all, amax, amin, any, argmax, argmin, argsort, cumprod, cumsum, log_softmax,
-    logsumexp, max, mean, median, min, norm, prod, softmax, sort, std, sum, var,
+    cumprod, cumsum, log_softmax, logsumexp, mean, norm, prod, softmax, std, sum, var,
 )  # fmt: skip
 from autodiff.shape import (
-    broadcast_to, cat, chunk, concat, concatenate, diag, diagonal, expand, flatten,
-    flip, gather, hstack, index_select, movedim, narrow, pad, permute, ravel, repeat,
-    repeat_interleave, reshape, roll, split, squeeze, stack, swapaxes, t, take,
-    take_along_dim, tile, transpose, tril, triu, unbind, unsqueeze, view, vstack,
+    broadcast_to, cat, chunk, concat, concatenate, diagonal, expand, flatten, flip,
+    hstack, moveaxis, movedim, narrow, permute, ravel, reshape, select, split, squeeze,
+    stack, swapaxes, swapdims, t, transpose, unbind, unflatten, unsqueeze, view, vstack,
 )  # fmt: skip
 
 __version__ = "0.1.0"
@@ -52,6 +59,7 @@ e = 2.718281828459045
 inf = float("inf")
 nan = float("nan")
 
+clone, detach = _methods.clone, _methods.detach
 del _methods
 
 

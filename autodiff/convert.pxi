@@ -134,7 +134,12 @@ cdef PyObject *compare(object a, object b, int op) noexcept:
         if not _is_comparable(b):
             result = NotImplemented
         else:
-            result = _COMPARISONS[op](values_of(a), values_of(b))
+            try:
+                result = _COMPARISONS[op](values_of(a), values_of(b))
+            except ValueError:
+                raise errors.ShapeError(
+                    f"shapes {np.shape(values_of(a))} and {np.shape(values_of(b))} do "
+                    "not broadcast") from None
             if isinstance(result, np.bool_):
                 result = bool(result)
         Py_INCREF(result)
@@ -173,7 +178,24 @@ def warn_gradient_loss(str what):
         f"{what} drops the gradient of a tensor that requires grad; use the functions "
         "of autodiff or NumPy on the tensor to keep it, or .item(), .detach() or "
         ".detach().numpy() to say that dropping it is meant",
-        errors.GradientLossWarning, stacklevel=1 + frames_inside())
+        errors.GradientLossWarning, stacklevel=1 + library_frames())
+
+
+cdef str numpy_folder = np.__path__[0]
+
+
+cdef int library_frames():
+    """Number of frames of this package and of NumPy on top of the user's."""
+    cdef int n = 0
+    try:
+        frame = sys._getframe(0)
+    except ValueError:
+        return 0
+    while frame is not None and frame.f_code.co_filename.startswith(
+            (package_folder, numpy_folder)):
+        n += 1
+        frame = frame.f_back
+    return n
 
 
 cdef int warn_lost(const char *what) noexcept:

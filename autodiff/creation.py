@@ -3,42 +3,68 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Sequence
+from operator import index
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from autodiff import _core
 from autodiff._core import Tensor
-from autodiff.errors import PrecisionWarning
+from autodiff.errors import ArgumentError, PrecisionWarning, ShapeError
 
 float64 = double = np.dtype(np.float64)
 float32 = np.dtype(np.float32)
 
 _warned: set[str] = set()
-_generator = np.random.default_rng()
+_generator: Any = None  # made when first wanted: numpy.random is slow to import
 
 
-def check_dtype(dtype: Any) -> None:
-    """Accept float64; accept lower precision once with a warning; refuse the rest."""
+def _user_level() -> int:
+    """Return the stacklevel at which the caller's warning shows the user's line."""
+    level = 2
+    while (frame := sys._getframe(level - 1)).f_back is not None:
+        if not frame.f_code.co_filename.startswith(_FOLDER):
+            break
+        level += 1
+    return level - 1
+
+
+_FOLDER = str(Path(__file__).parent)
+_WHOLE = {"int", "int64", "long", "int32", "int16", "short", "int8", "uint8", "bool"}
+
+
+def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
+    """Accept float64; accept lower precision once with a warning; refuse the rest.
+
+    Whole numbers are float64 too: an integer type is accepted for values that it holds.
+    """
     if dtype is None or dtype is float64 or dtype is float:
         return
-    text = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
-    if text in ("float64", "double", "float"):
+    name = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
+    if name in ("float64", "double", "float"):
         return
-    if text in ("float32", "float16", "half", "bfloat16", "single"):
-        if text not in _warned:
-            _warned.add(text)
+    if name in ("float32", "float16", "half", "bfloat16", "single"):
+        if name not in _warned:
+            _warned.add(name)
             warnings.warn(
-                f"dtype {text} was asked for; every tensor is float64, which is at "
+                f"dtype {name} was asked for; every tensor is float64, which is at "
                 "least as precise (this is said once)",
                 PrecisionWarning,
-                stacklevel=4,
+                stacklevel=_user_level(),
             )
         return
-    if text in ("int", "int64", "long", "int32", "bool", "int8", "uint8", "int16"):
-        return  # integers convert: every tensor is float64
+    if name in _WHOLE:
+        values = np.asarray(0.0 if x is None else _core.values_of(x))
+        if np.array_equal(values, np.trunc(values)):
+            return
+        raise TypeError(
+            f"dtype {name} cannot hold these values: every tensor is float64; use "
+            "trunc() to drop the fractions"
+        )
     raise TypeError(f"dtype {dtype!r} is not supported; every tensor is float64")
 
 
@@ -50,7 +76,7 @@ def check_device(device: Any) -> None:
 
 def finish(x: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     """Apply the options that every creating function has."""
-    check_dtype(dtype)
+    check_dtype(dtype, x)
     check_device(device)
     if requires_grad:
         _core.set_requires_grad(x, True)
@@ -111,9 +137,10 @@ def tensor(
         x = _core.from_array(_core.to_array(data))
     elif isinstance(data, (list, tuple)) and _holds_tensor(data):
         x = _stack_nested(data)
-        if requires_grad and _core.requires_grad(x):
-            check_dtype(dtype)
-            return x
+    elif isinstance(data, np.ndarray) and data.dtype == object:
+        return tensor(
+            data.tolist(), dtype=dtype, device=device, requires_grad=requires_grad
+        )
     else:
         x = _core.from_array(_as_array(data))
     return finish(x, dtype, device, requires_grad)
@@ -121,20 +148,14 @@ def tensor(
 
 def _as_array(data: Any) -> Any:
     """Let NumPy read nested lists; say what is wrong when it cannot."""
-    if isinstance(data, np.ndarray) and data.dtype == object and data.size:
-        return _unpack_objects(data)
     try:
         return np.asarray(data)
     except ValueError as error:
         if "inhomogeneous" in str(error):
-            raise _core.errors.ShapeError(
+            raise ShapeError(
                 "nested lists must be rectangular: lists at one depth differ in length"
             ) from None
         raise
-
-
-def _unpack_objects(data: np.ndarray[Any, Any]) -> Any:
-    return data
 
 
 def _holds_tensor(data: Any) -> bool:
@@ -164,7 +185,7 @@ def _stack_nested(data: Sequence[Any]) -> Tensor:
     shapes = {part.shape for part in parts}
     if len(shapes) > 1:
         found = " and ".join(str(tuple(shape)) for shape in sorted(shapes)[:2])
-        raise _core.errors.ShapeError(
+        raise ShapeError(
             f"nested lists must be rectangular: items at one depth have shapes {found}"
         )
     return stack(parts)
@@ -189,12 +210,25 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     return _core.from_array(array, copy=False)
 
 
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    """Shape from ``f(2, 3)``, ``f((2, 3))`` or ``f([2, 3])``."""
-    given = size[0] if len(size) == 1 and not hasattr(size[0], "__index__") else size
-    shape = tuple(int(n.__index__()) for n in given)
+def sizes_of(given: Sequence[Any], named: Any = None) -> tuple[int, ...]:
+    """Return the integers of ``f(2, 3)``, ``f((2, 3))``, ``f([2, 3])`` or a keyword."""
+    if named is not None:
+        given = (named,)
+    if len(given) == 1 and not hasattr(given[0], "__index__"):
+        given = given[0]
+    try:
+        return tuple(index(n) for n in given)
+    except TypeError:
+        raise TypeError(
+            f"expected integers or a tuple of them, got {given!r}"
+        ) from None
+
+
+def _shape(given: Sequence[Any], named: Any = None) -> tuple[int, ...]:
+    """Return a shape, checked."""
+    shape = sizes_of(given, named)
     if any(n < 0 for n in shape):
-        raise ValueError(f"extents must not be negative, got {shape}")
+        raise ShapeError(f"extents of a shape must not be negative, got {shape}")
     return shape
 
 
@@ -207,59 +241,61 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Make a tensor of a shape, every element `fill_value`."""
-    size = (size,) if hasattr(size, "__index__") else tuple(size)
-    array = np.full(_shape((size,)), _core.values_of(fill_value), dtype=np.float64)
+    value = _core.item(_core.from_array(_core.values_of(fill_value)))
+    array = np.full(_shape((size,)), value)
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)
 
 
-def zeros(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def zeros(*shape: Any, size: Any = None, **options: Any) -> Tensor:
     """Make a tensor of zeros; the shape as integers or as one tuple."""
-    return full(
-        _shape(size), 0.0, dtype=dtype, device=device, requires_grad=requires_grad
-    )
+    return full(_shape(shape, size), 0.0, **options)
 
 
-def ones(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def ones(*shape: Any, size: Any = None, **options: Any) -> Tensor:
     """Make a tensor of ones; the shape as integers or as one tuple."""
-    return full(
-        _shape(size), 1.0, dtype=dtype, device=device, requires_grad=requires_grad
-    )
+    return full(_shape(shape, size), 1.0, **options)
 
 
-def empty(*size: Any, **options: Any) -> Tensor:
+def empty(*shape: Any, size: Any = None, **options: Any) -> Tensor:
     """Make a tensor to be filled later; its elements are zeros."""
-    return zeros(*size, **options)
+    return zeros(*shape, size=size, **options)
 
 
 def arange(
-    start: float,
-    end: float | None = None,
-    step: float = 1,
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
     *,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Make start, start + step, ... below `end` (from 0 if only one is given)."""
-    if end is None:
-        start, end = 0, start
+    """Make start, start + step, ... below `end`; one bound alone is the end.
+
+    Raises
+    ------
+    ArgumentError
+        When a bound is not finite, the step is 0, or its sign leads away from the end.
+    """
+    start, end = (0, start) if end is None else (start, end)
     start, end, step = (float(_core.values_of(v)) for v in (start, end, step))
     if step == 0 or not math.isfinite(start + end + step):
-        raise ValueError(
+        raise ArgumentError(
             f"arange needs finite bounds and a step that is not 0, got start={start}, "
             f"end={end}, step={step}"
+        )
+    if (end - start) * step < 0:
+        raise ArgumentError(
+            "upper bound and lower bound inconsistent with step sign: "
+            f"start={start}, end={end}, step={step}"
         )
     array = np.arange(start, end, step, dtype=np.float64)
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)
 
 
 def linspace(
-    start: float,
-    end: float,
+    start: Any,
+    end: Any,
     steps: int,
     *,
     dtype: Any = None,
@@ -267,6 +303,8 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """Make `steps` evenly spaced values from start to end, both included."""
+    if steps < 0:
+        raise ArgumentError(f"number of steps must be non-negative, got {steps}")
     array = np.linspace(_core.values_of(start), _core.values_of(end), steps)
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)
 
@@ -280,8 +318,17 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """Make the (n, m) matrix with ones on its diagonal; m defaults to n."""
-    array = np.eye(n, m)
+    rows, columns = _shape((n, n if m is None else m))
+    array = np.eye(rows, columns)
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)
+
+
+def _random() -> Any:
+    """Return the generator behind rand and randn."""
+    global _generator
+    if _generator is None:
+        _generator = np.random.default_rng()
+    return _generator
 
 
 def manual_seed(seed: int) -> None:
@@ -290,47 +337,45 @@ def manual_seed(seed: int) -> None:
     _generator = np.random.default_rng(seed)
 
 
-def rand(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def rand(*shape: Any, size: Any = None, **options: Any) -> Tensor:
     """Make a tensor of numbers uniform in [0, 1)."""
-    x = _core.from_array(_generator.random(_shape(size)))
-    return finish(x, dtype, device, requires_grad)
+    return tensor(_random().random(_shape(shape, size)), **options)
 
 
-def randn(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def randn(*shape: Any, size: Any = None, **options: Any) -> Tensor:
     """Make a tensor of standard normal numbers."""
-    x = _core.from_array(_generator.standard_normal(_shape(size)))
-    return finish(x, dtype, device, requires_grad)
+    return tensor(_random().standard_normal(_shape(shape, size)), **options)
 
 
-def zeros_like(x: Any, **options: Any) -> Tensor:
-    """Make zeros of the shape of x."""
-    return zeros(np.shape(_core.values_of(x)), **options)
+def _shape_like(input: Any) -> tuple[int, ...]:
+    return np.shape(_core.values_of(input))
 
 
-def ones_like(x: Any, **options: Any) -> Tensor:
-    """Make ones of the shape of x."""
-    return ones(np.shape(_core.values_of(x)), **options)
+def zeros_like(input: Any, **options: Any) -> Tensor:
+    """Make zeros of the shape of the input."""
+    return zeros(_shape_like(input), **options)
 
 
-def empty_like(x: Any, **options: Any) -> Tensor:
-    """Make a tensor of the shape of x, to be filled later; its elements are zeros."""
-    return zeros_like(x, **options)
+def ones_like(input: Any, **options: Any) -> Tensor:
+    """Make ones of the shape of the input."""
+    return ones(_shape_like(input), **options)
 
 
-def full_like(x: Any, fill_value: Any, **options: Any) -> Tensor:
-    """Make a tensor of the shape of x, every element `fill_value`."""
-    return full(np.shape(_core.values_of(x)), fill_value, **options)
+def empty_like(input: Any, **options: Any) -> Tensor:
+    """Make a tensor of the shape of the input, to be filled; its elements are zeros."""
+    return zeros(_shape_like(input), **options)
 
 
-def rand_like(x: Any, **options: Any) -> Tensor:
-    """Make numbers uniform in [0, 1), of the shape of x."""
-    return rand(np.shape(_core.values_of(x)), **options)
+def full_like(input: Any, fill_value: Any, **options: Any) -> Tensor:
+    """Make a tensor of the shape of the input, every element `fill_value`."""
+    return full(_shape_like(input), fill_value, **options)
 
 
-def randn_like(x: Any, **options: Any) -> Tensor:
-    """Make standard normal numbers of the shape of x."""
-    return randn(np.shape(_core.values_of(x)), **options)
+def rand_like(input: Any, **options: Any) -> Tensor:
+    """Make numbers uniform in [0, 1), of the shape of the input."""
+    return rand(_shape_like(input), **options)
+
+
+def randn_like(input: Any, **options: Any) -> Tensor:
+    """Make standard normal numbers of the shape of the input."""
+    return randn(_shape_like(input), **options)

@@ -13,6 +13,13 @@ class ShapeError(AutodiffError, RuntimeError, ValueError):
     """
 
 
+class ArgumentError(AutodiffError, RuntimeError, ValueError):
+    """An option has a value that the operation does not take.
+
+    Failing: ``ad.arange(0, 5, 0)``. Right: a step that leads from start to end.
+    """
+
+
 class GraphError(AutodiffError, RuntimeError):
     """The recorded graph cannot be swept.
 

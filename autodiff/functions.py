@@ -1,4 +1,4 @@
-"""Elementwise functions under all their names, and the few that take options.
+"""Elementwise functions with options, comparisons, and questions about values.
 
 The rows of the op table are functions already (`FUNCTIONS`); this module wraps those
 whose PyTorch or NumPy form has keyword options.
@@ -12,145 +12,186 @@ import numpy as np
 
 from autodiff import _core
 from autodiff._core import FUNCTIONS, Tensor
+from autodiff.creation import as_tensor
+from autodiff.errors import ArgumentError, ShapeError
 
 _where, _clip = FUNCTIONS["where"], FUNCTIONS["clip"]
-_maximum, _minimum = FUNCTIONS["maximum"], FUNCTIONS["minimum"]
 _add, _sub, _mul, _div = (FUNCTIONS[n] for n in ("add", "sub", "mul", "div"))
 
 
-def clip(x: Any, min: Any = None, max: Any = None) -> Any:
-    """Return x limited to [min, max]; either may be None. Gradient 1 at a bound."""
+# ---- With options --------------------------------------------------------------------
+
+
+def clip(input: Any, min: Any = None, max: Any = None) -> Any:
+    """Return input limited to [min, max]; either may be None. Gradient 1 at a bound."""
     if min is None and max is None:
-        raise ValueError("clip: At least one of 'min' or 'max' must not be None")
+        raise ArgumentError("clamp: At least one of 'min' or 'max' must not be None")
     low = -np.inf if min is None else min
     high = np.inf if max is None else max
-    return _clip(x, low, high)
+    return _clip(input, low, high)
 
 
 clamp = clip
 
 
-def where(condition: Any, x: Any = None, y: Any = None) -> Any:
-    """Return x where condition holds, else y; with one argument, the true positions."""
-    if x is None or y is None:
-        return np.nonzero(np.asarray(_core.values_of(condition)))
-    return _where(np.asarray(_core.values_of(condition)), x, y)
+def where(condition: Any, input: Any = None, other: Any = None) -> Any:
+    """Return input where condition holds, else other; of one argument, positions."""
+    condition = np.asarray(_core.values_of(condition))
+    if input is None and other is None:
+        return np.nonzero(np.atleast_1d(condition))
+    if input is None or other is None:
+        raise TypeError("where: give both input and other, or neither")
+    return _where(condition, input, other)
 
 
-def add(x: Any, y: Any, *, alpha: float = 1) -> Any:
-    """Return x + alpha * y."""
-    return _add(x, y if alpha == 1 else _mul(y, alpha))
+def masked_fill(input: Any, mask: Any, value: Any) -> Any:
+    """Return input with `value` where mask holds."""
+    return where(mask, value, input)
 
 
-def sub(x: Any, y: Any, *, alpha: float = 1) -> Any:
-    """Return x - alpha * y."""
-    return _sub(x, y if alpha == 1 else _mul(y, alpha))
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """Return input + alpha * other."""
+    return _add(input, other if alpha == 1 else _mul(other, alpha))
 
 
-def div(x: Any, y: Any, *, rounding_mode: str | None = None) -> Any:
-    """Return x / y; rounded towards zero ("trunc") or down ("floor") if asked."""
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """Return input - alpha * other."""
+    return _sub(input, other if alpha == 1 else _mul(other, alpha))
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    """Return input / other, rounded towards zero ("trunc") or down ("floor")."""
     if rounding_mode not in (None, "trunc", "floor"):
-        raise ValueError(
+        raise ArgumentError(
             "div expected rounding_mode to be one of None, 'trunc', or 'floor' but "
             f"found {rounding_mode!r}"
         )
-    quotient = _div(x, y)
+    quotient = _div(input, other)
     return quotient if rounding_mode is None else FUNCTIONS[rounding_mode](quotient)
 
 
-def round(x: Any, *, decimals: int = 0) -> Any:
-    """Return x rounded to the nearest even integer, or to decimals. Gradient 0."""
+def round(input: Any, *, decimals: int = 0) -> Any:
+    """Return input rounded to the nearest even integer, or to decimals. Gradient 0."""
     if decimals == 0:
-        return FUNCTIONS["round"](x)
-    scale = 10.0**decimals
-    return _div(FUNCTIONS["round"](_mul(x, scale)), scale)
+        return FUNCTIONS["round"](input)
+    scale = 10.0 ** abs(decimals)
+    there, back = (_mul, _div) if decimals > 0 else (_div, _mul)
+    return back(FUNCTIONS["round"](there(input, scale)), scale)
 
 
-def softplus(x: Any, beta: float = 1, threshold: float | None = None) -> Any:
-    """Return log(1 + exp(beta x)) / beta, without overflow.
+def softplus(input: Any, beta: float = 1, threshold: float | None = None) -> Any:
+    """Return log(1 + exp(beta * input)) / beta, without overflow.
 
     `threshold` is accepted as in PyTorch; it is not needed, nothing overflows here.
     """
     soft = FUNCTIONS["softplus"]
-    return soft(x) if beta == 1 else _div(soft(_mul(x, beta)), beta)
+    return soft(input) if beta == 1 else _div(soft(_mul(input, beta)), beta)
 
 
-def lerp(x: Any, end: Any, weight: Any) -> Any:
-    """Return x + weight * (end - x)."""
-    return _add(x, _mul(weight, _sub(end, x)))
+def lerp(input: Any, end: Any, weight: Any) -> Any:
+    """Return input + weight * (end - input)."""
+    return _add(input, _mul(weight, _sub(end, input)))
 
 
-def isnan(x: Any) -> Any:
-    """Return where x is NaN, as a plain bool or array."""
-    return _plain(np.isnan, x)
+# ---- Of values only ------------------------------------------------------------------
 
 
-def isinf(x: Any) -> Any:
-    """Return where x is infinite, as a plain bool or array."""
-    return _plain(np.isinf, x)
-
-
-def isfinite(x: Any) -> Any:
-    """Return where x is a finite number, as a plain bool or array."""
-    return _plain(np.isfinite, x)
-
-
-def allclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
-    """Return whether all elements agree: abs(x - y) <= atol + rtol * abs(y)."""
-    return bool(np.allclose(_core.values_of(x), _core.values_of(y), rtol, atol))
-
-
-def equal(x: Any, y: Any) -> bool:
-    """Return whether x and y have the same shape and elements."""
-    return bool(np.array_equal(_core.values_of(x), _core.values_of(y)))
-
-
-def _plain(function: Any, x: Any) -> Any:
-    result = function(_core.values_of(x))
+def _plain(function: Any, *operands: Any) -> Any:
+    """Return a plain bool or array; of tensors, by their values."""
+    try:
+        result = function(*(_core.values_of(x) for x in operands))
+    except ValueError as error:
+        if "broadcast" not in str(error):
+            raise
+        shapes = " and ".join(str(np.shape(_core.values_of(x))) for x in operands)
+        raise ShapeError(f"shapes {shapes} do not broadcast") from None
     return bool(result) if np.ndim(result) == 0 else result
 
 
-def eq(x: Any, y: Any) -> Any:
-    """Return x == y, elementwise."""
-    return _compare(np.equal, x, y)
+def isnan(input: Any) -> Any:
+    """Return where input is NaN, as a plain bool or array."""
+    return _plain(np.isnan, input)
 
 
-def ne(x: Any, y: Any) -> Any:
-    """Return x != y, elementwise."""
-    return _compare(np.not_equal, x, y)
+def isinf(input: Any) -> Any:
+    """Return where input is infinite, as a plain bool or array."""
+    return _plain(np.isinf, input)
 
 
-def lt(x: Any, y: Any) -> Any:
-    """Return x < y, elementwise."""
-    return _compare(np.less, x, y)
+def isfinite(input: Any) -> Any:
+    """Return where input is a finite number, as a plain bool or array."""
+    return _plain(np.isfinite, input)
 
 
-def le(x: Any, y: Any) -> Any:
-    """Return x <= y, elementwise."""
-    return _compare(np.less_equal, x, y)
+def eq(input: Any, other: Any) -> Any:
+    """Return input == other, elementwise, as a plain bool or array."""
+    return _plain(np.equal, input, other)
 
 
-def gt(x: Any, y: Any) -> Any:
-    """Return x > y, elementwise."""
-    return _compare(np.greater, x, y)
+def ne(input: Any, other: Any) -> Any:
+    """Return input != other, elementwise, as a plain bool or array."""
+    return _plain(np.not_equal, input, other)
 
 
-def ge(x: Any, y: Any) -> Any:
-    """Return x >= y, elementwise."""
-    return _compare(np.greater_equal, x, y)
+def lt(input: Any, other: Any) -> Any:
+    """Return input < other, elementwise, as a plain bool or array."""
+    return _plain(np.less, input, other)
 
 
-def _compare(function: Any, x: Any, y: Any) -> Any:
-    result = function(_core.values_of(x), _core.values_of(y))
-    return bool(result) if np.ndim(result) == 0 else result
+def le(input: Any, other: Any) -> Any:
+    """Return input <= other, elementwise, as a plain bool or array."""
+    return _plain(np.less_equal, input, other)
+
+
+def gt(input: Any, other: Any) -> Any:
+    """Return input > other, elementwise, as a plain bool or array."""
+    return _plain(np.greater, input, other)
+
+
+def ge(input: Any, other: Any) -> Any:
+    """Return input >= other, elementwise, as a plain bool or array."""
+    return _plain(np.greater_equal, input, other)
+
+
+def isclose(
+    input: Any,
+    other: Any,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> Any:
+    """Return where abs(input - other) <= atol + rtol * abs(other)."""
+    return _plain(lambda x, y: np.isclose(x, y, rtol, atol, equal_nan), input, other)
+
+
+def allclose(
+    input: Any,
+    other: Any,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    equal_nan: bool = False,
+) -> bool:
+    """Return whether all elements are close; see `isclose`."""
+    return bool(np.all(isclose(input, other, rtol, atol, equal_nan)))
+
+
+def equal(input: Any, other: Any) -> bool:
+    """Return whether input and other have the same shape and elements."""
+    return bool(np.array_equal(_core.values_of(input), _core.values_of(other)))
+
+
+def is_tensor(obj: Any) -> bool:
+    """Return whether obj is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+def numel(input: Any) -> int:
+    """Return the number of elements."""
+    return int(_core.size_of(as_tensor(input)))
 
 
 OPTIONED = {
-    "clip": clip, "clamp": clip, "where": where, "add": add, "sub": sub, "subtract": sub,
-    "div": div, "divide": div, "true_divide": div, "round": round, "softplus": softplus,
+    "clip": clip, "clamp": clip, "where": where, "add": add, "div": div, "divide": div,
+    "true_divide": div, "sub": sub, "subtract": sub, "round": round,
+    "softplus": softplus,
 }  # fmt: skip
-
-
-def is_tensor(x: Any) -> bool:
-    """Return whether x is a Tensor."""
-    return isinstance(x, Tensor)

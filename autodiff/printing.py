@@ -87,7 +87,9 @@ def to_text(x: Tensor) -> str:
     grad_fn = _core.grad_fn(x)
     if grad_fn is not None:
         return f"tensor({body}, grad_fn={grad_fn!r})"
-    return f"tensor({body}, requires_grad=True)" if x.requires_grad else f"tensor({body})"
+    return (
+        f"tensor({body}, requires_grad=True)" if x.requires_grad else f"tensor({body})"
+    )
 
 
 def to_format(x: Tensor, spec: str) -> str:

@@ -1,357 +1,293 @@
-"""Sums, products, extremes, norms and what is built from them.
+"""Sums, products, extremes, norms, softmax and running sums.
 
-Axes are given as `dim` (PyTorch) or `axis` (NumPy), an integer or a tuple, None for
-all; `keepdim` or `keepdims` keeps reduced axes with extent 1. Ties of a maximum share
-its gradient equally, except where an index is returned too.
+Axes are given as `dim` (PyTorch) or `axis` (NumPy), an integer or a tuple, None or ()
+for all; `keepdim` or `keepdims` keeps reduced axes with extent 1. Ties of a maximum
+share its gradient equally, except where an index is returned too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+from typing import Any
 
 import numpy as np
 
 from autodiff import _core
 from autodiff._core import FUNCTIONS, Tensor
-from autodiff.creation import as_tensor
-from autodiff.shape import _axis
+from autodiff.creation import as_tensor, check_dtype
+from autodiff.errors import ArgumentError
+from autodiff.shape import axes_of, axis_of, ravel
 
-Axes = int | tuple[int, ...] | None
-
-
-class ValuesAndIndices(NamedTuple):
-    """What max, min, sort and their kin return along an axis."""
-
-    values: Tensor
-    indices: np.ndarray[Any, Any]
+_abs, _exp, _log, _sqrt = (FUNCTIONS[n] for n in ("abs", "exp", "log", "sqrt"))
+_square, _where = FUNCTIONS["square"], FUNCTIONS["where"]
+Plain = np.ndarray[Any, Any]
 
 
-def _options(dim: Any, axis: Any, keepdim: bool, keepdims: bool) -> tuple[Any, bool]:
+def values(x: Tensor) -> Plain:
+    """Return the plain values of a tensor, 0-d ones as an array too."""
+    return np.asarray(_core.values_of(x))
+
+
+def options(dim: Any, axis: Any, keepdim: bool, keepdims: bool) -> tuple[Any, bool]:
+    """Return PyTorch's or NumPy's words for axes as one pair."""
     if dim is not None and axis is not None:
         raise TypeError("give dim= or axis=, not both")
     return (dim if axis is None else axis), bool(keepdim or keepdims)
 
 
-def _count(x: Tensor, axes: Any) -> int:
-    """Number of elements that fall on one result."""
-    if axes is None or axes == ():
-        return _core.size_of(x)
-    axes = axes if isinstance(axes, (tuple, list)) else (axes,)
-    n = 1
-    for i in axes:
-        n *= x.shape[_axis(i, max(x.ndim, 1))] if x.ndim else 1
-    return n
+def _axes(x: Tensor, dim: Any) -> tuple[int, ...]:
+    """Return the axes to reduce, checked; all for None and ()."""
+    if dim is None or dim == ():
+        return tuple(range(x.ndim))
+    axes = axes_of(dim if isinstance(dim, (tuple, list)) else (dim,), x.ndim)
+    return axes if x.ndim else ()
+
+
+def _reduced(x: Tensor, axes: tuple[int, ...], keep: bool) -> tuple[int, ...]:
+    """Return the shape that is left."""
+    rest = (
+        1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes
+    )
+    return tuple(rest)
+
+
+def _sum(x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    return _core.reduce_axes(x, axes or None, keep, "sum")
+
+
+# ---- Sums and their kin --------------------------------------------------------------
 
 
 def sum(
-    x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-    keepdims: bool = False, dtype: Any = None,
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
+    axis: Any = None, keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return the sum over axes; pairwise along the last."""
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    return _core.reduce_axes(as_tensor(x), dim, keep, "sum")
+    """Return the sum over axes; 0 of nothing.
+
+    Raises
+    ------
+    IndexError
+        When an axis is out of range.
+    ShapeError
+        When an axis is named twice.
+    """
+    check_dtype(dtype)
+    dim, keep = options(dim, axis, keepdim, keepdims)
+    x = as_tensor(input)
+    return _sum(x, _axes(x, dim), keep)
 
 
 def mean(
-    x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-    keepdims: bool = False, dtype: Any = None,
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
+    axis: Any = None, keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return the mean over axes; NaN of nothing."""
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    x = as_tensor(x)
-    n = _count(x, dim)
-    return _core.reduce_axes(x, dim, keep, "sum") / (float(n) if n else np.nan)
-
-
-def _extreme(how: str) -> Callable[..., Any]:
-    pick = np.argmax if how == "max" else np.argmin
-    pair = FUNCTIONS["maximum" if how == "max" else "minimum"]
-
-    def extreme(
-        x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-        keepdims: bool = False,
-    ) -> Any:  # fmt: skip
-        if isinstance(dim, (Tensor, np.ndarray)):
-            return pair(x, dim)
-        if dim is None:
-            dim, keep = _options(dim, axis, keepdim, keepdims)
-            return _core.reduce_axes(as_tensor(x), dim, keep, how)
-        x = as_tensor(x)
-        if x.ndim == 0:
-            return ValuesAndIndices(_core.reshape(x, ()), np.zeros((), int))
-        i = _axis(dim, x.ndim)
-        at = np.asarray(pick(_core.values_of(x), axis=i, keepdims=True))
-        values = _take_along(x, at, i)
-        if keepdim:
-            return ValuesAndIndices(values, at)
-        return ValuesAndIndices(
-            _core.reshape(values, at.squeeze(i).shape), at.squeeze(i)
-        )
-
-    extreme.__name__ = extreme.__qualname__ = how
-    extreme.__doc__ = f"""Return the {how}imum.
-
-    Over everything, or over `axis` as NumPy: a tensor, ties sharing the gradient. Along
-    `dim` as PyTorch: (values, indices), the first winner taking the gradient. Of two
-    tensors: elementwise.
-    """
-    return extreme
-
-
-max = _extreme("max")
-min = _extreme("min")
-
-
-def amax(
-    x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-    keepdims: bool = False,
-) -> Tensor:  # fmt: skip
-    """Return the largest over axes; ties share the gradient equally."""
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    return _core.reduce_axes(as_tensor(x), dim, keep, "max")
-
-
-def amin(
-    x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-    keepdims: bool = False,
-) -> Tensor:  # fmt: skip
-    """Return the least over axes; ties share the gradient equally."""
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    return _core.reduce_axes(as_tensor(x), dim, keep, "min")
-
-
-def _plain(numpy_function: Callable[..., Any], summary: str) -> Callable[..., Any]:
-    """A function of values only: its result has no gradient."""
-
-    def function(
-        x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-        keepdims: bool = False,
-    ) -> Any:  # fmt: skip
-        dim, keep = _options(dim, axis, keepdim, keepdims)
-        values = np.asarray(_core.values_of(as_tensor(x)))
-        result = numpy_function(values, axis=dim, keepdims=keep)
-        return result.item() if np.ndim(result) == 0 else result
-
-    name = numpy_function.__name__
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{summary} A plain number or array: it has no gradient."
-    return function
-
-
-argmax = _plain(np.argmax, "Return the position of the first maximum.")
-argmin = _plain(np.argmin, "Return the position of the first minimum.")
-any = _plain(np.any, "Return whether any element is not 0.")
-all = _plain(np.all, "Return whether every element is not 0.")
-
-
-# ---- Products: trees of multiplications, so that zeros cost no gradient ------------------
-
-
-def _to_last(x: Tensor, dim: int) -> Tensor:
-    return _core.follow_view(x, lambda v: np.moveaxis(v, dim, -1))
-
-
-def prod(
-    x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-    keepdims: bool = False,
-) -> Tensor:  # fmt: skip
-    """Return the product over an axis, or over all; exact gradients beside zeros."""
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    x = as_tensor(x)
-    if x.ndim == 0:
-        return _core.reshape(x, ())
-    if dim is None:
-        shape = (1,) * x.ndim if keep else ()
-        return _core.reshape(prod(_core.reshape(x, (_core.size_of(x),)), 0), shape)
-    if isinstance(dim, (tuple, list)):
-        axes = sorted((_axis(i, x.ndim) for i in dim), reverse=True)
-        for i in axes:
-            x = prod(x, i, keep)
-        return x
-    i = _axis(dim, x.ndim)
-    shape = tuple(x.shape)
-    shape = (*shape[:i], *((1,) if keep else ()), *shape[i + 1 :])
-    y = _to_last(x, i)
-    if y.shape[-1] == 0:
-        return as_tensor(np.ones(shape))
-    while (n := y.shape[-1]) > 1:
-        half = n // 2
-        product = y[..., :half] * y[..., half : 2 * half]
-        y = product if n % 2 == 0 else _core.cat([product, y[..., 2 * half :]], y.ndim - 1)
-    return _core.reshape(y, shape)
-
-
-def cumprod(x: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
-    """Return running products along an axis; exact gradients beside zeros."""
-    x = as_tensor(x)
-    if x.ndim == 0:
-        return _core.reshape(x, ())
-    i = _axis(dim if axis is None else axis, x.ndim)
-    y, step = _to_last(x, i), 1
-    while step < y.shape[-1]:
-        y = _core.cat([y[..., :step], y[..., step:] * y[..., :-step]], y.ndim - 1)
-        step *= 2
-    return _core.follow_view(y, lambda v: np.moveaxis(v, -1, i))
-
-
-def cumsum(x: Any, dim: int | None = None, *, axis: int | None = None) -> Tensor:
-    """Return running sums along an axis (of the flat elements if none is given)."""
-    x = as_tensor(x)
-    dim = dim if axis is None else axis
-    if dim is None:
-        return _core.cumsum(_core.reshape(x, (_core.size_of(x),)), 0)
-    return _core.cumsum(x, dim)
-
-
-# ---- Spread and length ------------------------------------------------------------------------
+    check_dtype(dtype)
+    dim, keep = options(dim, axis, keepdim, keepdims)
+    x = as_tensor(input)
+    axes = _axes(x, dim)
+    n = math.prod(x.shape[i] for i in axes)
+    return _sum(x, axes, keep) / (n or math.nan)
 
 
 def var(
-    x: Any, dim: Any = None, keepdim: bool = False, *, correction: float | None = None,
-    unbiased: bool = True, axis: Any = None, keepdims: bool = False,
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
+    correction: float | None = None, axis: Any = None, keepdims: bool = False,
     ddof: float | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the variance: squared distances from the mean over n - correction.
 
-    `correction` is 1 as in PyTorch; NumPy's name for it, `ddof`, is understood.
+    `correction` is 1 as in PyTorch, 0 with unbiased=False; NumPy's name for it, `ddof`,
+    is understood. NaN of one element, gradient too, unless the correction is 0.
     """
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    x = as_tensor(x)
+    if isinstance(dim, bool):  # var(x, False), as PyTorch
+        dim, unbiased = None, dim
+    dim, keep = options(dim, axis, keepdim, keepdims)
     if correction is None:
         correction = ddof if ddof is not None else 1.0 if unbiased else 0.0
-    n = _count(x, dim)
-    deviation = x - mean(x, dim, True)
-    squares = _core.reduce_axes(FUNCTIONS["square"](deviation), dim, keep, "sum")
-    return squares / (n - correction if n > correction else np.nan)
+    x = as_tensor(input)
+    axes = _axes(x, dim)
+    n = math.prod(x.shape[i] for i in axes)
+    if n == 1 and correction >= 1:
+        return _sum(x * math.nan, axes, keep)
+    deviation = x - _sum(x, axes, True) / (n or math.nan)
+    return _sum(_square(deviation), axes, keep) / float(np.maximum(n - correction, 0.0))
 
 
-def std(x: Any, dim: Any = None, keepdim: bool = False, **options: Any) -> Tensor:
+def std(
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False,
+    **named: Any,
+) -> Tensor:  # fmt: skip
     """Return the square root of `var`; 0 and gradient 0 where all are equal."""
-    return FUNCTIONS["sqrt"](var(x, dim, keepdim, **options))
+    return _sqrt(var(input, dim, unbiased, keepdim, **named))
 
 
 def norm(
-    x: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, p: Any = None,
+    input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *,
+    dtype: Any = None, ord: Any = None, axis: Any = None, keepdims: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return the length of vectors: (sum of abs(x)**p)**(1/p), p = 2 by default.
+
+    Scaled, so that it neither overflows nor underflows; at 0 the gradient is 0.
+
+    Parameters
+    ----------
+    input
+        Tensor of any shape; its elements along the axes are the vector's.
+    p, ord
+        1, 2, "fro" (2), inf, -inf, 0 (how many are not 0; no gradient) or any number.
+    dim, axis
+        An axis, a tuple of them, or None for all.
+    keepdim, keepdims
+        Whether reduced axes stay, with extent 1.
+    dtype
+        float64 or a name for it.
+
+    Raises
+    ------
+    ArgumentError
+        When p is "nuc" or another word.
+    """
+    check_dtype(dtype)
+    dim, keep = options(dim, axis, keepdim, keepdims)
+    x = as_tensor(input)
+    axes = _axes(x, dim)
+    p = p if ord is None else ord
+    if isinstance(p, str) and p != "fro":
+        raise ArgumentError(
+            f"norm: order {p!r} is not supported; use a number or 'fro'"
+        )
+    p = 2.0 if p is None or p == "fro" else float(p)
+    if p == 0:
+        count = np.count_nonzero(values(x), axis=axes or None, keepdims=keep)
+        return as_tensor(np.reshape(count, _reduced(x, axes, keep)))
+    size = _abs(x)
+    if math.isinf(p):
+        return _core.reduce_axes(size, axes or None, keep, "max" if p > 0 else "min")
+    if p == 1:
+        return _sum(size, axes, keep)
+    scale = _scale(size, axes)
+    scaled = size / scale
+    total = _sum(_square(scaled) if p == 2 else scaled**p, axes, keep)
+    root = _sqrt(total) if p == 2 else total ** (1.0 / p)
+    return root * np.reshape(scale, root.shape)
+
+
+def _scale(size: Tensor, axes: tuple[int, ...]) -> Plain:
+    """Powers of two near the largest elements, 1 where there is none to go by."""
+    largest = values(size).max(axis=axes, keepdims=True, initial=0.0)
+    exponent = np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
+    scale = np.ldexp(1.0, np.clip(exponent, -1021, 1023))
+    return np.where((largest > 0) & np.isfinite(largest), scale, 1.0)
+
+
+# ---- Products: trees of multiplications, so that zeros cost no gradient --------------
+
+
+def _moved(x: Tensor, source: int, destination: int) -> Tensor:
+    return _core.follow_view(x, lambda v: np.moveaxis(v, source, destination))
+
+
+def prod(
+    input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None,
     axis: Any = None, keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return the length of vectors: (sum of abs(x)**ord)**(1/ord), ord 2 by default.
+    """Return the product over axes, 1 of nothing; exact gradients beside zeros."""
+    check_dtype(dtype)
+    dim, keep = options(dim, axis, keepdim, keepdims)
+    x = as_tensor(input)
+    axes = _axes(x, dim)
+    shape = _reduced(x, axes, keep)
+    order = [i for i in range(x.ndim) if i not in axes] + list(axes)
+    n = math.prod(x.shape[i] for i in axes)
+    y = _core.follow_view(x, lambda v: v.transpose(order))
+    y = _core.reshape(y, (math.prod(shape), n))
+    if n == 0:
+        return as_tensor(np.ones(shape))
+    while (n := y.shape[1]) > 1:
+        pairs = y[:, : n // 2] * y[:, n // 2 : n - n % 2]
+        y = _core.cat([pairs, y[:, n - 1 :]], 1) if n % 2 else pairs
+    return _core.reshape(y, shape)
 
-    Scaled, so that it neither overflows nor underflows; at 0 the gradient is 0. ord may
-    be 0 (how many are not 0), 1, inf, -inf or any number; "fro" is 2.
+
+def cumprod(
+    input: Any, dim: int | None = None, *, dtype: Any = None, axis: int | None = None
+) -> Tensor:
+    """Return running products along an axis (of the flat elements if none is given).
+
+    Gradients are exact beside zeros. Costs log2(n) multiplications for each element.
     """
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    x = as_tensor(x)
-    ord = p if ord is None else ord
-    ord = 2.0 if ord is None or ord == "fro" else float(ord)
-    size = FUNCTIONS["abs"](x)
-    if ord == np.inf or ord == -np.inf:
-        return _core.reduce_axes(size, dim, keep, "max" if ord > 0 else "min")
-    if ord == 1:
-        return _core.reduce_axes(size, dim, keep, "sum")
-    if ord == 0:
-        return as_tensor((np.asarray(_core.values_of(x)) != 0).sum(dim, keepdims=keep))
-    largest = _core.values_of(_core.reduce_axes(size, dim, True, "max")) if (
-        _core.size_of(x)
-    ) else 1.0
-    is_usable = (largest > 0) & np.isfinite(largest)
-    scale = np.where(is_usable, np.exp2(np.floor(np.log2(np.where(is_usable, largest, 1.0)))), 1.0)
-    scaled = size / (scale if x.ndim else scale.item())
-    powers = FUNCTIONS["square"](scaled) if ord == 2 else scaled**ord
-    total = _core.reduce_axes(powers, dim, keep, "sum")
-    root = FUNCTIONS["sqrt"](total) if ord == 2 else total ** (1.0 / ord)
-    back = np.reshape(scale, root.shape) if np.size(scale) == _core.size_of(root) else scale
-    return root * (back if root.ndim else back.item())
+    check_dtype(dtype)
+    dim = dim if axis is None else axis
+    x = ravel(input) if dim is None else as_tensor(input)
+    i = axis_of(dim or 0, x.ndim)
+    if x.ndim == 0:
+        return _core.reshape(x, ())
+    y, step = _moved(x, i, -1), 1
+    while step < y.shape[-1]:
+        y = _core.cat([y[..., :step], y[..., step:] * y[..., :-step]], y.ndim - 1)
+        step *= 2
+    return _moved(y, -1, i)
 
 
-# ---- Exponentials ---------------------------------------------------------------------------------
+def cumsum(
+    input: Any, dim: int | None = None, *, dtype: Any = None, axis: int | None = None
+) -> Tensor:
+    """Return running sums along an axis (of the flat elements if none is given)."""
+    check_dtype(dtype)
+    dim = dim if axis is None else axis
+    x = ravel(input) if dim is None else as_tensor(input)
+    return _core.cumsum(x, axis_of(dim or 0, x.ndim))
 
 
-def _shift(x: Tensor, dim: Any) -> Any:
-    """The maximum along dim as a plain array, 0 where it is not finite."""
-    largest = np.asarray(_core.values_of(x)).max(axis=dim, keepdims=True)
-    largest = np.where(np.isfinite(largest), largest, 0.0)
-    return largest if largest.ndim else largest.item()
+# ---- Exponentials --------------------------------------------------------------------
 
 
 def logsumexp(
-    x: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
+    input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
     keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Return log(sum(exp(x))) over axes, without overflow."""
-    dim, keep = _options(dim, axis, keepdim, keepdims)
-    x = as_tensor(x)
-    dim = tuple(dim) if isinstance(dim, list) else dim
-    shift = _shift(x, dim)
-    total = _core.reduce_axes(FUNCTIONS["exp"](x - shift), dim, keep, "sum")
-    shape = tuple(total.shape)
-    return FUNCTIONS["log"](total) + (np.reshape(shift, shape) if shape else float(np.ravel(shift)[0]))
+    """Return log(sum(exp(x))) over axes, without overflow; -inf of nothing.
+
+    Where the largest element is infinite the gradient is the limit: the elements that
+    equal it share it.
+    """
+    dim, keep = options(dim, axis, keepdim, keepdims)
+    x = as_tensor(input)
+    axes = _axes(x, dim)
+    largest = values(x).max(axis=axes, keepdims=True, initial=-np.inf)
+    finite = np.where(np.isfinite(largest), largest, 0.0)
+    total = _log(_sum(_exp(x - finite), axes, keep))
+    result = total + np.reshape(finite, total.shape)
+    if not np.isinf(largest).any() or _core.size_of(x) == 0:
+        return result
+    limit = _core.reduce_axes(x, axes or None, keep, "max")
+    is_limit = np.reshape(np.isinf(largest), total.shape)
+    return as_tensor(_where(is_limit, limit, result))
 
 
-def softmax(x: Any, dim: int = -1, *, axis: int | None = None) -> Tensor:
+def _shifted(x: Tensor, dim: int) -> tuple[Tensor, tuple[int, ...]]:
+    """Return x less its largest element along an axis, and that axis."""
+    axes = _axes(x, axis_of(dim, x.ndim))
+    if _core.size_of(x) == 0:
+        return x, axes
+    return x - values(x).max(axis=axes, keepdims=True), axes
+
+
+def softmax(
+    input: Any, dim: int = -1, *, dtype: Any = None, axis: int | None = None
+) -> Tensor:
     """Return exp(x) over its sum along an axis, without overflow."""
-    x, dim = as_tensor(x), dim if axis is None else axis
-    e = FUNCTIONS["exp"](x - _shift(x, dim if x.ndim else None))
-    return e / _core.reduce_axes(e, dim, True, "sum")
+    check_dtype(dtype)
+    x, axes = _shifted(as_tensor(input), dim if axis is None else axis)
+    e = _exp(x)
+    return e / _sum(e, axes, True)
 
 
-def log_softmax(x: Any, dim: int = -1, *, axis: int | None = None) -> Tensor:
+def log_softmax(
+    input: Any, dim: int = -1, *, dtype: Any = None, axis: int | None = None
+) -> Tensor:
     """Return the logarithm of `softmax`, accurate where that is tiny."""
-    x, dim = as_tensor(x), dim if axis is None else axis
-    shifted = x - _shift(x, dim if x.ndim else None)
-    total = _core.reduce_axes(FUNCTIONS["exp"](shifted), dim, True, "sum")
-    return shifted - FUNCTIONS["log"](total)
-
-
-# ---- Order -----------------------------------------------------------------------------------------
-
-
-def _take_along(x: Tensor, at: np.ndarray[Any, Any], dim: int) -> Tensor:
-    grid = list(np.indices(at.shape, sparse=True))
-    grid[dim] = at
-    positions = np.arange(_core.size_of(x)).reshape(tuple(x.shape))
-    return _core.gather(x, positions[tuple(grid)])
-
-
-def argsort(
-    x: Any, dim: int = -1, descending: bool = False, stable: bool = True
-) -> np.ndarray[Any, Any]:
-    """Return the permutation that sorts x along `dim`; NaN last."""
-    values = np.asarray(_core.values_of(as_tensor(x)))
-    if values.ndim == 0:
-        return np.zeros((), int)
-    return np.argsort(-values if descending else values, axis=dim, kind="stable")
-
-
-def sort(
-    x: Any, dim: int = -1, descending: bool = False, stable: bool = True
-) -> ValuesAndIndices:
-    """Return (values, indices) sorted along `dim`; gradients follow the elements."""
-    x = as_tensor(x)
-    at = argsort(x, dim, descending)
-    if x.ndim == 0:
-        return ValuesAndIndices(_core.reshape(x, ()), at)
-    return ValuesAndIndices(_take_along(x, at, _axis(dim, x.ndim)), at)
-
-
-def median(x: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the lower median, ties sharing the gradient; along dim with its index."""
-    x = as_tensor(x)
-    if dim is None:
-        flat = np.sort(np.asarray(_core.values_of(x)).ravel())
-        if flat.size == 0:
-            raise ValueError("median of no elements")
-        middle = flat[-1] if np.isnan(flat[-1]) else flat[(flat.size - 1) // 2]
-        values = np.asarray(_core.values_of(x))
-        ties = np.isnan(values) if np.isnan(middle) else values == middle
-        share = _core.gather(
-            _core.reshape(x, (_core.size_of(x),)), np.flatnonzero(ties)
-        )
-        return mean(share)
-    at = argsort(x, dim)
-    pick = np.take(at, [(at.shape[dim] - 1) // 2], axis=dim)
-    values = _take_along(x, pick, _axis(dim, x.ndim))
-    if keepdim:
-        return ValuesAndIndices(values, pick)
-    pick = pick.squeeze(dim)
-    return ValuesAndIndices(_core.reshape(values, pick.shape), pick)
+    check_dtype(dtype)
+    x, axes = _shifted(as_tensor(input), dim if axis is None else axis)
+    return x - _log(_sum(_exp(x), axes, True))

@@ -126,7 +126,7 @@ def reduce_axes(x, axes, bint keepdim, str how):
             given = list(range(ndim))
         reduced = {axis_of(axis, ndim) for axis in given}
         if len(reduced) < len(given):
-            raise ValueError(f"an axis appears more than once in {tuple(given)}")
+            raise errors.ShapeError(f"an axis appears more than once in {tuple(given)}")
     if ndim == 0:
         return ad_py_apply_attr(AD_OP_RESHAPE, x, &attr)
     shape = []
@@ -134,8 +134,8 @@ def reduce_axes(x, axes, bint keepdim, str how):
         if i in reduced:
             strides[i] = 0
             if how != "sum" and t.array.shape[i] == 0:
-                raise ValueError(f"zero-size axis {i} has no {how}; its values are an "
-                                 "empty set")
+                raise errors.ShapeError(f"zero-size axis {i} has no {how}; its values "
+                                        "are an empty set")
             if keepdim:
                 shape.insert(0, 1)
         else:

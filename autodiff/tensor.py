@@ -14,11 +14,12 @@ import numpy as np
 
 from autodiff import (
     _core,
-    autograd,
     creation,
     functions,
+    indexing,
     linear,
     numpy_protocol,
+    order,
     printing,
     reduce,
     shape,
@@ -62,7 +63,9 @@ ATTRIBUTES: dict[str, Any] = {
         doc="Whether x carries gradient; may be set on leaves.",
     ),
     "grad_fn": property(_core.grad_fn, doc="The operation that made x, or None."),
-    "retains_grad": property(_core.retains_grad, doc="Whether retain_grad() was called."),
+    "retains_grad": property(
+        _core.retains_grad, doc="Whether retain_grad() was called."
+    ),
     "shape": property(_core.shape_of, doc="Extents, a tuple of ints."),
     "ndim": property(_ndim, doc="Number of axes."),
     "dtype": property(lambda x: creation.float64, doc="float64, always."),
@@ -77,7 +80,7 @@ ATTRIBUTES: dict[str, Any] = {
     "mT": property(_matrix_transposed, doc="x with its last two axes swapped."),
 }
 
-# ---- Graph ------------------------------------------------------------------------------
+# ---- Graph ---------------------------------------------------------------------------
 
 
 def detach(x: Tensor) -> Tensor:
@@ -104,7 +107,7 @@ def zero_grad(x: Tensor, set_to_none: bool = True) -> None:
         x.grad.detach_().zero_()
 
 
-# ---- Conversion ----------------------------------------------------------------------------
+# ---- Conversion ----------------------------------------------------------------------
 
 
 def numpy(x: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
@@ -114,7 +117,7 @@ def numpy(x: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
             "Can't call numpy() on Tensor that requires grad. Use "
             "tensor.detach().numpy() instead."
         )
-    return _core.to_array(x)  # type: ignore[no-any-return]
+    return _core.to_array(x)
 
 
 def tolist(x: Tensor) -> Any:
@@ -189,15 +192,15 @@ def _reduce(x: Tensor, protocol: Any = None) -> Any:
     return _rebuild, (np.array(_core.values_of(x)), bool(x.requires_grad))
 
 
-# ---- In place ---------------------------------------------------------------------------------
+# ---- In place ------------------------------------------------------------------------
 
 
 def _inplace(name: str) -> Callable[..., Tensor]:
     def method(x: Tensor, y: Any, *, alpha: float = 1, value: float = 1) -> Tensor:
-        return _core.to_inplace(name, x, y if alpha == 1 else alpha * y)  # type: ignore[no-any-return]
+        return _core.to_inplace(name, x, y if alpha == 1 else alpha * y)
 
     method.__name__ = name + "_"
-    method.__doc__ = f"x becomes {name}(x, y), in place; returns x."
+    method.__doc__ = f"Make x {name}(x, y), in place; returns x."
     return method
 
 
@@ -205,42 +208,37 @@ def _inplace_unary(name: str) -> Callable[..., Tensor]:
     function = FUNCTIONS[name]
 
     def method(x: Tensor) -> Tensor:
-        return _core.assign_result(x, function)  # type: ignore[no-any-return]
+        return _core.assign_result(x, function)
 
     method.__name__ = name + "_"
-    method.__doc__ = f"x becomes {name}(x), in place; returns x."
+    method.__doc__ = f"Make x {name}(x), in place; returns x."
     return method
 
 
 def copy_(x: Tensor, source: Any) -> Tensor:
-    """x takes the values of source (broadcast to its shape), in place; returns x."""
+    """Copy the values of source, broadcast to x's shape, into x; returns x."""
     source = creation.as_tensor(source)
     if source.shape != x.shape:
         source = shape.broadcast_to(source, x.shape)
-    return _core.assign(x, source)  # type: ignore[no-any-return]
+    return _core.assign(x, source)
 
 
 def fill_(x: Tensor, value: Any) -> Tensor:
-    """Every element of x becomes value, in place; returns x."""
+    """Make every element of x value, in place; returns x."""
     return copy_(x, value)
 
 
 def zero_(x: Tensor) -> Tensor:
-    """Every element of x becomes 0, in place; returns x."""
+    """Make every element of x 0, in place; returns x."""
     return copy_(x, 0.0)
 
 
 def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """x is limited to [min, max], in place; returns x."""
-    return _core.assign_result(x, lambda v: functions.clip(v, min, max))  # type: ignore[no-any-return]
+    """Limit x to [min, max], in place; returns x."""
+    return _core.assign_result(x, lambda v: functions.clip(v, min, max))
 
 
-# ---- On the type ----------------------------------------------------------------------------------
-
-
-def _from_rows(name: str) -> Callable[..., Any]:
-    """A method that calls a function with options."""
-    return functions.OPTIONED[name]
+# ---- On the type ---------------------------------------------------------------------
 
 
 def _same(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -257,46 +255,54 @@ def _where_method(x: Tensor, condition: Any, other: Any) -> Any:
     return functions.where(condition, x, other)
 
 
-_SHAPE = (
-    "reshape view flatten ravel squeeze unsqueeze expand broadcast_to permute transpose "
-    "t swapaxes movedim flip diagonal narrow roll repeat tile repeat_interleave take "
-    "index_select take_along_dim gather diag triu tril split chunk unbind"
-)
-_REDUCE = (
-    "sum mean max min amax amin argmax argmin any all prod cumprod cumsum var std norm "
-    "logsumexp softmax log_softmax argsort sort median"
-)
-_LINEAR = "matmul mm bmm mv dot outer"
-_FUNCTIONS = "isnan isinf isfinite allclose equal eq ne lt le gt ge lerp"
+# Functions whose first argument is the tensor, by module.
+_BY_MODULE = {
+    shape: "reshape view flatten unflatten ravel squeeze unsqueeze expand broadcast_to "
+    "permute transpose t swapaxes swapdims movedim moveaxis flip diagonal narrow "
+    "select split chunk unbind",
+    indexing: "roll repeat tile repeat_interleave take index_select take_along_dim "
+    "gather masked_select diag triu tril",
+    reduce: "sum mean prod cumprod cumsum var std norm logsumexp softmax log_softmax",
+    order: "max min amax amin argmax argmin any all argsort sort topk median",
+    linear: "matmul mm bmm mv dot vdot inner outer trace",
+    functions: "isnan isinf isfinite isclose allclose equal eq ne lt le gt ge lerp "
+    "masked_fill",
+}
 
 METHODS: dict[str, Any] = {
-    **{name: getattr(shape, name) for name in _SHAPE.split()},
-    **{name: getattr(reduce, name) for name in _REDUCE.split()},
-    **{name: getattr(linear, name) for name in _LINEAR.split()},
-    **{name: getattr(functions, name) for name in _FUNCTIONS.split()},
-    **{name: _from_rows(name) for name in functions.OPTIONED},
+    **{
+        name: getattr(module, name)
+        for module, names in _BY_MODULE.items()
+        for name in names.split()
+    },
+    **functions.OPTIONED,
     "where": _where_method,
     "backward": _core.backward, "detach": detach, "detach_": detach_, "clone": clone,
     "zero_grad": zero_grad, "requires_grad_": requires_grad_,
     "register_hook": _core.register_hook, "retain_grad": _core.retain_grad,
     "item": _core.item, "numpy": numpy, "tolist": tolist,
     "size": lambda x, dim=None: x.shape if dim is None else x.shape[dim],
-    "dim": _ndim, "numel": _core.size_of, "nelement": _core.size_of,
+    "dim": _ndim, "ndimension": _ndim, "numel": _core.size_of,
+    "nelement": _core.size_of,
     "view_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
     "reshape_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
     "expand_as": lambda x, y: shape.broadcast_to(x, tuple(y.shape)),
     "contiguous": _same, "cpu": _same, "double": _same, "to": _same,
     "float": lambda x: _same(x, "float32"), "type": _same,
-    "is_contiguous": lambda x: True,
+    "is_contiguous": lambda x: True, "is_floating_point": lambda x: True,
+    "element_size": lambda x: 8, "type_as": _same,
     "new_zeros": lambda x, *size, **kw: creation.zeros(*size, **kw),
     "new_ones": lambda x, *size, **kw: creation.ones(*size, **kw),
+    "new_empty": lambda x, *size, **kw: creation.empty(*size, **kw),
+    "new_full": lambda x, size, fill_value, **kw: creation.full(size, fill_value, **kw),
+    "new_tensor": lambda x, data, **kw: creation.tensor(data, **kw),
     "add_": _inplace("add"), "sub_": _inplace("sub"), "mul_": _inplace("mul"),
     "div_": _inplace("div"), "pow_": _inplace("pow"),
     **{f"{name}_": _inplace_unary(name) for name in
        ("neg", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "abs",
         "square", "reciprocal", "floor", "ceil", "round")},
     "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
-    "__getitem__": shape.get_item, "__setitem__": shape.set_item,
+    "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__len__": _length, "__iter__": _iterate, "__contains__": _contains,
     "__index__": _index, "__complex__": _complex,
     "__repr__": printing.to_text, "__str__": printing.to_text,
