@@ -199,6 +199,9 @@ cdef extern from "_tensor.h":
         void (*drop_object)(void *object) noexcept
         uint32_t (*line_id)() noexcept
         int (*before_inplace)(object tensor) noexcept
+        ad_status (*hooked_leaf)(void *context, ad_leaf *leaf,
+                                 const ad_value *adjoint) noexcept
+        ad_status (*keep_error)() noexcept
     ad_py_hooks ad_py
     bint ad_tensor_check(object o)
     object ad_tensor_type_new()
@@ -217,5 +220,7 @@ cdef extern from "_tensor.h":
     object ad_tensor_inplace(int op, object x, object y)
     int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoint,
                                   int creates_graph) except -1
+    ad_status ad_tensor_on_leaf(void *context, ad_leaf *leaf,
+                                const ad_value *adjoint) noexcept
     void ad_tensor_settle(ad_tensor *x)
     void ad_tensor_make_rich(ad_tensor *x)

@@ -83,6 +83,8 @@ ad_py.warn_lost = warn_lost
 ad_py.drop_object = drop_object
 ad_py.line_id = line_id
 ad_py.before_inplace = before_inplace
+ad_py.hooked_leaf = on_leaf
+ad_py.keep_error = keep_pending
 
 cdef const char *bad_formula = ad_op_init()
 if bad_formula != NULL:

@@ -20,17 +20,26 @@
 /* Flags that allow it: a leaf is as good as any, once it has its entry. */
 enum { PLAIN = AD_TENSOR_LEAF | AD_TENSOR_RICH | AD_TENSOR_RETAINS | AD_TENSOR_WATCHED };
 
-static inline bool is_plain(PyObject *o, const ad_tape *tape)
+/* A leaf that this tape does not know yet gets its entry. */
+static bool enter_leaf(ad_tensor *x, ad_tape *tape)
 {
-    const ad_tensor *x = (const ad_tensor *)o;
-    return Py_TYPE(o) == ad_tensor_type && (x->h.flags & ~(uint32_t)PLAIN) == 0 &&
-           x->h.entry < AD_SWEPT && x->h.tape == tape;
+    uint32_t entry;
+    return x->leaf != NULL &&
+           ad_tape_leaf_entry(tape, x->leaf, x->value, false, &entry) == AD_OK;
 }
 
-/* The tape if the short way is open: recording, room left, nothing special. */
-static inline ad_tape *open_tape(ad_tape *tape)
+static inline bool is_plain(PyObject *o, ad_tape *tape)
 {
-    return tape->is_plain && tape->n < tape->limit ? tape : NULL;
+    ad_tensor *x = (ad_tensor *)o;
+    return Py_TYPE(o) == ad_tensor_type && (x->h.flags & ~(uint32_t)PLAIN) == 0 &&
+           ((x->h.entry < AD_SWEPT && x->h.tape == tape) || enter_leaf(x, tape));
+}
+
+/* The short way is open: recording, nothing special, and room left for the result
+ * and for two leaves. Asked before is_plain. */
+static inline bool is_open(const ad_tape *tape)
+{
+    return tape != NULL && tape->is_plain && tape->n + 2 < tape->limit;
 }
 
 /* A float or a small int as a constant. */
@@ -110,7 +119,7 @@ static inline uint64_t bits_of(double c)
     static PyObject *row_##id(PyObject *a)                                      \
     {                                                                           \
         ad_tape *tape = ad_current_tape;                                        \
-        if (tape != NULL && is_plain(a, tape) && open_tape(tape)) {             \
+        if (is_open(tape) && is_plain(a, tape)) {                               \
             const double x = VALUE_AT(tape, a);                                 \
             return append(tape, formula, AD_OP_##id, AD_KIND_UNARY, ENTRY(a),   \
                           0);                                                   \
@@ -125,7 +134,7 @@ static inline uint64_t bits_of(double c)
     static PyObject *row_##id(PyObject *a, PyObject *b)                         \
     {                                                                           \
         ad_tape *tape = ad_current_tape;                                        \
-        if (tape != NULL && open_tape(tape)) {                                  \
+        if (is_open(tape)) {                                                    \
             double c;                                                           \
             if (is_plain(a, tape)) {                                            \
                 const double x = VALUE_AT(tape, a);                             \
@@ -274,7 +283,7 @@ static int fill_defs(void)
                 (size_t)(store - name_store) + length + 1 > NAMES_BYTES)
                 return -1;
             memcpy(store, at, length);
-            if (info->names[0] != '_') {
+            if (info->names[0] != '_' && *at != '_') {
                 const row *r = &rows[op];
                 function_defs[n] = (PyMethodDef){store, r->function, r->function_flags,
                                                  info->synopsis};

@@ -68,7 +68,7 @@ ad_tape *ad_py_tape(void)
 
 int ad_py_make_room(ad_tape *tape)
 {
-    if (tape->n < tape->limit)
+    if (tape->n + 2 < tape->limit) /* as the short way asks */
         return 0;
     ad_status status = ad_tape_make_room(tape);
     return status == AD_OK ? 0 : ad_py.set_status(tape, status);
@@ -369,6 +369,18 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
     Py_XSETREF(x->grad, grad);
     ad_tensor_make_rich(x);
     return 0;
+}
+
+ad_status ad_tensor_on_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint)
+{
+    ad_tensor *x = leaf->owner;
+    ad_tape *tape = ad_current_tape;
+    if (leaf->handle == NULL || x->hooks != NULL)
+        return ad_py.hooked_leaf(context, leaf, adjoint);
+    bool creates_graph = tape->is_recording;
+    if (ad_tensor_accumulate_grad(tape, x, adjoint, creates_graph) < 0)
+        return ad_py.keep_error();
+    return AD_OK;
 }
 
 void ad_tensor_settle(ad_tensor *x)

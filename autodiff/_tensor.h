@@ -60,6 +60,8 @@ typedef struct ad_py_hooks {
     void (*drop_object)(void *object);
     uint32_t (*line_id)(void);
     int (*before_inplace)(PyObject *tensor);
+    ad_status (*hooked_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint);
+    ad_status (*keep_error)(void); /* hold the exception until the sweep has ended */
 } ad_py_hooks;
 
 extern ad_py_hooks ad_py;
@@ -156,6 +158,10 @@ PyObject *ad_tensor_inplace(int op, PyObject *x, PyObject *y);
 /* Add an adjoint to x.grad. */
 int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoint,
                               int creates_graph);
+
+/* ad_sweep.on_leaf that accumulates in .grad. Hooks, and leaves that are gone, go
+ * the long way. */
+ad_status ad_tensor_on_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint);
 
 /* After a sweep: a swept root lets go of the tape. */
 void ad_tensor_settle(ad_tensor *x);

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Tensor
+from autodiff._core import Tensor, enable_grad, no_grad
 from autodiff.creation import as_tensor
 
 # ---- Grad mode ---------------------------------------------------------------------------
@@ -48,56 +48,7 @@ class _Mode:
         return type(self)()
 
 
-class _GradMode(_core.GradMode):
-    """A grad mode as a context, or as a decorator with or without parentheses."""
-
-    __slots__ = ()
-    _wanted: bool
-
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        mode = super().__new__(cls)
-        mode.wanted = cls._wanted
-        return mode if function is None else mode(function)
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        kind = type(self)
-
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with kind():
-                return function(*args, **kwargs)
-
-        return wrapper
-
-
-class no_grad(_GradMode):
-    """Context or decorator in which nothing is recorded.
-
-    Examples
-    --------
-    >>> import autodiff as ad
-    >>> w = ad.tensor(1.0, requires_grad=True)
-    >>> with ad.no_grad():
-    ...     w -= 0.5
-    >>> w
-    tensor(0.5000, requires_grad=True)
-    """
-
-    __slots__ = ()
-    _wanted = False
-
-
-class enable_grad(_GradMode):
-    """Context or decorator in which operations are recorded again."""
-
-    __slots__ = ()
-    _wanted = True
-
-
-class inference_mode(no_grad):
-    """The same as `no_grad`."""
-
-    __slots__ = ()
+inference_mode = no_grad  # there is nothing more to switch off
 
 
 class set_grad_enabled(_Mode):

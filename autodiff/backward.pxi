@@ -10,6 +10,20 @@ cdef ad_status keep_error() noexcept:
     return AD_CALLBACK
 
 
+cdef int raise_pending() except -1:
+    """Raise the exception that a C function has set."""
+    return -1
+
+
+cdef ad_status keep_pending() noexcept:
+    """keep_error for an exception that a C function has set."""
+    try:
+        raise_pending()
+        return AD_CALLBACK
+    except BaseException:
+        return keep_error()
+
+
 cdef object take_callback_error():
     global pending_error
     error, pending_error = pending_error, None
@@ -22,27 +36,25 @@ cdef class Capture:
     cdef object gradient
 
 
-@cython.freelist(4)
 cdef class Sweep:
     """What one reverse sweep does with the gradients that it finds."""
 
-    cdef ad_tape *tape
-    cdef bint creates_graph
     cdef bint accumulates      # into the leaves' .grad
     cdef dict leaf_captures    # id(leaf tensor) -> Capture
 
     cdef object tensor_of(self, const ad_value *v):
+        cdef ad_tape *tape = ad_py_tape()
         cdef ad_value copy = v[0]
         if copy.array != NULL:
             ad_array_keep(copy.array)
-        if not self.creates_graph:
+        if not tape.is_recording:  # as it is only while a sweep creates a graph
             copy.entry = AD_NONE
-        return ad_tensor_wrap(self.tape, &copy)
+        return ad_tensor_wrap(tape, &copy)
 
     cdef int give(self, object gradient, ad_value *v) except -1:
         """Replace v by a tensor's value, new reference."""
         cdef ad_value new
-        ad_tensor_value(self.tape, as_tensor(gradient), &new)
+        ad_tensor_value(ad_py_tape(), as_tensor(gradient), &new)
         if new.array != NULL:
             ad_array_keep(new.array)
         ad_array_drop(v.array)
@@ -57,6 +69,7 @@ cdef class Sweep:
         return 0
 
     cdef int leaf(self, ad_leaf *leaf, const ad_value *adjoint) except -1:
+        cdef ad_tape *tape = ad_py_tape()
         cdef ad_tensor *t
         if leaf.handle == NULL:
             if leaf.owner != NULL:  # hooks of a leaf that is gone
@@ -64,7 +77,7 @@ cdef class Sweep:
             return 0
         t = <ad_tensor *>leaf.owner
         if t.hooks == NULL and self.leaf_captures is None:
-            ad_tensor_accumulate_grad(self.tape, t, adjoint, self.creates_graph)
+            ad_tensor_accumulate_grad(tape, t, adjoint, tape.is_recording)
             return 0
         tensor = <object>t
         gradient = self.tensor_of(adjoint)
@@ -76,11 +89,12 @@ cdef class Sweep:
                 self.capture(capture, gradient)
             return 0
         cdef ad_value v
-        ad_tensor_value(self.tape, as_tensor(gradient), &v)
-        ad_tensor_accumulate_grad(self.tape, t, &v, self.creates_graph)
+        ad_tensor_value(tape, as_tensor(gradient), &v)
+        ad_tensor_accumulate_grad(tape, t, &v, tape.is_recording)
         return 0
 
     cdef int watch(self, object owner, ad_value *adjoint) except -1:
+        cdef ad_tape *tape
         gradient = self.tensor_of(adjoint)
         if isinstance(owner, Capture):
             self.capture(owner, gradient)
@@ -91,8 +105,8 @@ cdef class Sweep:
             self.give(replaced, adjoint)
         tensor = hooks.owner()
         if hooks.retains and tensor is not None and self.accumulates:
-            ad_tensor_accumulate_grad(self.tape, as_tensor(tensor), adjoint,
-                                      self.creates_graph)
+            tape = ad_py_tape()
+            ad_tensor_accumulate_grad(tape, as_tensor(tensor), adjoint, tape.is_recording)
         return 0
 
     cdef int custom(self, const ad_node *node, const ad_value *z_bar, ad_value *x_bar,
@@ -114,6 +128,10 @@ cdef class Sweep:
             self.give(gradient, &x_bar[k])
             has_adjoint[k] = True
         return 0
+
+
+cdef Sweep plain = Sweep.__new__(Sweep)
+plain.accumulates = True
 
 
 cdef object _needs(const ad_node *node, int k):
@@ -195,16 +213,16 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n = len(roots), n_set = 0
     cdef ad_sweep how
-    cdef Sweep sweep = Sweep.__new__(Sweep)
+    cdef Sweep sweep = plain
     cdef ad_value *values = NULL
     cdef uint32_t *entries = NULL
     cdef list captures = None
     cdef ad_status status
     cdef bint was_recording = tape.is_recording
-    sweep.tape = tape
-    sweep.creates_graph = create_graph
-    sweep.accumulates = accumulate
-    how = plain_sweep(sweep, retain_graph, create_graph, strict_nan)
+    if inputs is not None:
+        sweep = Sweep.__new__(Sweep)
+        sweep.accumulates = accumulate
+    how = switches(tape, sweep, retain_graph, create_graph, strict_nan)
     how.checks_nan = how.checks_nan or check_nan
     values = <ad_value *>calloc(n + 1, sizeof(ad_value))
     entries = <uint32_t *>calloc(n + 1, sizeof(uint32_t))
@@ -220,6 +238,7 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
         tape.is_recording = was_recording
         if inputs is not None:
             captures = capture_inputs(tape, sweep, inputs)
+            how.on_leaf = on_leaf
         status = ad_sweep_reverse(tape, n, entries, values, &how)
         check(tape, status)
     finally:
@@ -239,14 +258,15 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     return [(<Capture>capture).gradient for capture in captures]
 
 
-cdef ad_sweep plain_sweep(Sweep sweep, bint retain_graph, bint create_graph,
-                          bint strict_nan):
-    """The sweep's switches and functions."""
+cdef ad_sweep switches(ad_tape *tape, Sweep sweep, bint retain_graph, bint create_graph,
+                       bint strict_nan):
+    """A sweep's switches and functions."""
     cdef ad_sweep how
     how.keeps_graph, how.creates_graph = retain_graph, create_graph
-    how.is_strict, how.checks_nan = strict_nan, sweep.tape.wants_lines
+    how.is_strict, how.checks_nan = strict_nan, tape.wants_lines
     how.context = <void *>sweep
-    how.on_leaf, how.on_watch, how.on_custom, how.poll = on_leaf, on_watch, on_custom, poll
+    how.on_leaf = ad_tensor_on_leaf
+    how.on_watch, how.on_custom, how.poll = on_watch, on_custom, poll
     return how
 
 
@@ -259,15 +279,12 @@ def backward(x, gradient=None, retain_graph=None, bint create_graph=False, input
     cdef uint32_t entry = t.h.entry
     cdef ad_value seed
     cdef ad_sweep how
-    cdef Sweep sweep
     if (gradient is not None or inputs is not None or t.array != NULL
             or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape):
         return general_backward(x, gradient, retain, create_graph, inputs,
                                 strict_nan=strict_nan)
-    sweep = Sweep.__new__(Sweep)
-    sweep.tape, sweep.creates_graph, sweep.accumulates = tape, create_graph, True
     seed.scalar, seed.array, seed.entry = 1.0, NULL, AD_NONE
-    how = plain_sweep(sweep, retain, create_graph, strict_nan)
+    how = switches(tape, plain, retain, create_graph, strict_nan)
     check(tape, ad_sweep_reverse(tape, 1, &entry, &seed, &how))
     ad_tensor_settle(t)
 

@@ -1,5 +1,6 @@
 # Leaves, hooks, grad_fn, grad mode: what a tensor knows of the graph it is in.
 
+import functools
 import itertools
 
 
@@ -19,10 +20,11 @@ def set_recording(bint on):
 
 
 cdef class GradMode:
-    """Recording on or off for the length of a context; base of no_grad and its kin."""
+    """Recording on or off: for a context, or for the calls of a function."""
 
-    cdef public bint wanted
+    cdef bint wanted
     cdef bint before
+    cdef object function
 
     def __enter__(self):
         cdef ad_tape *tape = ad_py_tape()
@@ -34,6 +36,56 @@ cdef class GradMode:
         cdef ad_tape *tape = ad_py_tape()
         tape.is_recording = self.before
         set_plain(tape)
+
+    def __call__(self, *args, **kwargs):
+        mode = type(self)
+        if self.function is not None:  # it was a decorator without parentheses
+            with mode():
+                return self.function(*args, **kwargs)
+        function = args[0]
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            with mode():
+                return function(*args, **kwargs)
+
+        return wrapper
+
+    def __get__(self, instance, owner):
+        return self if instance is None else functools.partial(self, instance)
+
+    def __getattr__(self, name):
+        if self.function is None:
+            raise AttributeError(f"'{type(self).__name__}' has no attribute {name!r}")
+        return getattr(self.function, name)
+
+
+@cython.freelist(8)
+cdef class no_grad(GradMode):
+    """Context or decorator in which nothing is recorded.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> w = ad.tensor(1.0, requires_grad=True)
+    >>> with ad.no_grad():
+    ...     w -= 0.5
+    >>> w
+    tensor(0.5000, requires_grad=True)
+    """
+
+    def __cinit__(self, function=None):
+        self.wanted = False
+        self.function = function
+
+
+@cython.freelist(8)
+cdef class enable_grad(GradMode):
+    """Context or decorator in which operations are recorded again."""
+
+    def __cinit__(self, function=None):
+        self.wanted = True
+        self.function = function
 
 
 def is_recording():

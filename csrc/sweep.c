@@ -26,6 +26,7 @@ typedef struct run {
     const ad_sweep *sweep;
     uint32_t word; /* of the pending set, at or above every waiting entry */
     int64_t n_visited;
+    ad_status status;
 } run;
 
 /* ---- Scalars ------------------------------------------------------------------------ */
@@ -96,7 +97,7 @@ static inline void put_down(ad_workspace *ws, carried *c)
 static bool sweep_scalars(run *r, uint32_t *index)
 {
     int64_t budget = POLL_EVERY;
-    ad_entry *const entries = r->tape->entries;
+    ad_entry *entries = r->tape->entries;
     ad_workspace *const ws = r->ws;
     ad_adjoint *const adjoint = ws->adjoint;
     const bool is_strict = r->sweep->is_strict, keeps = r->sweep->keeps_graph;
@@ -108,7 +109,8 @@ static bool sweep_scalars(run *r, uint32_t *index)
     while ((more = ad_pending_top_pop(&ws->pending, &top, &i))) {
         ad_entry *const e = &entries[i];
         double g = adjoint[i].scalar;
-        if (e->kind > AD_KIND_BINARY || e->flags != 0 || --budget < 0)
+        if ((e->kind > AD_KIND_BINARY && e->kind != AD_KIND_LEAF) || e->flags != 0 ||
+            --budget < 0)
             break;
         if (g != 0.0)
             adjoint[i].scalar = 0.0;
@@ -116,6 +118,15 @@ static bool sweep_scalars(run *r, uint32_t *index)
             g += last.value;
         else
             put_down(ws, &last);
+        if (e->kind == AD_KIND_LEAF) {
+            const ad_value whole = {g, NULL, AD_NONE};
+            last.entry = AD_NONE;
+            r->status = r->sweep->on_leaf(r->sweep->context, e->u.leaf, &whole);
+            if (r->status != AD_OK)
+                break;
+            entries = r->tape->entries; /* a hook may have recorded */
+            continue;
+        }
         const uint32_t x_at = e->x;
         const double x = entries[x_at].value, z = e->value;
         double p;
@@ -403,19 +414,20 @@ static void drain(run *r)
 static ad_status sweep_all(run *r)
 {
     const bool is_plain = !r->sweep->creates_graph && !r->sweep->checks_nan;
-    int64_t n_slow = 0;
+    int64_t n_slow = 0, next_poll = POLL_EVERY / 2;
     uint32_t i;
     for (;;) {
         bool more = is_plain && r->tape->n_stale == 0
                         ? sweep_scalars(r, &i)
                         : ad_pending_pop_highest(&r->ws->pending, &r->word, &i);
-        if (!more)
-            return AD_OK;
+        if (!more || r->status != AD_OK)
+            return r->status;
         r->n_visited++;
         ad_status status = sweep_entry(r, i);
-        if (status == AD_OK && (n_slow++ % 1024 == 0 || n_slow < 64) &&
-            r->sweep->poll != NULL)
+        if (status == AD_OK && (r->n_visited > next_poll || ++n_slow % 64 == 0)) {
             status = r->sweep->poll(r->sweep->context);
+            next_poll = r->n_visited + POLL_EVERY / 2;
+        }
         if (status != AD_OK)
             return status;
     }

@@ -10,6 +10,7 @@
 
 enum {
     FIRST_CAP = 4096,
+    ROOM = 3,                 /* entries that one operation may take */
     NURSERY = 1 << 17,        /* 3 MB: outgrows no cache, rarely scanned */
     IDLE_CAP = 1 << 18,       /* blocks above this are given back when idle */
 };
@@ -113,20 +114,20 @@ static ad_status grow(ad_tape *tape)
 static void set_limit(ad_tape *tape)
 {
     uint64_t due = (uint64_t)tape->old_n + tape->nursery;
-    bool is_due_first = tape->n_locks == 0 && due < tape->cap && due > tape->n;
+    bool is_due_first = tape->n_locks == 0 && due < tape->cap && due > tape->n + ROOM;
     tape->limit = is_due_first ? (uint32_t)due : tape->cap;
 }
 
 ad_status ad_tape_make_room(ad_tape *tape)
 {
     ad_status status = AD_OK;
-    if (tape->n_locks == 0 && tape->n - tape->old_n >= tape->nursery) {
+    if (tape->n_locks == 0 && tape->n + ROOM - tape->old_n > tape->nursery) {
         /* Everything is looked at when enough was pushed to pay for it. */
         tape->pushed += tape->n - tape->old_n;
         bool is_full = tape->pushed > 2ull * tape->old_n + tape->nursery;
         status = ad_tape_collect(tape, is_full ? 0 : tape->old_n);
     }
-    if (status == AD_OK && tape->n == tape->cap)
+    if (status == AD_OK && tape->n + ROOM > tape->cap)
         status = grow(tape);
     set_limit(tape);
     return status;

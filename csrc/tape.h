@@ -185,7 +185,7 @@ ad_tape *ad_tape_new(void);
 /* The thread is gone. Frees now, or when the last handle dies. */
 void ad_tape_abandon(ad_tape *tape);
 
-/* Room for one more entry; may collect, so indices read before are void. */
+/* Room for one more operation; may collect, so indices read before are void. */
 ad_status ad_tape_make_room(ad_tape *tape);
 
 /* Append an entry without collecting. *index is the new one. */
