@@ -107,10 +107,9 @@ LAYERS = {
 
 # Names what it should not, for a reason: (file, what it names) -> the reason.
 EXEMPT = {
-    (
-        "autodiff/__init__.py",
-        "autodiff/fit/__init__.py",
-    ): "autodiff.fit, when asked for",
+    (face, "autodiff/fit/__init__.py"): "autodiff.fit, imported when asked for"
+    for face in ("autodiff/__init__.py", "autodiff/__init__.pyi")
+} | {
     ("csrc/array.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
 }
 
