@@ -11,9 +11,6 @@
 
 #include "tape.h"
 
-typedef struct ad_workspace ad_workspace;
-void ad_workspace_free(ad_workspace *workspace);
-
 typedef struct ad_sweep {
     bool keeps_graph;   /* retain_graph */
     bool creates_graph; /* the sweep is recorded */

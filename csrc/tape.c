@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep.h"
+#include "workspace.h"
 
 enum {
     FIRST_CAP = 4096,

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include "sweep.h"
-
 enum { FIRST_CAP = 8192, KEEP_TOUCHED = 1 << 17 };
 
 void ad_workspace_free(ad_workspace *ws)

@@ -29,4 +29,6 @@ ad_workspace *ad_workspace_take(ad_tape *tape, uint32_t n_entries, bool creates_
 /* Give it back; n_touched entries were in use: after many, its memory goes. */
 void ad_workspace_give(ad_tape *tape, ad_workspace *ws, int64_t n_touched);
 
+void ad_workspace_free(ad_workspace *workspace); /* NULL will do */
+
 #endif

@@ -1,0 +1,218 @@
+/*
+ * _update.c - what changes a tensor after it was made: becoming a leaf, receiving
+ * gradients, losing its graph, taking another value in place. Holds the GIL.
+ */
+#include "_tensor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Leaves and gradients ------------------------------------------------------------------ */
+
+int ad_tensor_set_requires_grad(ad_tensor *x, int requires)
+{
+    if (!requires) {
+        if (x->leaf == NULL)
+            return 0;
+        ad_tape *tape = ad_py_tape();
+        if (tape == NULL)
+            return -1;
+        x->leaf->handle = NULL;
+        x->leaf->owner = NULL;
+        ad_leaf_drop(tape, x->leaf);
+        x->leaf = NULL;
+        x->h.entry = AD_NONE;
+        x->h.flags &= ~(uint32_t)AD_TENSOR_LEAF;
+        return 0;
+    }
+    if (x->leaf != NULL || x->h.entry != AD_NONE)
+        return 0;
+    ad_leaf *leaf = malloc(sizeof *leaf);
+    if (leaf == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *leaf = (ad_leaf){1, &x->h, x};
+    x->leaf = leaf;
+    x->h.flags |= AD_TENSOR_LEAF;
+    return 0;
+}
+
+int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoint,
+                              int creates_graph)
+{
+    ad_value sum = *adjoint;
+    ad_tensor *old = x->grad != NULL && ad_tensor_check(x->grad) ? (ad_tensor *)x->grad
+                                                                 : NULL;
+    if (old != NULL && !creates_graph && !ad_tensor_requires_grad(old) &&
+        !(old->h.flags & AD_TENSOR_ALIAS)) {
+        if (old->array == NULL)
+            old->value += adjoint->scalar;
+        else {
+            ad_array_accumulate(old->array, adjoint->array);
+            old->array->buffer->version++;
+        }
+        return 0;
+    }
+    if (old != NULL) {
+        ad_value pair[2];
+        if (ad_tensor_value(tape, old, &pair[0]) < 0)
+            return -1;
+        pair[1] = *adjoint;
+        ad_status status = ad_apply(tape, AD_OP_ADD, 2, pair, NULL, &sum);
+        if (status != AD_OK)
+            return ad_py.set_status(tape, status);
+    } else if (sum.array != NULL) {
+        /* Others may hold the same array; a gradient is changed in place. */
+        bool is_ours = sum.array->refs == 1 && ad_array_is_private(sum.array);
+        sum.array = is_ours || creates_graph ? ad_array_keep(sum.array)
+                                             : ad_array_copy(sum.array);
+        if (sum.array == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    PyObject *grad = ad_tensor_wrap(tape, &sum);
+    if (grad == NULL)
+        return -1;
+    Py_XSETREF(x->grad, grad);
+    ad_tensor_make_rich(x);
+    return 0;
+}
+
+ad_status ad_tensor_on_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint)
+{
+    ad_tensor *x = leaf->owner;
+    ad_tape *tape = ad_current_tape;
+    if (leaf->handle == NULL || x->hooks != NULL)
+        return ad_py.hooked_leaf(context, leaf, adjoint);
+    bool creates_graph = tape->is_recording;
+    if (ad_tensor_accumulate_grad(tape, x, adjoint, creates_graph) < 0)
+        return ad_py.keep_error();
+    return AD_OK;
+}
+
+void ad_tensor_settle(ad_tensor *x)
+{
+    if (x->leaf != NULL || x->h.entry >= AD_SWEPT)
+        return;
+    ad_tape *tape = x->h.tape;
+    const ad_entry *e = &tape->entries[x->h.entry];
+    bool is_freed = e->kind == AD_KIND_FREED;
+    if (e->kind <= AD_KIND_BINARY)
+        is_freed |= tape->entries[e->x].kind == AD_KIND_FREED;
+    if (e->kind == AD_KIND_BINARY)
+        is_freed |= tape->entries[e->u.y].kind == AD_KIND_FREED;
+    if (!is_freed || tape->n_locks > 0)
+        return;
+    x->h.flags = (x->h.flags & 0xffffu) | (uint32_t)e->op << 16;
+    ad_handle_release(&x->h);
+    x->h.entry = AD_SWEPT;
+}
+
+/* ---- Changing in place ------------------------------------------------------------------------ */
+
+void ad_tensor_note_changed(ad_tensor *x)
+{
+    if (x->leaf != NULL)
+        ad_leaf_changed(x->leaf);
+    else if (x->h.entry < AD_SWEPT) {
+        ad_entry *e = &x->h.tape->entries[x->h.entry];
+        if (!(e->flags & AD_FLAG_STALE))
+            x->h.tape->n_stale++;
+        e->flags |= AD_FLAG_STALE;
+    }
+}
+
+static int write_array(ad_tensor *x, ad_value *v)
+{
+    ad_array *a = x->array;
+    if (v->array == NULL)
+        ad_array_fill(a, v->scalar);
+    else if (ad_array_same_shape(a, v->array)) {
+        if (a->size > 0)
+            memmove(a->data, v->array->data, (size_t)a->size * sizeof *a->data);
+    } else {
+        PyErr_Format(PyExc_RuntimeError,
+                     "an in-place operation cannot change the shape of its tensor");
+        return -1;
+    }
+    if (!(x->h.flags & AD_TENSOR_HIDDEN)) {
+        a->buffer->version++;
+        if (x->leaf != NULL)
+            ad_leaf_changed(x->leaf);
+    }
+    return 0;
+}
+
+int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
+{
+    int failed = 0;
+    if (x->array != NULL)
+        failed = write_array(x, v);
+    else if (v->array != NULL && v->array->size != 1) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "an in-place operation cannot give a 0-d tensor %lld elements",
+                     (long long)v->array->size);
+        failed = -1;
+    } else {
+        ad_tensor *real = x;
+        while (real->h.flags & AD_TENSOR_ALIAS) {
+            if (!(x->h.flags & AD_TENSOR_HIDDEN))
+                ad_tensor_note_changed(real);
+            real = (ad_tensor *)real->alias_of;
+        }
+        real->version += !(x->h.flags & AD_TENSOR_HIDDEN);
+        real->value = v->array != NULL ? v->array->data[0] : v->scalar;
+        if (x->h.flags & AD_TENSOR_HIDDEN) {
+            if (real->leaf != NULL) /* the next use records the new value */
+                real->h.entry = AD_NONE;
+        } else
+            ad_tensor_note_changed(real);
+    }
+    ad_value_drop(v);
+    if (failed < 0 || v->entry == AD_NONE)
+        return failed;
+    /* The operation becomes x's history. */
+    if (!(tape->entries[v->entry].flags & AD_FLAG_ARRAY))
+        tape->entries[v->entry].flags |= AD_FLAG_INPLACE;
+    if (x->h.entry < AD_SWEPT)
+        ad_handle_unlink(&x->h);
+    ad_handle_link(tape, &x->h, v->entry);
+    return 0;
+}
+
+PyObject *ad_tensor_inplace(int op, PyObject *self, PyObject *other)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    ad_tape *tape = ad_py_tape();
+    if (tape == NULL || ad_py_make_room(tape) < 0)
+        return NULL;
+    if (tape->is_recording && ad_py.before_inplace(self) < 0)
+        return NULL;
+    ad_value args[2], out;
+    ad_array *owned = NULL, *copy = NULL;
+    if (ad_tensor_value(tape, x, &args[0]) < 0)
+        return NULL;
+    int found = ad_operand_value(tape, other, &args[1], &owned);
+    if (found != 1)
+        return found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
+    bool is_recorded = tape->is_recording &&
+                       (args[0].entry != AD_NONE || args[1].entry != AD_NONE);
+    /* What the operation saves of x must survive the change of x. */
+    if (is_recorded && x->array != NULL) {
+        if ((copy = ad_array_copy(x->array)) == NULL) {
+            ad_array_drop(owned);
+            return PyErr_NoMemory();
+        }
+        args[0].array = copy;
+    }
+    ad_status status = ad_apply(tape, op, 2, args, NULL, &out);
+    ad_array_drop(owned);
+    ad_array_drop(copy);
+    if (status != AD_OK) {
+        ad_py.set_status(tape, status);
+        return NULL;
+    }
+    return ad_tensor_assign(tape, x, &out) < 0 ? NULL : Py_NewRef(self);
+}
