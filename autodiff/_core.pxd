@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cpython.object cimport PyObject
 
 cdef extern from "<stdbool.h>":
-    pass
+    ctypedef bint c_bool "bool"
 
 cdef extern from "status.h":
     ctypedef enum ad_status:
@@ -168,13 +168,13 @@ cdef extern from "sweep.h":
         ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint) noexcept
         ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint) noexcept
         ad_status (*on_custom)(void *context, const ad_node *node, const ad_value *z_bar,
-                               ad_value *x_bar, bint *has_adjoint) noexcept
+                               ad_value *x_bar, c_bool *has_adjoint) noexcept
         ad_status (*poll)(void *context) noexcept
     ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
                                const ad_value *seeds, const ad_sweep *sweep)
     ad_status ad_sweep_tangent(ad_tape *tape, int n_in, const uint32_t *inputs,
                                const ad_value *seeds, int n_out, const uint32_t *outputs,
-                               bint is_strict, ad_value *out, bint *is_reached)
+                               bint is_strict, ad_value *out, c_bool *is_reached)
     int ad_entry_args(const ad_tape *tape, const ad_entry *entry, ad_value *args)
 
 cdef extern from "_tensor.h":

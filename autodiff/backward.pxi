@@ -110,7 +110,7 @@ cdef class Sweep:
         return 0
 
     cdef int custom(self, const ad_node *node, const ad_value *z_bar, ad_value *x_bar,
-                    bint *has_adjoint) except -1:
+                    c_bool *has_adjoint) except -1:
         gradients = (<object>node.attr.object).gradients(
             self.tensor_of(z_bar), [_needs(node, k) for k in range(node.n_args)])
         cdef ad_array *shape
@@ -155,7 +155,7 @@ cdef ad_status on_watch(void *context, void *owner, ad_value *adjoint) noexcept:
 
 
 cdef ad_status on_custom(void *context, const ad_node *node, const ad_value *z_bar,
-                         ad_value *x_bar, bint *has_adjoint) noexcept:
+                         ad_value *x_bar, c_bool *has_adjoint) noexcept:
     try:
         (<Sweep>context).custom(node, z_bar, x_bar, has_adjoint)
         return AD_OK
@@ -356,7 +356,7 @@ def sweep_tangent(outputs, inputs, tangents, bint strict_nan=False):
     cdef ad_value *out = <ad_value *>calloc(n_out + 1, sizeof(ad_value))
     cdef uint32_t *ins = <uint32_t *>calloc(n_in + 1, sizeof(uint32_t))
     cdef uint32_t *outs = <uint32_t *>calloc(n_out + 1, sizeof(uint32_t))
-    cdef bint *reached = <bint *>calloc(n_out + 1, sizeof(bint))
+    cdef c_bool *reached = <c_bool *>calloc(n_out + 1, sizeof(c_bool))
     cdef bint was_recording = tape.is_recording
     ad_tape_lock(tape)
     try:
