@@ -67,24 +67,18 @@ def test_importing_loads_nothing_heavy():
     assert loaded.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif(
-    "AUTODIFF_SANITIZE" in os.environ, reason="instrumented code is slow to load"
-)
-def test_importing_takes_at_most_20_ms_beyond_numpy():
-    code = (
-        "import time, numpy; start = time.process_time(); import autodiff; "
-        "print(time.process_time() - start)"
-    )
-    # Processor time, the best of several fresh processes: what the import costs,
-    # whatever else the machine is doing.
+def test_importing_loads_nothing_slow():
+    # What the import costs is measured in benchmarks/; this is what keeps it small.
+    slow = "scipy pandas matplotlib pyarrow click rich numpy.random autodiff.fit"
+    code = f"""
+import sys, numpy
+before = set(sys.modules)
+import autodiff
+print(*[name for name in {slow.split()!r} if name in set(sys.modules) - before])
+"""
     command = [sys.executable, "-P", "-c", code]
-    seconds = min(
-        float(
-            subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        )
-        for _ in range(7)
-    )
-    assert seconds <= 0.020
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
 
 
 def module_names():
