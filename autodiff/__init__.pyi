@@ -4,22 +4,19 @@ At run time __init__.py takes the rows of the op table from the core. A checker 
 see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from autodiff import autograd as autograd
 from autodiff import errors as errors
 from autodiff._core import Tensor as Tensor
 from autodiff._core import _BinaryRow, _TernaryRow, _UnaryRow
+from autodiff._core import enable_grad as enable_grad
+from autodiff._core import no_grad as no_grad
 from autodiff._core import ops as ops
 from autodiff._core import tape_info as tape_info
 from autodiff.autograd import Function as Function
 from autodiff.autograd import backward as backward
 from autodiff.autograd import detect_anomaly as detect_anomaly
-from autodiff.autograd import enable_grad as enable_grad
 from autodiff.autograd import inference_mode as inference_mode
 from autodiff.autograd import is_grad_enabled as is_grad_enabled
-from autodiff.autograd import no_grad as no_grad
 from autodiff.autograd import set_detect_anomaly as set_detect_anomaly
 from autodiff.autograd import set_grad_enabled as set_grad_enabled
 from autodiff.autograd import tangent as tangent
@@ -54,6 +51,7 @@ from autodiff.errors import NotDifferentiableError as NotDifferentiableError
 from autodiff.errors import PrecisionWarning as PrecisionWarning
 from autodiff.errors import ShapeError as ShapeError
 from autodiff.errors import ThreadError as ThreadError
+from autodiff.fit import fit as fit
 from autodiff.functions import add as add
 from autodiff.functions import allclose as allclose
 from autodiff.functions import clamp as clamp
@@ -166,18 +164,6 @@ nan: float
 subtract = sub
 divide = div
 true_divide = div
-
-def fit(
-    formula: str,
-    data: Any,
-    start: Mapping[str, float] | None = None,
-    *,
-    columns: Sequence[str] | None = None,
-    method: str = "lm",
-    lr: float = 0.01,
-    epochs: int = 100,
-    level: float = 0.95,
-) -> Any: ...
 
 # gen_ops: rows
 neg: _UnaryRow

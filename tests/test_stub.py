@@ -9,7 +9,6 @@ import pytest
 
 import autodiff
 from autodiff import _core
-from autodiff.fit.api import fit
 
 ROOT = Path(autodiff.__file__).resolve().parent
 
@@ -108,16 +107,6 @@ def test_a_parameter_has_the_same_name_in_the_stub(signature, node):
     there = list(signature.parameters)
     is_method = listed[:1] == ["self"]
     assert set(listed[is_method:]) <= set(there[is_method:])
-
-
-def test_fit_has_the_parameters_and_defaults_of_its_function():
-    listed = names(PACKAGE)["fit"].args
-    there = inspect.signature(fit).parameters
-    assert [a.arg for a in [*listed.args, *listed.kwonlyargs]] == list(there)
-    defaults = [ast.literal_eval(d) for d in [*listed.defaults, *listed.kw_defaults]]
-    assert defaults == [
-        p.default for p in there.values() if p.default is not inspect.Parameter.empty
-    ]
 
 
 def test_rows_are_in_the_stubs_under_every_name():

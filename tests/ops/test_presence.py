@@ -1,0 +1,94 @@
+"""A row is everywhere it should be: functions, methods, NumPy, stub, pages."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ops import checks
+from ops.checks import each_row
+
+import autodiff as ad
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(ad.__file__).resolve().parent
+
+
+def cells(page):
+    """Rows of the tables of a page, by the name in the first cell."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    rows = [re.split(r"(?<!\\)\|", line) for line in text.splitlines() if "| `" in line]
+    return {row[1].strip(" `"): [cell.strip() for cell in row[2:-1]] for row in rows}
+
+
+def inside(row):
+    return next(p for p in checks.points(row.name) if all(0.05 < v < 9 for v in p))
+
+
+def public(row):
+    return [name for name in row.names if not name.startswith("_")]
+
+
+@each_row
+def test_every_name_is_a_function_with_one_result(row):
+    point = inside(row)
+    results = {getattr(ad, name)(*point) for name in public(row)}
+    assert len(results) == 1
+
+
+@each_row
+def test_every_name_is_a_method_with_the_result_of_the_function(row):
+    if row.name == "where":
+        pytest.skip("x.where(condition, other) takes its operands in another order")
+    x, *others = inside(row)
+    for name in public(row):
+        result = getattr(ad.tensor(x), name)(*others)
+        assert result.item() == getattr(ad, name)(x, *others)
+
+
+@each_row
+def test_the_function_of_numpy_with_a_name_of_the_row_keeps_the_gradient(row):
+    x, *others = inside(row)
+    for name in public(row):
+        function = getattr(np, name, None)
+        if not isinstance(function, np.ufunc) or function.nin != row.n_args:
+            continue
+        leaf = ad.tensor([x, x], requires_grad=True)
+        z = function(leaf, *others)
+        assert isinstance(z, ad.Tensor)
+        z.backward(ad.ones(2))
+        same = checks.array_partials(checks.function_of(row), 0, [(x, *others)] * 2)
+        assert leaf.grad.tolist() == same
+        np.testing.assert_allclose(
+            z.numpy(force=True), function(x, *others), rtol=1e-14
+        )
+
+
+@each_row
+def test_the_function_says_what_the_row_says(row):
+    assert checks.function_of(row).__doc__ == row.synopsis
+
+
+@each_row
+def test_the_stubs_have_the_row(row):
+    for stub in ("__init__.pyi", "_core.pyi"):
+        text = (PACKAGE / stub).read_text(encoding="utf-8")
+        for name in public(row):
+            assert re.search(rf"\b{name}\b", text), (stub, name)
+
+
+@each_row
+def test_the_page_of_operations_has_the_row(row):
+    names, value, *_ = cells("ops.md")[row.name]
+    assert names.replace("`", "").split() == public(row)[1:]
+    assert value.strip("`").replace("\\|", "|") == row.value
+
+
+@each_row
+def test_the_errors_on_the_page_are_within_the_bounds(row):
+    value, scalar, array, partial, scalars, arrays = cells("accuracy.md")[row.name]
+    assert (float(value), float(partial)) == (row.ulp, row.ulp_partial)
+    assert float(scalar) <= row.ulp
+    assert float(array) <= checks.array_bound(row.ulp)
+    assert max(map(float, scalars.split(", "))) <= row.ulp_partial
+    assert max(map(float, arrays.split(", "))) <= checks.array_bound(row.ulp_partial)
