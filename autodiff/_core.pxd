@@ -151,6 +151,7 @@ cdef extern from "tape.h":
     void ad_pin_release(ad_handle *pin)
     ad_status ad_watch_add(ad_tape *tape, uint32_t entry, void *owner)
     void ad_watch_remove(ad_tape *tape, void *owner)
+    bint ad_watch_own(ad_tape *tape, void *owner)
 
 cdef extern from "apply.h":
     ad_status ad_apply(ad_tape *tape, int op, int n_args, const ad_value *args,
@@ -199,6 +200,8 @@ cdef extern from "_tensor.h":
         void (*drop_object)(void *object) noexcept
         uint32_t (*line_id)() noexcept
         int (*before_inplace)(object tensor) noexcept
+        int (*leave_entry)(object tensor) noexcept
+        void (*follow_entry)(object tensor) noexcept
         ad_status (*hooked_leaf)(void *context, ad_leaf *leaf,
                                  const ad_value *adjoint) noexcept
         ad_status (*keep_error)() noexcept

@@ -83,6 +83,8 @@ ad_py.warn_lost = warn_lost
 ad_py.drop_object = drop_object
 ad_py.line_id = line_id
 ad_py.before_inplace = before_inplace
+ad_py.leave_entry = leave_entry
+ad_py.follow_entry = follow_entry
 ad_py.hooked_leaf = on_leaf
 ad_py.keep_error = keep_pending
 

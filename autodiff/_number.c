@@ -411,9 +411,8 @@ static Py_hash_t hash_identity(PyObject *a)
 }
 
 /* x changes in place while nothing is recorded: the update of a training loop. */
-static bool update_scalar(int op, PyObject *a, PyObject *b)
+static bool update_scalar(ad_tape *tape, int op, PyObject *a, PyObject *b)
 {
-    const ad_tape *tape = ad_current_tape;
     ad_tensor *x = (ad_tensor *)a;
     double y;
     if (tape == NULL || tape->is_recording || !is_resting(a, tape) ||
@@ -425,12 +424,46 @@ static bool update_scalar(int op, PyObject *a, PyObject *b)
     return true;
 }
 
+/* `total += term` with total on the tape: the result of the operation becomes
+ * total's entry, and the entry it leaves no longer has total's value. */
+static bool extend_scalar(ad_tape *tape, int op, PyObject *a, PyObject *b)
+{
+    ad_tensor *x = (ad_tensor *)a;
+    double c = 0.0;
+    if (!is_open(tape) || !is_plain(a, tape) || x->leaf != NULL || x->hooks != NULL)
+        return false;
+    bool is_binary = is_plain(b, tape);
+    if (!is_binary && !as_constant(b, &c))
+        return false;
+    ad_entry *e = &tape->entries[tape->n], *left = &tape->entries[x->h.entry];
+    e->value = ad_op_value(op, left->value, is_binary ? VALUE_AT(tape, b) : c, 0.0);
+    e->u.constant = c;
+    if (is_binary)
+        e->u.y = ENTRY(b);
+    e->x = x->h.entry;
+    e->op = (uint16_t)op;
+    e->kind = is_binary ? AD_KIND_BINARY : AD_KIND_X_CONST;
+    e->flags = AD_FLAG_INPLACE;
+    left->flags |= AD_FLAG_STALE;
+    x->value = e->value;
+    x->version++;
+    ad_handle_unlink(&x->h);
+    ad_handle_link(tape, &x->h, tape->n++);
+    return true;
+}
+
+static PyObject *inplace(int op, PyObject *a, PyObject *b)
+{
+    ad_tape *tape = ad_current_tape;
+    if (update_scalar(tape, op, a, b) || extend_scalar(tape, op, a, b))
+        return Py_NewRef(a);
+    return ad_tensor_inplace(op, a, b);
+}
+
 #define INPLACE(name, id)                                                       \
     static PyObject *inplace_##name(PyObject *a, PyObject *b)                   \
     {                                                                           \
-        if (update_scalar(AD_OP_##id, a, b))                                    \
-            return Py_NewRef(a);                                                \
-        return ad_tensor_inplace(AD_OP_##id, a, b);                             \
+        return inplace(AD_OP_##id, a, b);                                       \
     }
 INPLACE(add, ADD)
 INPLACE(subtract, SUB)
@@ -441,9 +474,7 @@ INPLACE(remainder, REMAINDER)
 static PyObject *inplace_power(PyObject *a, PyObject *b, PyObject *modulus)
 {
     (void)modulus;
-    if (update_scalar(AD_OP_POW, a, b))
-        return Py_NewRef(a);
-    return ad_tensor_inplace(AD_OP_POW, a, b);
+    return inplace(AD_OP_POW, a, b);
 }
 
 static PyObject *number_matmul(PyObject *a, PyObject *b)

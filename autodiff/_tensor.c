@@ -129,13 +129,8 @@ static void hand_over_hooks(ad_tensor *x)
         x->leaf->owner = x->hooks;
     else if (x->leaf == NULL && x->h.entry < AD_SWEPT &&
              (x->h.flags & AD_TENSOR_WATCHED)) {
-        ad_watch *watch = NULL;
-        for (int n = 0; (watch = ad_watch_find(x->h.tape, x->h.entry, n)) != NULL; n++)
-            if (watch->owner == x->hooks)
-                break;
-        if (watch == NULL)
+        if (!ad_watch_own(x->h.tape, x->hooks))
             return;
-        watch->is_owned = true;
     } else
         return;
     x->hooks = NULL;

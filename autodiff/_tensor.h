@@ -60,6 +60,8 @@ typedef struct ad_py_hooks {
     void (*drop_object)(void *object);
     uint32_t (*line_id)(void);
     int (*before_inplace)(PyObject *tensor);
+    int (*leave_entry)(PyObject *tensor);
+    void (*follow_entry)(PyObject *tensor);
     ad_status (*hooked_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint);
     ad_status (*keep_error)(void); /* hold the exception until the sweep has ended */
 } ad_py_hooks;

@@ -105,7 +105,10 @@ void ad_tensor_settle(ad_tensor *x)
         is_freed |= tape->entries[e->u.y].kind == AD_KIND_FREED;
     if (!is_freed || tape->n_locks > 0)
         return;
-    x->h.flags = (x->h.flags & 0xffffu) | (uint32_t)e->op << 16;
+    if (x->h.flags & AD_TENSOR_WATCHED)
+        ad_watch_remove(tape, x->hooks);
+    x->h.flags = (x->h.flags & 0xffffu & ~(uint32_t)AD_TENSOR_WATCHED) |
+                 (uint32_t)e->op << 16;
     ad_handle_release(&x->h);
     x->h.entry = AD_SWEPT;
 }
@@ -116,12 +119,8 @@ void ad_tensor_note_changed(ad_tensor *x)
 {
     if (x->leaf != NULL)
         ad_leaf_changed(x->leaf);
-    else if (x->h.entry < AD_SWEPT) {
-        ad_entry *e = &x->h.tape->entries[x->h.entry];
-        if (!(e->flags & AD_FLAG_STALE))
-            x->h.tape->n_stale++;
-        e->flags |= AD_FLAG_STALE;
-    }
+    else if (x->h.entry < AD_SWEPT)
+        x->h.tape->entries[x->h.entry].flags |= AD_FLAG_STALE;
 }
 
 static int write_array(ad_tensor *x, ad_value *v)
@@ -176,9 +175,12 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
     /* The operation becomes x's history. */
     if (!(tape->entries[v->entry].flags & AD_FLAG_ARRAY))
         tape->entries[v->entry].flags |= AD_FLAG_INPLACE;
+    int follows = x->hooks != NULL ? ad_py.leave_entry((PyObject *)x) : 0;
     if (x->h.entry < AD_SWEPT)
         ad_handle_unlink(&x->h);
     ad_handle_link(tape, &x->h, v->entry);
+    if (follows)
+        ad_py.follow_entry((PyObject *)x);
     return 0;
 }
 

@@ -367,6 +367,26 @@ def retains_grad(x):
     return bool(as_tensor(x).h.flags & AD_TENSOR_RETAINS)
 
 
+cdef int leave_entry(object x) noexcept:
+    """Hook: x is about to leave its entry for another (a change in place). Hooks stay
+    with the gradient they were registered for; 1 if retain_grad() is to follow x."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef Hooks hooks = <Hooks>t.hooks
+    cdef bint follows = hooks.retains
+    hooks.retains = False
+    if not hooks.functions or not ad_watch_own(t.h.tape, <void *>hooks):
+        ad_watch_remove(t.h.tape, <void *>hooks)
+        Py_DECREF(hooks)
+    t.hooks = NULL
+    t.h.flags &= ~<uint32_t>(AD_TENSOR_WATCHED | AD_TENSOR_RETAINS)
+    return follows
+
+
+cdef void follow_entry(object x) noexcept:
+    """Hook: x has its new entry."""
+    retain_grad(x)
+
+
 cdef void drop_object(void *object_) noexcept:
     """Hook: the tape gives up an object that it owned."""
     Py_DECREF(<object>object_)
@@ -483,10 +503,7 @@ def cut(x):
         t.h.entry = AD_NONE
     elif t.h.entry != AD_NONE:
         if t.hooks != NULL:
-            ad_watch_remove(t.h.tape, t.hooks)
-            Py_DECREF(<object>t.hooks)
-            t.hooks = NULL
-            t.h.flags &= ~<uint32_t>(AD_TENSOR_WATCHED | AD_TENSOR_RETAINS)
+            leave_entry(x)
         ad_handle_release(&t.h)
 
 

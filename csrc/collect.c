@@ -119,8 +119,6 @@ static void compact(ad_tape *tape, const marks *m)
     for (uint32_t i = m->from; i < m->n; i++) {
         ad_entry *entry = &tape->entries[i];
         if (!is_marked(m, i)) {
-            if (entry->flags & AD_FLAG_STALE)
-                tape->n_stale--;
             ad_entry_release(tape, entry);
             continue;
         }
@@ -155,7 +153,10 @@ static void move_holders(ad_tape *tape, const marks *m)
     int32_t kept = 0;
     for (int32_t i = 0; i < tape->n_watches; i++) {
         ad_watch watch = tape->watches[i];
-        if (watch.entry >= m->from && !is_marked(m, watch.entry)) {
+        bool is_gone = watch.entry >= m->from &&
+                       (!is_marked(m, watch.entry) ||
+                        tape->entries[watch.entry].kind == AD_KIND_FREED);
+        if (is_gone) {
             if (watch.is_owned)
                 ad_tape_discard(tape, watch.owner);
             continue;

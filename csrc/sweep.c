@@ -90,6 +90,24 @@ static inline void put_down(ad_workspace *ws, carried *c)
     c->entry = AD_NONE;
 }
 
+/* May the loop below take this entry? Not if it is watched, nor if a value that its
+ * rule reads may be stale: sweep_entry looks into that and says so. */
+static inline bool is_quick(const ad_entry *entries, const ad_entry *e, uint8_t saves)
+{
+    if (e->kind > AD_KIND_BINARY)
+        return e->kind == AD_KIND_LEAF && !(e->flags & (AD_FLAG_ARRAY | AD_FLAG_WATCHED));
+    uint8_t operands = entries[e->x].flags;
+    if (e->kind == AD_KIND_BINARY)
+        operands |= entries[e->u.y].flags;
+    if (!((e->flags | operands) & (AD_FLAG_STALE | AD_FLAG_WATCHED)))
+        return true;
+    if (e->flags & AD_FLAG_WATCHED)
+        return false;
+    bool is_stale = (e->flags & AD_FLAG_STALE) ||
+                    ((operands & AD_FLAG_STALE) && !(e->flags & AD_FLAG_INPLACE));
+    return !is_stale || !(saves >> e->kind & 1);
+}
+
 /*
  * Sweep scalar entries until something else comes up. Returns false when nothing
  * waits any more; else *index is the entry that needs sweep_entry.
@@ -109,8 +127,7 @@ static bool sweep_scalars(run *r, uint32_t *index)
     while ((more = ad_pending_top_pop(&ws->pending, &top, &i))) {
         ad_entry *const e = &entries[i];
         double g = adjoint[i].scalar;
-        if ((e->kind > AD_KIND_BINARY && e->kind != AD_KIND_LEAF) || e->flags != 0 ||
-            --budget < 0)
+        if (!is_quick(entries, e, saves[e->op]) || --budget < 0)
             break;
         if (g != 0.0)
             adjoint[i].scalar = 0.0;
@@ -417,7 +434,7 @@ static ad_status sweep_all(run *r)
     int64_t n_slow = 0, next_poll = POLL_EVERY / 2;
     uint32_t i;
     for (;;) {
-        bool more = is_plain && r->tape->n_stale == 0
+        bool more = is_plain
                         ? sweep_scalars(r, &i)
                         : ad_pending_pop_highest(&r->ws->pending, &r->word, &i);
         if (!more || r->status != AD_OK)

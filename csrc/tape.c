@@ -205,8 +205,6 @@ void ad_leaf_changed(ad_leaf *leaf)
         return;
     ad_tape *tape = h->tape;
     ad_entry *entry = &tape->entries[h->entry];
-    if (!(entry->flags & AD_FLAG_STALE))
-        tape->n_stale++;
     entry->flags |= AD_FLAG_STALE;
     h->entry = AD_NONE;
 }
@@ -279,6 +277,20 @@ void ad_index_drop(ad_index *index)
 
 /* ---- The dead tail ------------------------------------------------------------- */
 
+/* Forget the watches of entries from n on. */
+static void trim_watches(ad_tape *tape, uint32_t n)
+{
+    int32_t kept = 0;
+    for (int32_t i = 0; i < tape->n_watches; i++) {
+        ad_watch watch = tape->watches[i];
+        if (watch.entry < n)
+            tape->watches[kept++] = watch;
+        else if (watch.is_owned)
+            ad_tape_discard(tape, watch.owner);
+    }
+    tape->n_watches = kept;
+}
+
 void ad_tape_trim(ad_tape *tape)
 {
     if (tape->n_locks > 0)
@@ -288,19 +300,15 @@ void ad_tape_trim(ad_tape *tape)
         if (pin->entry >= n)
             n = pin->entry + 1;
     if (n < tape->n) {
-        bool owns = tape->last_owner >= n || tape->n_stale > 0;
+        bool owns = tape->last_owner >= n || tape->n_watches > 0;
         if (owns) {
             ad_tape_lock(tape);
-            uint32_t top = tape->n;
-            if (tape->n_stale == 0 && tape->last_owner + 1 < top)
-                top = tape->last_owner + 1;
-            for (uint32_t i = top; i-- > n;) {
-                ad_entry *entry = &tape->entries[i];
-                if (entry->flags & AD_FLAG_STALE)
-                    tape->n_stale--;
-                ad_entry_release(tape, entry);
-            }
-            tape->last_owner = n > 0 ? n - 1 : 0;
+            trim_watches(tape, n);
+            uint32_t top = tape->last_owner < tape->n ? tape->last_owner + 1 : tape->n;
+            for (uint32_t i = top; i-- > n;)
+                ad_entry_release(tape, &tape->entries[i]);
+            if (tape->last_owner >= n)
+                tape->last_owner = n > 0 ? n - 1 : 0;
         }
         tape->n = n;
         if (tape->old_n > n)
@@ -358,6 +366,14 @@ void ad_watch_remove(ad_tape *tape, void *owner)
             tape->watches[i] = tape->watches[--tape->n_watches];
             return;
         }
+}
+
+bool ad_watch_own(ad_tape *tape, void *owner)
+{
+    for (int32_t i = 0; i < tape->n_watches; i++)
+        if (tape->watches[i].owner == owner)
+            return tape->watches[i].is_owned = true;
+    return false;
 }
 
 ad_watch *ad_watch_find(ad_tape *tape, uint32_t entry, int nth)

@@ -153,7 +153,6 @@ struct ad_tape {
     bool wants_lines;    /* detect_anomaly */
     bool is_orphan;      /* its thread is gone; the last handle frees it */
     int32_t n_locks;     /* > 0: nothing may move or be trimmed */
-    uint32_t n_stale;    /* STALE entries, at most */
     uint32_t last_owner; /* above this index no NODE or LEAF, nothing to release */
     ad_handle handles;   /* ring of handles, sorted by entry */
     ad_handle pins;      /* ring of grad_fn objects, in any order */
@@ -264,7 +263,10 @@ void ad_pin_release(ad_handle *pin);
 /* ---- Watches ------------------------------------------------------------------ */
 
 ad_status ad_watch_add(ad_tape *tape, uint32_t entry, void *owner);
-void ad_watch_remove(ad_tape *tape, void *owner); /* also one that is owned */
+void ad_watch_remove(ad_tape *tape, void *owner); /* what it owns stays alive */
+
+/* The tape takes over the reference to `owner`; false if it does not watch. */
+bool ad_watch_own(ad_tape *tape, void *owner);
 ad_watch *ad_watch_find(ad_tape *tape, uint32_t entry, int nth);
 
 #endif
