@@ -20,6 +20,7 @@
 #include <structmember.h>
 
 #include "apply.h"
+#include "compat.h"
 #include "sweep.h"
 #include "tape.h"
 
@@ -81,14 +82,6 @@ PyObject *ad_tensor_type_new(void);
 PyObject *ad_row_functions(void);
 /* Method descriptors likewise, to be set on the type; after ad_row_functions. */
 PyObject *ad_row_methods(void);
-
-#if defined(__GNUC__) && defined(__ELF__)
-#define AD_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
-#elif defined(_MSC_VER)
-#define AD_THREAD_LOCAL __declspec(thread)
-#else
-#define AD_THREAD_LOCAL _Thread_local
-#endif
 
 /* This thread's tape, or NULL as long as it has none. */
 extern AD_THREAD_LOCAL ad_tape *ad_current_tape;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compat.h"
 #include "tape.h"
 
 typedef struct marks {
@@ -39,7 +40,7 @@ static inline uint32_t moved(const marks *m, uint32_t entry)
         return entry;
     uint32_t i = entry - m->from;
     uint64_t below = m->bits[i >> 6] & ((1ull << (i & 63)) - 1);
-    return m->from + m->before[i >> 6] + (uint32_t)__builtin_popcountll(below);
+    return m->from + m->before[i >> 6] + ad_count_bits(below);
 }
 
 /* Call `visit` on the address of each active operand's index. */
@@ -106,7 +107,7 @@ static uint32_t count_before(marks *m)
     uint32_t total = 0, n_words = (m->n - m->from + 63) / 64;
     for (uint32_t w = 0; w < n_words; w++) {
         m->before[w] = total;
-        total += (uint32_t)__builtin_popcountll(m->bits[w]);
+        total += ad_count_bits(m->bits[w]);
     }
     return total;
 }

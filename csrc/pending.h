@@ -8,7 +8,8 @@
 #define AD_PENDING_H
 
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "compat.h"
 
 typedef struct ad_pending {
     uint64_t *bits;
@@ -37,11 +38,11 @@ static inline bool ad_pending_pop_highest(ad_pending *p, uint32_t *word, uint32_
         while (p->summary[s] == 0)
             if (s-- == 0)
                 return false;
-        w = s << 6 | (63u - (uint32_t)__builtin_clzll(p->summary[s]));
+        w = s << 6 | ad_highest_bit(p->summary[s]);
         *word = w;
         bits = p->bits[w];
     }
-    uint32_t bit = 63u - (uint32_t)__builtin_clzll(bits);
+    uint32_t bit = ad_highest_bit(bits);
     p->bits[w] = bits & ~(1ull << bit);
     *i = w << 6 | bit;
     return true;
@@ -83,7 +84,7 @@ static inline bool ad_pending_top_pop(ad_pending *p, ad_pending_top *top, uint32
         top->bits = p->bits[top->word];
         return true;
     }
-    uint32_t bit = 63u - (uint32_t)__builtin_clzll(top->bits);
+    uint32_t bit = ad_highest_bit(top->bits);
     top->bits &= ~(1ull << bit);
     *i = top->word << 6 | bit;
     return true;
@@ -101,11 +102,11 @@ static inline bool ad_pending_pop_lowest(ad_pending *p, uint32_t *word, uint32_t
         while (p->summary[s] == 0)
             if (++s > last >> 6)
                 return false;
-        w = s << 6 | (uint32_t)__builtin_ctzll(p->summary[s]);
+        w = s << 6 | ad_lowest_bit(p->summary[s]);
         *word = w;
         bits = p->bits[w];
     }
-    uint32_t bit = (uint32_t)__builtin_ctzll(bits);
+    uint32_t bit = ad_lowest_bit(bits);
     p->bits[w] = bits & ~(1ull << bit);
     *i = w << 6 | bit;
     return true;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "compat.h"
 #include "elementary.h"
 #include "rules.h"
 #include "workspace.h"
@@ -34,8 +35,7 @@ typedef struct run {
 #define UNUSED_OPERANDS (void)x, (void)y, (void)z
 
 /* Inlined into the loop, so that each row's formula stands behind its own branch. */
-static inline __attribute__((always_inline)) double partial_x(int op, double x, double y,
-                                                              double z)
+AD_ALWAYS_INLINE double partial_x(int op, double x, double y, double z)
 {
     UNUSED_OPERANDS;
     switch (op) {
@@ -51,8 +51,7 @@ static inline __attribute__((always_inline)) double partial_x(int op, double x, 
     return 0.0;
 }
 
-static inline __attribute__((always_inline)) double partial_y(int op, double x, double y,
-                                                              double z)
+AD_ALWAYS_INLINE double partial_y(int op, double x, double y, double z)
 {
     UNUSED_OPERANDS;
     switch (op) {

@@ -29,6 +29,7 @@ LAYERS = {
     "csrc/status": 0,
     "csrc/ops": 0,
     "csrc/structural.def": 0,
+    "csrc/compat": 0,
     "csrc/elementary": 0,
     # What a row and a value are.
     "csrc/op": 1,
