@@ -7,7 +7,16 @@ and autodiff/tensor.py.
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, final, overload
+from typing import (
+    Any,
+    ClassVar,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    final,
+    overload,
+)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +28,7 @@ _Real: TypeAlias = float | np.floating[Any] | np.integer[Any] | np.bool_
 _Operand: TypeAlias = Tensor | _Real | NDArray[Any]
 _Shape: TypeAlias = tuple[int, ...]
 _Axes: TypeAlias = int | tuple[int, ...] | None
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Float: TypeAlias = float  # inside Tensor, `float` is a method
 
 class _UnaryRow(Protocol):
@@ -479,6 +489,7 @@ class Tensor:
     def __float__(self) -> _Float: ...
     def __complex__(self) -> complex: ...
     def __index__(self) -> int: ...
+    def __round__(self, ndigits: int | None = None) -> Tensor: ...
 
     # Container and protocols
     def __getitem__(self, key: Any) -> Tensor: ...
@@ -754,9 +765,9 @@ def grad_fn(x: Tensor) -> Node | None: ...
 def cut(x: Tensor) -> None: ...
 
 class GradMode:
-    """Recording on or off for the length of a context; base of no_grad and its kin."""
+    """Recording on or off: for a context, or for the calls of a function."""
 
-    wanted: bool
+    def __init__(self, function: Callable[..., Any] | None = None) -> None: ...
     def __enter__(self) -> None: ...
     def __exit__(
         self,
@@ -764,6 +775,17 @@ class GradMode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+    @overload
+    def __call__(self, function: _Function, /) -> _Function: ...
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __get__(self, instance: Any, owner: Any) -> Any: ...
+
+class no_grad(GradMode):  # noqa: N801
+    """Context or decorator in which nothing is recorded."""
+
+class enable_grad(GradMode):  # noqa: N801
+    """Context or decorator in which operations are recorded again."""
 
 class RemovableHandle:
     """Returned by register_hook; `remove()` takes the hook off, also as a context."""

@@ -65,7 +65,7 @@ cdef object as_float64(object data):
     array = np.asarray(data)
     kind = array.dtype.kind
     if kind in "fiub":
-        return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+        return np.asarray(array, dtype=np.float64, order="C")
     if kind == "O":
         return _from_objects(array)
     found = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates",
@@ -220,7 +220,7 @@ def from_array(array, copy=True):
     values = as_float64(array)
     if values.ndim == 0:
         v.scalar = values.item()
-    elif copy or values is not array or not values.flags.writeable or values.size == 0:
+    elif copy or values is not array or values.size == 0 or not values.flags.carray:
         v.array = copy_of(values)
     else:
         v.array = borrow(values)

@@ -148,6 +148,11 @@ def tensor(
 
 def _as_array(data: Any) -> Any:
     """Let NumPy read nested lists; say what is wrong when it cannot."""
+    if np.any(getattr(data, "mask", False)):
+        raise TypeError(
+            "a masked array has no values where it is masked; use .filled() or "
+            ".compressed()"
+        )
     try:
         return np.asarray(data)
     except ValueError as error:

@@ -42,6 +42,8 @@ _WAY_OUT = "or .detach().numpy() if no gradient is wanted"
 
 def array(x: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
     """np.asarray(x): the values, with a warning if that drops a gradient."""
+    if dtype is not None and np.dtype(dtype) == object:
+        return _objects(x)
     if not x.requires_grad:
         values = _core.to_array(x)
     elif x.ndim == 0 and dtype is None:
@@ -51,15 +53,21 @@ def array(x: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
             "NumPy keeps a 0-d tensor as an object only (autodiff.tensor([x, y]) makes "
             "a tensor of several), and turning it into a number"
         )
-        kept = np.empty((), dtype=object)
-        kept[()] = x
-        return kept
+        return _objects(x)
     else:
         _core.warn_gradient_loss("np.asarray()")
-        values = _core.to_array(x.detach())
+        values = _core.to_array(x)
     if dtype is not None and np.dtype(dtype) != np.float64:
         return values.astype(dtype)
     return values.copy() if copy else values
+
+
+def _objects(x: Tensor) -> np.ndarray[Any, Any]:
+    """Return an object array of the elements of x, 0-d tensors with their gradient."""
+    kept = np.empty(x.shape, dtype=object)
+    for at in np.ndindex(x.shape):
+        kept[at] = x[at] if at else x
+    return kept
 
 
 def array_ufunc(

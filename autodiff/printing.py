@@ -10,24 +10,21 @@ from autodiff import _core
 from autodiff._core import Tensor
 
 PRECISION, THRESHOLD, EDGE_ITEMS, LINE_WIDTH = 4, 1000, 3, 80
+HEAD = "tensor("
 
 
 class _Style:
-    """How the elements of one tensor are written: all alike."""
+    """How the elements of one tensor are written: all alike, as its numbers need."""
 
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         finite = values[np.isfinite(values) & (values != 0)]
         self.is_whole = bool(np.all(finite == np.ceil(finite)))
-        self.is_scientific = False
-        if finite.size:
-            size = np.abs(finite)
-            largest, least = float(size.max()), float(size.min())
-            wide = largest / least > 1000.0 if least > 0 else True
-            self.is_scientific = largest > 1e8 or (
-                not self.is_whole and (wide or least < 1e-4)
-            )
-        shown = values.ravel()
-        self.width = max((len(self.bare(v)) for v in shown.tolist()), default=0)
+        size = np.abs(finite)
+        largest, least = size.max(initial=0.0), size.min(initial=np.inf)
+        self.is_scientific = bool(
+            largest > 1e8 or largest > 1000 * least or least < 1e-4
+        )
+        self.width = max((len(self.bare(v)) for v in finite.tolist()), default=1)
 
     def bare(self, value: float) -> str:
         """Write one element."""
@@ -38,7 +35,7 @@ class _Style:
         return f"{value:.0f}." if self.is_whole else f"{value:.{PRECISION}f}"
 
     def padded(self, value: float) -> str:
-        """Write one element as wide as the widest."""
+        """Write one element as wide as the widest number."""
         return self.bare(value).rjust(self.width)
 
 
@@ -83,13 +80,21 @@ def to_text(x: Tensor) -> str:
         shape = tuple(values.shape)
         body = "[]" if shape == (0,) else f"[], size={shape}"
     else:
-        body = _rows(values, style, len("tensor("), cut)
+        body = _rows(values, style, len(HEAD), cut)
     grad_fn = _core.grad_fn(x)
     if grad_fn is not None:
-        return f"tensor({body}, grad_fn={grad_fn!r})"
-    return (
-        f"tensor({body}, requires_grad=True)" if x.requires_grad else f"tensor({body})"
-    )
+        return _with_suffix(body, f"grad_fn={grad_fn!r}")
+    return _with_suffix(body, "requires_grad=True" if x.requires_grad else "")
+
+
+def _with_suffix(body: str, suffix: str) -> str:
+    """Put "tensor(...)" around a body, the suffix on a line of its own if it is long."""
+    text = f"{HEAD}{body}"
+    if not suffix:
+        return f"{text})"
+    used = len(text) - text.rfind("\n") + 1
+    is_long = used + len(suffix) + 2 > LINE_WIDTH
+    return f"{text},{chr(10) + ' ' * len(HEAD) if is_long else ' '}{suffix})"
 
 
 def to_format(x: Tensor, spec: str) -> str:

@@ -288,8 +288,7 @@ def put_inplace(x, positions, y):
     cdef ad_index *index
     cdef int64_t k
     if tape.is_recording and (ad_tensor_requires_grad(t) or ad_tensor_requires_grad(s)):
-        if before_inplace(x) < 0:
-            raise
+        check_inplace(x)
         put_recorded(tape, x, positions, y)
         return
     if t.array == NULL:
@@ -301,6 +300,11 @@ def put_inplace(x, positions, y):
         t.array.data[index.at[k]] = s.value if s.array == NULL else s.array.data[k]
     ad_index_drop(index)
     note_write(t)
+
+
+cdef int check_inplace(object x) except -1:
+    """Raise if x may not change in place."""
+    return before_inplace(x)  # has set the exception where it returns -1
 
 
 cdef int put_recorded(ad_tape *tape, object x, object positions, object y) except -1:

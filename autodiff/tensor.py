@@ -159,6 +159,11 @@ def _complex(x: Tensor) -> complex:
     return complex(float(x))
 
 
+def _round(x: Tensor, ndigits: int | None = None) -> Tensor:
+    """Return round(x, ndigits), a tensor with gradient 0."""
+    return functions.round(x, decimals=ndigits or 0)  # type: ignore[no-any-return]
+
+
 def _copy(x: Tensor) -> Tensor:
     return x.clone() if not x.is_leaf else _rebuild(_core.to_array(x), x.requires_grad)
 
@@ -246,7 +251,9 @@ def _same(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     for arg in (*args, *kwargs.values()):
         if str(arg) == "cpu" or isinstance(arg, (bool, Tensor)):
             continue
-        creation.check_dtype(arg)
+        if str(arg).partition(":")[0] in ("cuda", "mps", "xpu", "meta"):
+            creation.check_device(arg)
+        creation.check_dtype(arg, x)
     return x
 
 
@@ -304,7 +311,7 @@ METHODS: dict[str, Any] = {
     "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
     "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__len__": _length, "__iter__": _iterate, "__contains__": _contains,
-    "__index__": _index, "__complex__": _complex,
+    "__round__": _round, "__index__": _index, "__complex__": _complex,
     "__repr__": printing.to_text, "__str__": printing.to_text,
     "__format__": printing.to_format,
     "__copy__": _copy, "__deepcopy__": _deepcopy, "__reduce_ex__": _reduce,

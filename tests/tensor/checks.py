@@ -49,7 +49,9 @@ def assert_close(found, expected, tolerance):
     for g, e in zip(found, expected, strict=True):
         assert g.shape == e.shape
         scale = max(np.abs(e).max(initial=0.0), 1.0)
-        np.testing.assert_allclose(g.detach().numpy(), e, rtol=0, atol=tolerance * scale)
+        np.testing.assert_allclose(
+            g.detach().numpy(), e, rtol=0, atol=tolerance * scale
+        )
 
 
 def check_gradients(function, *arrays, tolerance=1e-7):

@@ -183,8 +183,16 @@ CASES = {
         lambda a: a.repeat([1, 0, 2], 0),
         M,
     ),
-    "take": (lambda x: x.take([[5, 0], [-1, 5]]), lambda a: a.take([[5, 0], [-1, 5]]), M),
-    "take along an axis": (lambda x: x.take([1, 1], -1), lambda a: a.take([1, 1], -1), M),
+    "take": (
+        lambda x: x.take([[5, 0], [-1, 5]]),
+        lambda a: a.take([[5, 0], [-1, 5]]),
+        M,
+    ),
+    "take along an axis": (
+        lambda x: x.take([1, 1], -1),
+        lambda a: a.take([1, 1], -1),
+        M,
+    ),
     "index_select": (lambda x: x.index_select(1, [3, 0]), lambda a: a[:, [3, 0]], M),
     "gather": (lambda x: x.gather(1, AT), lambda a: np.take_along_axis(a, AT, 1), M),
     "gather fewer lines": (
