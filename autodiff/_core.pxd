@@ -52,23 +52,25 @@ cdef extern from "array.h":
         int64_t version
     ctypedef struct ad_array:
         int32_t refs
-        int32_t ndim
+        int ndim
         int64_t size
         double *data
         ad_buffer *buffer
         int64_t shape[1]
     ad_array *ad_array_new(int ndim, const int64_t *shape) nogil
     ad_array *ad_array_share(ad_array *a, int ndim, const int64_t *shape) nogil
-    ad_array *ad_array_ghost(const ad_array *a) nogil
+    ad_array *ad_array_ghost(int ndim, const int64_t *shape) nogil
     ad_array *ad_array_borrow(int ndim, const int64_t *shape, double *data, void *owner,
                               void (*release)(void *) noexcept) nogil
     ad_array *ad_array_keep(ad_array *a) nogil
     void ad_array_drop(ad_array *a) nogil
     bint ad_array_same_shape(const ad_array *a, const ad_array *b) nogil
     ad_array *ad_array_copy(const ad_array *a) nogil
-    void ad_array_fill(ad_array *a, double value) nogil
     bint ad_shape_broadcast(int a_ndim, const int64_t *a, int b_ndim, const int64_t *b,
                             int *ndim, int64_t *shape) nogil
+
+cdef extern from "kernel.h":
+    void ad_kernel_fill(int64_t n, double value, double *to) nogil
 
 cdef extern from "tape.h":
     uint32_t AD_NONE, AD_SWEPT

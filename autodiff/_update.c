@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel.h"
+
 /* ---- Leaves and gradients ------------------------------------------------------------------ */
 
 int ad_tensor_set_requires_grad(ad_tensor *x, int requires)
@@ -49,7 +51,7 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
         if (old->array == NULL)
             old->value += adjoint->scalar;
         else {
-            ad_array_accumulate(old->array, adjoint->array);
+            ad_kernel_add(old->array->size, adjoint->array->data, old->array->data);
             old->array->buffer->version++;
         }
         return 0;
@@ -127,7 +129,7 @@ static int write_array(ad_tensor *x, ad_value *v)
 {
     ad_array *a = x->array;
     if (v->array == NULL)
-        ad_array_fill(a, v->scalar);
+        ad_kernel_fill(a->size, v->scalar, a->data);
     else if (ad_array_same_shape(a, v->array)) {
         if (a->size > 0)
             memmove(a->data, v->array->data, (size_t)a->size * sizeof *a->data);

@@ -188,7 +188,7 @@ cdef int seed_value(ad_tape *tape, object root, object seed, ad_value *v) except
         v.array = ad_array_new(t.array.ndim, t.array.shape)
         if v.array == NULL:
             raise MemoryError
-        ad_array_fill(v.array, 1.0)
+        ad_kernel_fill(v.array.size, 1.0, v.array.data)
         return 0
     if not ad_tensor_check(seed):
         raise TypeError(f"gradients can be either Tensors or None, but got "

@@ -17,8 +17,6 @@ cdef int axis_of(object axis, int ndim) except -1:
 cdef ad_array *ghost_of(object shape) except? NULL:
     """A header without elements; NULL for the shape ()."""
     cdef int64_t extents[64]
-    cdef int64_t size = 1
-    cdef ad_array *full
     cdef ad_array *ghost
     cdef int ndim = len(shape)
     if ndim == 0:
@@ -27,14 +25,7 @@ cdef ad_array *ghost_of(object shape) except? NULL:
         raise ValueError(f"arrays may have {AD_MAX_NDIM} axes at most, got {ndim}")
     for i in range(ndim):
         extents[i] = shape[i]
-    # A ghost is made from any header; this one lives just long enough for that.
-    full = <ad_array *>malloc(sizeof(ad_array) + ndim * sizeof(int64_t))
-    if full == NULL:
-        raise MemoryError
-    full.ndim = ndim
-    memcpy(full.shape, extents, ndim * sizeof(int64_t))
-    ghost = ad_array_ghost(full)
-    free(full)
+    ghost = ad_array_ghost(ndim, extents)
     if ghost == NULL:
         raise MemoryError
     return ghost

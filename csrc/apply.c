@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "elementwise.h"
+#include "kernel.h"
 #include "structural.h"
 
 /* ---- Computing --------------------------------------------------------------------- */
@@ -87,13 +88,17 @@ static bool is_read(int op, int n_args, const ad_value *args, int k)
     return false;
 }
 
-/* Keep an array whole if it is read, else its shape. */
-static ad_array *saved(ad_node *node, ad_array *a, bool is_read_later)
+/* Keep an array whole if it is read, else its shape, for which `like`, saved
+ * before, may serve. */
+static ad_array *saved(ad_node *node, ad_array *a, bool is_read_later, ad_array *like)
 {
-    if (!is_read_later)
-        return ad_array_ghost(a);
-    node->bytes += a->size * (int64_t)sizeof *a->data;
-    return ad_array_keep(a);
+    if (is_read_later) {
+        node->bytes += a->size * (int64_t)sizeof *a->data;
+        return ad_array_keep(a);
+    }
+    if (like != NULL && ad_array_same_shape(a, like))
+        return ad_array_keep(like);
+    return ad_array_ghost(a->ndim, a->shape);
 }
 
 static bool save_attr(ad_node *node, int op, const ad_value *args, const ad_attr *attr,
@@ -121,7 +126,8 @@ static bool save_attr(ad_node *node, int op, const ad_value *args, const ad_attr
 static ad_status save_shares(const ad_value *args, const ad_attr *attr,
                              const ad_value *out, ad_array **shares)
 {
-    ad_array *z = out->array != NULL ? ad_array_keep(out->array) : ad_array_new(0, NULL);
+    ad_array *z =
+        out->array != NULL ? ad_array_keep(out->array) : ad_array_new(0, NULL);
     if (z == NULL)
         return AD_NO_MEMORY;
     if (out->array == NULL)
@@ -140,7 +146,7 @@ static ad_status make_node(ad_tape *tape, int op, int n_args, const ad_value *ar
     node->n_args = n_args;
     bool is_whole = attr == NULL || save_attr(node, op, args, attr, out);
     if (out->array != NULL) {
-        node->result = saved(node, out->array, is_read(op, n_args, args, 3));
+        node->result = saved(node, out->array, is_read(op, n_args, args, 3), NULL);
         is_whole &= node->result != NULL;
         if (out->array->buffer != NULL)
             node->result_version = out->array->buffer->version;
@@ -151,9 +157,11 @@ static ad_status make_node(ad_tape *tape, int op, int n_args, const ad_value *ar
         arg->scalar = args[k].scalar;
         if (args[k].array == NULL)
             continue;
-        arg->array = saved(node, args[k].array, is_read(op, n_args, args, k));
-        arg->version = args[k].array->buffer->version;
+        arg->array = saved(node, args[k].array, is_read(op, n_args, args, k),
+                           k > 0 ? node->args[k - 1].array : node->result);
         is_whole &= arg->array != NULL;
+        if (arg->array != NULL && arg->array->buffer != NULL)
+            arg->version = arg->array->buffer->version;
     }
     ad_status status = AD_OK;
     if (op == AD_OP_REDUCE_MAX && is_whole)
@@ -226,11 +234,13 @@ ad_status ad_record(ad_tape *tape, int op, int n_args, const ad_value *args,
         args = revived;
     }
     ad_entry e = {.value = out->scalar, .op = (uint16_t)op};
-    if (status == AD_OK && (!is_elementwise(op) || !fits_entry(n_args, args, out, &e))) {
+    if (status == AD_OK &&
+        (!is_elementwise(op) || !fits_entry(n_args, args, out, &e))) {
         e.kind = AD_KIND_NODE;
         e.flags = out->array != NULL ? AD_FLAG_ARRAY : 0;
         status = make_node(tape, op, n_args, args, attr, out, &e.u.node);
-        if (status == AD_OK && (status = ad_tape_push(tape, &e, &out->entry)) != AD_OK) {
+        if (status == AD_OK &&
+            (status = ad_tape_push(tape, &e, &out->entry)) != AD_OK) {
             e.u.node->attr.object = NULL;
             ad_node_free(tape, e.u.node);
         }
@@ -281,14 +291,15 @@ ad_status ad_apply_sum_to(ad_tape *tape, const ad_value *g, const ad_array *shap
         return AD_OK;
     }
     int64_t strides[AD_MAX_NDIM];
-    ad_shape_strides(shape != NULL ? shape->ndim : 0, shape != NULL ? shape->shape : NULL,
-                     g->array->ndim, g->array->shape, strides);
+    ad_shape_strides(shape != NULL ? shape->ndim : 0,
+                     shape != NULL ? shape->shape : NULL, g->array->ndim,
+                     g->array->shape, strides);
     ad_attr attr = {.shape = shape, .strides = strides};
     return ad_apply(tape, AD_OP_STRIDED_ADD, 1, g, &attr, out);
 }
 
-ad_status ad_apply_broadcast_to(ad_tape *tape, const ad_value *g,
-                                const ad_array *shape, ad_value *out)
+ad_status ad_apply_broadcast_to(ad_tape *tape, const ad_value *g, const ad_array *shape,
+                                ad_value *out)
 {
     if (has_shape(g, shape)) {
         pass_on(g, out);
@@ -314,7 +325,7 @@ ad_status ad_apply_accumulate(ad_tape *tape, ad_value *to, bool is_set, ad_value
         return AD_OK;
     }
     if (!is_graph && ad_array_is_private(to->array)) {
-        ad_array_accumulate(to->array, g->array);
+        ad_kernel_add(to->array->size, g->array->data, to->array->data);
         ad_value_drop(g);
         return AD_OK;
     }
@@ -406,33 +417,99 @@ static ad_status partial_times_recorded(ad_tape *tape, const ad_op_info *info, i
     if (status != AD_OK)
         return status;
     pair[1] = *g;
-    status = ad_apply(tape, is_strict ? AD_OP_MUL : AD_OP_GUARDED_MUL, 2, pair, NULL, out);
+    status =
+        ad_apply(tape, is_strict ? AD_OP_MUL : AD_OP_GUARDED_MUL, 2, pair, NULL, out);
     ad_value_drop(&pair[0]);
     return status;
 }
 
+/* Is the partial one number for all elements, because what it reads is scalar? */
+static bool is_uniform(const ad_op_info *info, int k, int n_args, const ad_value *args)
+{
+    for (int j = 0; j < n_args; j++)
+        if ((info->uses[k] >> j & 1) && args[j].array != NULL)
+            return false;
+    return !(info->uses[k] & AD_USES_Z);
+}
+
+static double scalar_partial(int op, int k, int n_args, const ad_value *args,
+                             const ad_value *z)
+{
+    double v[AD_MAX_ARITY] = {0};
+    for (int j = 0; j < n_args; j++)
+        v[j] = args[j].scalar;
+    return ad_op_partial(op, k, v[0], v[1], v[2], z->scalar);
+}
+
+/* The row and the operand with the cheapest kernel for a partial. */
+typedef struct choice {
+    int op, k, n_args;
+    ad_value args[AD_MAX_ARITY];
+} choice;
+
+static choice choose_kernel(int op, int k, int n_args, const ad_value *args,
+                            const ad_value *z)
+{
+    choice c = {.op = op, .k = k, .n_args = n_args};
+    if (is_uniform(ad_op_get(op), k, n_args, args)) {
+        c.op = AD_OP_MUL; /* by a number */
+        c.k = 0;
+        c.n_args = 2;
+        c.args[1].scalar = scalar_partial(op, k, n_args, args, z);
+        return c;
+    }
+    for (int j = 0; j < n_args; j++)
+        c.args[j] = args[j];
+    return c;
+}
+
+static bool is_passed_on(const choice *c)
+{
+    return c->op == AD_OP_MUL && c->args[1].array == NULL && c->args[1].scalar == 1.0;
+}
+
 ad_status ad_apply_partial(ad_tape *tape, int op, int k, int n_args,
                            const ad_value *args, const ad_value *z, const ad_value *g,
-                           bool is_strict, ad_value *out)
+                           bool is_strict, bool is_last, ad_value *out)
 {
     const ad_op_info *info = ad_op_get(op);
     if (info->partial_is_const[k] && info->partial_const[k] == 1.0) {
         pass_on(g, out);
         return AD_OK;
     }
-    if (info->partial_is_const[k] && info->partial_const[k] == -1.0)
-        return ad_apply(tape, AD_OP_NEG, 1, g, NULL, out);
-    if (tape->is_recording)
-        return partial_times_recorded(tape, info, k, n_args, args, z, g, is_strict, out);
+    if (tape->is_recording) {
+        if (info->partial_is_const[k] && info->partial_const[k] == -1.0)
+            return ad_apply(tape, AD_OP_NEG, 1, g, NULL, out);
+        return partial_times_recorded(tape, info, k, n_args, args, z, g, is_strict,
+                                      out);
+    }
     *out = (ad_value){0.0, NULL, AD_NONE};
-    if (g->array != NULL)
-        return ad_elementwise_product(op, k, n_args, args, z->array, g->array, is_strict,
-                                      &out->array);
-    double v[AD_MAX_ARITY] = {0};
-    for (int j = 0; j < n_args; j++)
-        v[j] = args[j].scalar;
-    double p = ad_op_partial(op, k, v[0], v[1], v[2], z->scalar);
-    bool is_skipped = !is_strict && (p == 0.0 || g->scalar == 0.0);
-    out->scalar = is_skipped ? 0.0 : p * g->scalar;
+    if (g->array == NULL) {
+        double p = scalar_partial(op, k, n_args, args, z);
+        bool is_skipped = !is_strict && (p == 0.0 || g->scalar == 0.0);
+        out->scalar = is_skipped ? 0.0 : p * g->scalar;
+        return AD_OK;
+    }
+    choice c = choose_kernel(op, k, n_args, args, z);
+    bool is_reused = is_passed_on(&c) || (is_last && ad_array_is_private(g->array));
+    out->array = is_reused ? ad_array_keep(g->array)
+                           : ad_array_new(g->array->ndim, g->array->shape);
+    if (out->array == NULL)
+        return AD_NO_MEMORY;
+    if (!is_passed_on(&c))
+        ad_elementwise_product(c.op, c.k, c.n_args, c.args, z->array, g->array,
+                               is_strict, false, out->array);
     return AD_OK;
+}
+
+void ad_apply_partial_add(int op, int k, int n_args, const ad_value *args,
+                          const ad_value *z, const ad_value *g, bool is_strict,
+                          ad_array *sum)
+{
+    choice c = choose_kernel(op, k, n_args, args, z);
+    if (is_passed_on(&c))
+        ad_kernel_add(sum->size, g->array->data, sum->data);
+    else
+        ad_elementwise_product(c.op, c.k, c.n_args, c.args, z->array, g->array,
+                               is_strict, true, sum);
 }

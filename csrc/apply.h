@@ -25,17 +25,23 @@ ad_status ad_record(ad_tape *tape, int op, int n_args, const ad_value *args,
 /*
  * out = partial_k * g by the sweep rule, for an elementwise row with operands
  * args and result z; recorded, from the row's formula, when the tape records.
- * g has the shape of z. out->array is a new reference.
+ * g has the shape of z. out->array is a new reference; where nobody else sees g,
+ * is_last allows it to be g's array, overwritten.
  */
 ad_status ad_apply_partial(ad_tape *tape, int op, int k, int n_args,
                            const ad_value *args, const ad_value *z, const ad_value *g,
-                           bool is_strict, ad_value *out);
+                           bool is_strict, bool is_last, ad_value *out);
+
+/* sum += partial_k * g in one pass, for an array g of sum's shape; not recorded. */
+void ad_apply_partial_add(int op, int k, int n_args, const ad_value *args,
+                          const ad_value *z, const ad_value *g, bool is_strict,
+                          ad_array *sum);
 
 /* g added up to `shape` (NULL: a scalar), or repeated to it. */
 ad_status ad_apply_sum_to(ad_tape *tape, const ad_value *g, const ad_array *shape,
                           ad_value *out);
-ad_status ad_apply_broadcast_to(ad_tape *tape, const ad_value *g,
-                                const ad_array *shape, ad_value *out);
+ad_status ad_apply_broadcast_to(ad_tape *tape, const ad_value *g, const ad_array *shape,
+                                ad_value *out);
 
 /* to += g, with `to` empty at first (is_set false). Takes g's reference. */
 ad_status ad_apply_accumulate(ad_tape *tape, ad_value *to, bool is_set, ad_value *g);

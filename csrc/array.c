@@ -1,48 +1,30 @@
 /*
- * array.c - storage and shapes of array.h; no arithmetic but fill and add.
+ * array.c - storage and shapes of array.h; no arithmetic.
  *
- * The only file that allocates elements. Large blocks are aligned to huge pages
- * and advised as such, for a first touch then costs a tenth.
+ * An array that owns its elements is one block, which the buffer's count keeps
+ * alive: the buffer, the header, then the elements on a cache line of their own,
+ * for a vector that straddles two lines costs two loads. A header that joined a
+ * buffer later, and one over borrowed memory, has a block to itself.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "array.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
-enum { HUGE_PAGE_BYTES = 1 << 21 };
+#include "block.h"
 
-/* ---- Buffers ---------------------------------------------------------------- */
+enum { LINE_BYTES = 64 }; /* of a cache, and the widest vector */
 
-/* Header and elements in one block; the struct's size keeps 8-byte alignment,
- * and kernels use unaligned loads. */
-static ad_buffer *buffer_new(int64_t bytes)
+/* ---- Life -------------------------------------------------------------------- */
+
+static void buffer_init(ad_buffer *b, size_t block_bytes)
 {
-    size_t total = sizeof(ad_buffer) + (size_t)bytes;
-    ad_buffer *b;
-#if defined(__linux__)
-    if (bytes >= 2 * HUGE_PAGE_BYTES) {
-        b = aligned_alloc(HUGE_PAGE_BYTES, (total + HUGE_PAGE_BYTES - 1) &
-                                               ~(size_t)(HUGE_PAGE_BYTES - 1));
-        if (b != NULL)
-            madvise(b, total, MADV_HUGEPAGE);
-    } else
-#endif
-        b = malloc(total);
-    if (b == NULL)
-        return NULL;
     b->refs = 1;
     b->version = 0;
     b->release = NULL;
     b->owner = NULL;
-    b->bytes = bytes;
-    return b;
+    b->block_bytes = block_bytes;
 }
 
 static void buffer_drop(ad_buffer *b)
@@ -51,36 +33,51 @@ static void buffer_drop(ad_buffer *b)
         return;
     if (b->release != NULL)
         b->release(b->owner);
-    free(b);
+    ad_block_free(b, b->block_bytes);
 }
 
-/* ---- Arrays ------------------------------------------------------------------ */
+static size_t header_bytes(int ndim)
+{
+    return sizeof(ad_array) + (size_t)ndim * sizeof(int64_t);
+}
+
+static void header_init(ad_array *a, int ndim, const int64_t *shape, int64_t size)
+{
+    a->refs = 1;
+    a->ndim = (int16_t)ndim;
+    a->is_in_buffer = false;
+    a->size = size;
+    a->data = NULL;
+    a->buffer = NULL;
+    for (int i = 0; i < ndim; i++)
+        a->shape[i] = shape[i];
+}
 
 static ad_array *header_new(int ndim, const int64_t *shape)
 {
-    ad_array *a = malloc(sizeof *a + (size_t)ndim * sizeof a->shape[0]);
-    if (a == NULL)
-        return NULL;
-    a->refs = 1;
-    a->ndim = ndim;
-    a->size = ad_shape_size(ndim, shape);
-    a->data = NULL;
-    a->buffer = NULL;
-    if (ndim > 0)
-        memcpy(a->shape, shape, (size_t)ndim * sizeof a->shape[0]);
+    ad_array *a = malloc(header_bytes(ndim));
+    if (a != NULL)
+        header_init(a, ndim, shape, ad_shape_size(ndim, shape));
     return a;
 }
 
 ad_array *ad_array_new(int ndim, const int64_t *shape)
 {
-    ad_array *a = header_new(ndim, shape);
-    if (a == NULL)
+    const int64_t size = ad_shape_size(ndim, shape);
+    if (size > INT64_MAX / 16)
         return NULL;
-    if (a->size > INT64_MAX / 16 || (a->buffer = buffer_new(a->size * 8)) == NULL) {
-        free(a);
+    const size_t bytes = sizeof(ad_buffer) + header_bytes(ndim) + LINE_BYTES +
+                         (size_t)size * sizeof(double);
+    ad_buffer *b = ad_block_new(bytes);
+    if (b == NULL)
         return NULL;
-    }
-    a->data = (double *)(a->buffer + 1);
+    buffer_init(b, bytes);
+    ad_array *a = (ad_array *)(b + 1);
+    header_init(a, ndim, shape, size);
+    a->is_in_buffer = true;
+    a->buffer = b;
+    const uintptr_t end = (uintptr_t)a + header_bytes(ndim);
+    a->data = (double *)((end + LINE_BYTES - 1) & ~(uintptr_t)(LINE_BYTES - 1));
     return a;
 }
 
@@ -96,21 +93,22 @@ ad_array *ad_array_share(ad_array *a, int ndim, const int64_t *shape)
     return b;
 }
 
-ad_array *ad_array_ghost(const ad_array *a)
+ad_array *ad_array_ghost(int ndim, const int64_t *shape)
 {
-    return header_new(a->ndim, a->shape);
+    return header_new(ndim, shape);
 }
 
 ad_array *ad_array_borrow(int ndim, const int64_t *shape, double *data, void *owner,
                           void (*release)(void *owner))
 {
     ad_array *a = header_new(ndim, shape);
-    ad_buffer *b = buffer_new(0);
+    ad_buffer *b = malloc(sizeof *b);
     if (a == NULL || b == NULL) {
         free(a);
         free(b);
         return NULL;
     }
+    buffer_init(b, sizeof *b);
     b->release = release;
     b->owner = owner;
     a->buffer = b;
@@ -120,8 +118,10 @@ ad_array *ad_array_borrow(int ndim, const int64_t *shape, double *data, void *ow
 
 void ad_array_free(ad_array *a)
 {
-    buffer_drop(a->buffer);
-    free(a);
+    ad_buffer *b = a->buffer;
+    if (!a->is_in_buffer)
+        free(a);
+    buffer_drop(b);
 }
 
 bool ad_array_same_shape(const ad_array *a, const ad_array *b)
@@ -136,20 +136,6 @@ ad_array *ad_array_copy(const ad_array *a)
     if (b != NULL && a->size > 0)
         memcpy(b->data, a->data, (size_t)a->size * sizeof a->data[0]);
     return b;
-}
-
-void ad_array_fill(ad_array *a, double value)
-{
-    for (int64_t i = 0; i < a->size; i++)
-        a->data[i] = value;
-}
-
-void ad_array_accumulate(ad_array *a, const ad_array *b)
-{
-    double *restrict to = a->data;
-    const double *restrict from = b->data;
-    for (int64_t i = 0; i < a->size; i++)
-        to[i] += from[i];
 }
 
 /* ---- Shapes ------------------------------------------------------------------ */

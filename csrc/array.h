@@ -29,15 +29,16 @@ enum { AD_MAX_NDIM = 32 };
 typedef struct ad_buffer {
     int64_t refs;
     int64_t version;
-    void (*release)(void *owner); /* NULL: the elements follow this struct */
+    void (*release)(void *owner); /* NULL: the elements are in the same block */
     void *owner;
-    int64_t bytes; /* of elements; tells how to give the block back */
+    size_t block_bytes; /* of the block that starts with this struct */
 } ad_buffer;
 
 typedef struct ad_array {
     int32_t refs;
-    int32_t ndim;
-    int64_t size; /* number of elements */
+    int16_t ndim;
+    bool is_in_buffer; /* the header lies in its buffer's block */
+    int64_t size;      /* number of elements */
     double *data;
     ad_buffer *buffer;
     int64_t shape[];
@@ -49,8 +50,8 @@ ad_array *ad_array_new(int ndim, const int64_t *shape);
 /* A header of `shape` on a's buffer; sizes must agree. New reference. */
 ad_array *ad_array_share(ad_array *a, int ndim, const int64_t *shape);
 
-/* A header of a's shape without elements. New reference. */
-ad_array *ad_array_ghost(const ad_array *a);
+/* A ghost: a header without elements, for the shape alone. New reference. */
+ad_array *ad_array_ghost(int ndim, const int64_t *shape);
 
 /* A header over memory that `owner` keeps alive; `release(owner)` is called
  * when the last header is gone. */
@@ -80,10 +81,6 @@ static inline bool ad_array_is_private(const ad_array *a)
 
 bool ad_array_same_shape(const ad_array *a, const ad_array *b);
 ad_array *ad_array_copy(const ad_array *a);
-void ad_array_fill(ad_array *a, double value);
-
-/* a += b, elementwise; sizes agree. */
-void ad_array_accumulate(ad_array *a, const ad_array *b);
 
 /* Write "(2, 3)" into text. */
 void ad_shape_text(int ndim, const int64_t *shape, char *text, int text_bytes);

@@ -40,17 +40,23 @@ typedef struct job {
     const double *z, *g; /* of a product; NULL when not read */
     double *out;
     bool is_strict;
+    bool adds; /* to what `out` holds */
 } job;
 
 static void run_kernel(const job *j, const reader *in, int64_t at, int64_t i, int64_t n)
 {
     const double *x = reader_at(&in[0], i), *y = reader_at(&in[1], i);
     const double *w = reader_at(&in[2], i);
-    if (j->primal != NULL)
-        j->primal(n, x, y, w, j->out + at + i);
-    else
-        j->product(n, x, y, w, j->z != NULL ? j->z + at + i : j->g + at + i,
-                   j->g + at + i, j->out + at + i, j->is_strict);
+    double *out = j->out + at + i;
+    if (j->primal != NULL) {
+        j->primal(n, x, y, w, out);
+        return;
+    }
+    const double *g = j->g + at + i, *z = j->z != NULL ? j->z + at + i : g;
+    double block[BLOCK];
+    j->product(n, x, y, w, z, g, j->adds ? block : out, j->is_strict);
+    if (j->adds)
+        ad_kernel_add(n, block, out);
 }
 
 /* Walk the result's shape and feed the kernel. */
@@ -81,8 +87,8 @@ static void run_job(const job *j, int n_args, const ad_value *args, int ndim,
     } else {
         for (int k = 0; k < n_args; k++)
             if (args[k].array != NULL && args[k].array->data != NULL) {
-                ad_shape_strides(args[k].array->ndim, args[k].array->shape, ndim,
-                                 shape, strides[k]);
+                ad_shape_strides(args[k].array->ndim, args[k].array->shape, ndim, shape,
+                                 strides[k]);
                 all[k] = strides[k];
             }
         ad_shape_strides(ndim, shape, ndim, shape, whole);
@@ -103,7 +109,7 @@ static void run_job(const job *j, int n_args, const ad_value *args, int ndim,
             }
         }
         int64_t at = walk.offset[AD_MAX_ARITY];
-        int64_t block = is_spread ? BLOCK : walk.run;
+        int64_t block = is_spread || j->adds ? BLOCK : walk.run;
         for (int64_t i = 0; i < walk.run; i += block)
             run_kernel(j, in, at, i, walk.run - i < block ? walk.run - i : block);
         if (r + 1 < walk.n_runs)
@@ -143,18 +149,15 @@ ad_status ad_elementwise_value(ad_message *message, int op, int n_args,
     return AD_OK;
 }
 
-ad_status ad_elementwise_product(int op, int k, int n_args, const ad_value *args,
-                                 const ad_array *result, const ad_array *g,
-                                 bool is_strict, ad_array **out)
+void ad_elementwise_product(int op, int k, int n_args, const ad_value *args,
+                            const ad_array *result, const ad_array *g, bool is_strict,
+                            bool adds, ad_array *out)
 {
-    *out = ad_array_new(g->ndim, g->shape);
-    if (*out == NULL)
-        return AD_NO_MEMORY;
     job j = {.product = ad_kernel_product(op, k),
              .z = result != NULL ? result->data : NULL,
              .g = g->data,
-             .out = (*out)->data,
-             .is_strict = is_strict};
+             .out = out->data,
+             .is_strict = is_strict,
+             .adds = adds};
     run_job(&j, n_args, args, g->ndim, g->shape);
-    return AD_OK;
 }

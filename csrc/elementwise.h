@@ -11,12 +11,12 @@ ad_status ad_elementwise_value(ad_message *message, int op, int n_args,
                                const ad_value *args, ad_value *out);
 
 /*
- * out = partial_k(args, result) * g by the sweep rule, in the shape of g, which
- * is the result's. `result` and args that the partial does not read may be
- * ghosts. out is a new reference.
+ * out = partial_k(args, result) * g by the sweep rule, or out += that with `adds`.
+ * All have the shape of g, which is the result's; out may be g, unless it adds.
+ * `result` and args that the partial does not read may be ghosts.
  */
-ad_status ad_elementwise_product(int op, int k, int n_args, const ad_value *args,
-                                 const ad_array *result, const ad_array *g,
-                                 bool is_strict, ad_array **out);
+void ad_elementwise_product(int op, int k, int n_args, const ad_value *args,
+                            const ad_array *result, const ad_array *g, bool is_strict,
+                            bool adds, ad_array *out);
 
 #endif

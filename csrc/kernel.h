@@ -16,10 +16,10 @@ typedef void (*ad_primal_kernel)(int64_t n, const double *x, const double *y,
                                  const double *w, double *restrict z);
 
 /* out = partial_k * g, by the sweep rule: 0 where either is exactly 0, unless
- * is_strict asks for the plain IEEE product. */
+ * is_strict asks for the plain IEEE product. out may be g. */
 typedef void (*ad_product_kernel)(int64_t n, const double *x, const double *y,
                                   const double *w, const double *z, const double *g,
-                                  double *restrict out, bool is_strict);
+                                  double *out, bool is_strict);
 
 ad_primal_kernel ad_kernel_primal(int op);
 ad_product_kernel ad_kernel_product(int op, int k);
@@ -27,6 +27,10 @@ ad_product_kernel ad_kernel_product(int op, int k);
 /* c (m, n) += a (m, k) @ b (k, n), all in C order. */
 void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
                       double *restrict c);
+
+/* to = value; to += x, which may be `to` itself */
+void ad_kernel_fill(int64_t n, double value, double *to);
+void ad_kernel_add(int64_t n, const double *x, double *to);
 
 /* Sum of n elements, pairwise: error grows with log n. */
 double ad_kernel_sum(int64_t n, const double *x);

@@ -12,10 +12,11 @@
 #define PRODUCT(id, k, partial)                                                 \
     AD_CLONES static void product_##id##_##k(                                   \
         int64_t n, const double *xs, const double *ys, const double *ws,        \
-        const double *zs, const double *gs, double *restrict out, bool strict)  \
+        const double *zs, const double *gs, double *out, bool strict)  \
     {                                                                           \
         (void)xs, (void)ys, (void)ws, (void)zs;                                 \
         const int guard = !strict;                                              \
+        AD_SAME_INDEX                                                           \
         for (int64_t i = 0; i < n; i++) {                                       \
             READ;                                                               \
             const double g = gs[i], p = partial;                                \

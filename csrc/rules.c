@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "apply.h"
+#include "kernel.h"
 
 /* What the node saved of operand k. */
 static ad_value saved_arg(const ad_node *node, int k)
@@ -109,7 +110,7 @@ static ad_status tangent_or_zero(const ad_node *node, int k, const ad_value *x_d
     } else if (shape != NULL) {
         if ((out->array = ad_array_new(shape->ndim, shape->shape)) == NULL)
             return AD_NO_MEMORY;
-        ad_array_fill(out->array, 0.0);
+        ad_kernel_fill(out->array->size, 0.0, out->array->data);
     }
     return AD_OK;
 }

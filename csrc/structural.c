@@ -38,8 +38,7 @@ static void strided(const ad_array *x, const ad_attr *attr, ad_array *z)
         if (step == 1)
             memcpy(to, from, (size_t)walk.run * sizeof *to);
         else if (step == 0)
-            for (int64_t i = 0; i < walk.run; i++)
-                to[i] = *from;
+            ad_kernel_fill(walk.run, *from, to);
         else
             for (int64_t i = 0; i < walk.run; i++)
                 to[i] = from[i * step];
@@ -50,7 +49,7 @@ static void strided(const ad_array *x, const ad_attr *attr, ad_array *z)
 
 static void strided_add(const ad_array *x, const ad_attr *attr, ad_array *z)
 {
-    ad_array_fill(z, 0.0);
+    ad_kernel_fill(z->size, 0.0, z->data);
     ad_walk walk;
     walk_pair(&walk, x, attr->strides);
     for (int64_t r = 0; r < walk.n_runs; r++) {
@@ -60,8 +59,7 @@ static void strided_add(const ad_array *x, const ad_attr *attr, ad_array *z)
         if (step == 0)
             *to += ad_kernel_sum(walk.run, from);
         else if (step == 1)
-            for (int64_t i = 0; i < walk.run; i++)
-                to[i] += from[i];
+            ad_kernel_add(walk.run, from, to);
         else
             for (int64_t i = 0; i < walk.run; i++)
                 to[i * step] += from[i];
@@ -78,7 +76,7 @@ static void gather(const ad_array *x, const ad_index *index, ad_array *z)
 
 static void gather_add(const ad_array *x, const ad_index *index, ad_array *z)
 {
-    ad_array_fill(z, 0.0);
+    ad_kernel_fill(z->size, 0.0, z->data);
     for (int64_t k = 0; k < x->size; k++)
         if (index->at[k] >= 0)
             z->data[index->at[k]] += x->data[k];
@@ -147,8 +145,7 @@ static ad_status cat(ad_message *message, int n_args, const ad_array *const *arg
         split_axis(args[k], axis, &outer, &n, &inner);
         for (int64_t o = 0; o < outer && n * inner > 0; o++)
             memcpy((*z)->data + (o * total + before) * inner,
-                   args[k]->data + o * n * inner,
-                   (size_t)(n * inner) * sizeof(double));
+                   args[k]->data + o * n * inner, (size_t)(n * inner) * sizeof(double));
         before += n;
     }
     return AD_OK;
@@ -249,7 +246,7 @@ static inline double larger(double a, double b)
 static void reduce_max(const ad_array *x, const ad_attr *attr, ad_array *z)
 {
     const double sign = attr->reverse ? -1.0 : 1.0;
-    ad_array_fill(z, -INFINITY);
+    ad_kernel_fill(z->size, -INFINITY, z->data);
     ad_walk walk;
     walk_pair(&walk, x, attr->strides);
     for (int64_t r = 0; r < walk.n_runs; r++) {
@@ -279,7 +276,7 @@ ad_status ad_structural_shares(const ad_array *x, const ad_array *z,
         ad_array_drop(*shares);
         return AD_NO_MEMORY;
     }
-    ad_array_fill(count, 0.0);
+    ad_kernel_fill(count->size, 0.0, count->data);
     for (int pass = 0; pass < 2; pass++) {
         ad_walk walk;
         walk_pair(&walk, x, attr->strides);

@@ -322,17 +322,38 @@ static ad_status sweep_structural(run *r, uint32_t i, int op, const ad_node *nod
     return status;
 }
 
+/* What waits for `entry` if a contribution of g's shape may be added in place. */
+static ad_array *open_sum(const run *r, uint32_t entry, const ad_value *g)
+{
+    const ad_workspace *ws = r->ws;
+    if (g->array == NULL || r->sweep->creates_graph || r->sweep->checks_nan ||
+        !(r->tape->entries[entry].flags & AD_FLAG_ARRAY) ||
+        !ad_pending_has(&ws->pending, entry))
+        return NULL;
+    ad_array *sum = ws->adjoint[entry].array;
+    return ad_array_is_private(sum) && ad_array_same_shape(sum, g->array) ? sum : NULL;
+}
+
 static ad_status sweep_elementwise(run *r, uint32_t i, int op, int n_args,
                                    const ad_value *args, const ad_value *z,
                                    const ad_value *g)
 {
     ad_status status = AD_OK;
-    for (int k = 0; k < n_args && status == AD_OK; k++) {
+    const bool is_strict = r->sweep->is_strict;
+    int last = n_args - 1;
+    while (args[last].entry == AD_NONE)
+        last--;
+    for (int k = 0; k <= last && status == AD_OK; k++) {
         ad_value full, c;
         if (args[k].entry == AD_NONE)
             continue;
-        status = ad_apply_partial(r->tape, op, k, n_args, args, z, g,
-                                  r->sweep->is_strict, &full);
+        ad_array *sum = open_sum(r, args[k].entry, g);
+        if (sum != NULL) {
+            ad_apply_partial_add(op, k, n_args, args, z, g, is_strict, sum);
+            continue;
+        }
+        status = ad_apply_partial(r->tape, op, k, n_args, args, z, g, is_strict,
+                                  k == last, &full);
         if (status != AD_OK)
             return status;
         status = check_nan(r, i, k, g, &full);

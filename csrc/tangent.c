@@ -81,7 +81,7 @@ static ad_status tangent_elementwise(run *r, uint32_t i, int op, int n_args,
         if (status != AD_OK)
             break;
         status = ad_apply_partial(r->tape, op, k, n_args, args, z, &full, r->is_strict,
-                                  &term);
+                                  false, &term);
         ad_value_drop(&full);
         if (status == AD_OK)
             status = ad_apply_accumulate(r->tape, &z_dot, is_set, &term);

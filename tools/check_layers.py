@@ -35,6 +35,7 @@ LAYERS = {
     "csrc/op": 1,
     "csrc/formula": 1,
     "csrc/array": 1,
+    "csrc/block": 1,
     "csrc/shape": 1,
     # What is recorded, and loops over elements.
     "csrc/kernel": 2,
@@ -113,7 +114,7 @@ EXEMPT = {
     (face, "autodiff/fit/__init__.py"): "autodiff.fit, imported when asked for"
     for face in ("autodiff/__init__.py", "autodiff/__init__.pyi")
 } | {
-    ("csrc/array.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
+    ("csrc/block.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
     ("csrc/compat.h", "intrin.h"): "bit scans, for the one compiler that needs it",
 }
 
