@@ -104,7 +104,11 @@ cdef int to_value(object o, ad_value *value) noexcept:
             else:
                 value.array = copy_of(array)
             return 1
-        if isinstance(o, (str, bytes, complex, list, tuple)) or o is None:
+        if isinstance(o, (list, tuple, str, bytes, bytearray)):
+            # Said here, for else Python repeats the sequence as often as x says.
+            raise TypeError(f"unsupported operand: a {type(o).__name__} beside a tensor; "
+                            "make it a tensor or an array first")
+        if isinstance(o, complex) or o is None:
             return 0
         if isinstance(o, np.complexfloating) or not hasattr(o, "__float__"):
             return 0

@@ -111,8 +111,11 @@ def array_ufunc(
 
 def _left(kwargs: dict[str, Any]) -> bool:
     """Whether options remain that say anything."""
-    default = {"where": True, "subok": True, "order": "K", "casting": "same_kind"}
-    return any(v is not np._NoValue and v != default.get(k) for k, v in kwargs.items())
+    silent = (True, "K", "same_kind", np._NoValue)
+    return not all(
+        any(v is s or (isinstance(v, str) and v == s) for s in silent)
+        for v in kwargs.values()
+    )
 
 
 def array_function(
@@ -139,7 +142,8 @@ def array_function(
         inspect.signature(ours).bind(*args, **kwargs)
     except TypeError as error:
         raise TypeError(
-            f"{name}: {error} on tensors; use autodiff's own functions, {_WAY_OUT}"
+            f"{name} of a tensor: {error}, which is not supported; use autodiff's own "
+            f"functions, {_WAY_OUT}"
         ) from None
     return ours(*args, **kwargs)
 

@@ -88,7 +88,7 @@ def to_text(x: Tensor) -> str:
 
 
 def _with_suffix(body: str, suffix: str) -> str:
-    """Put "tensor(...)" around a body, the suffix on a line of its own if it is long."""
+    """Put "tensor(...)" around a body, a long suffix on a line of its own."""
     text = f"{HEAD}{body}"
     if not suffix:
         return f"{text})"

@@ -55,7 +55,7 @@ def assert_close(found, expected, tolerance):
 
 
 def check_gradients(function, *arrays, tolerance=1e-7):
-    """Backward agrees with differences of values, and twice backward with those of it."""
+    """Backward agrees with differences of values, and backward of it with its own."""
     arrays = [np.asarray(a, dtype=float) for a in arrays]
 
     def value(*moved):

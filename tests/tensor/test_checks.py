@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from tensor.checks import check_gradients
 
 

@@ -6,10 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from tensor.checks import assert_values
 
 import autodiff as ad
-
-from tensor.checks import assert_values
 
 # ---- From data -----------------------------------------------------------------------
 

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from tensor.checks import check_gradients
 
 import autodiff as ad
-
-from tensor.checks import check_gradients
 
 RNG = np.random.default_rng(7)
 V, W = RNG.standard_normal((2, 4))
@@ -83,7 +82,7 @@ def test_first_and_second_derivatives_agree_with_differences(name):
     "name", ["matrix by matrix", "batch by batch", "dot of vectors"]
 )
 def test_one_operand_may_be_a_plain_array(name):
-    ours, numpys, a, b = PRODUCTS[name]
+    ours, _, a, b = PRODUCTS[name]
     check_gradients(lambda x: ours(x, b), a)
     check_gradients(lambda y: ours(ad.tensor(a), y), b)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (texts are kept as they are printed)
 """repr and format are PyTorch's, character by character."""
 
 import math

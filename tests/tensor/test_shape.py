@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from tensor.checks import assert_values, check_gradients
 
 import autodiff as ad
-
-from tensor.checks import assert_values, check_gradients
 
 X = np.linspace(-1.3, 2.1, 24).reshape(2, 3, 4) ** 3 + 0.1
 M = X[0]
