@@ -143,6 +143,7 @@ def measuring_tool(csrc):
     return tool
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which(os.environ.get("CC", "cc")) is None, reason="needs a C compiler"
 )
