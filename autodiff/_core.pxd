@@ -125,7 +125,7 @@ cdef extern from "tape.h":
         ad_tape *tape
         uint32_t entry
         uint32_t flags
-    ctypedef bint (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
+    ctypedef c_bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
                                     const double *b, double *c) noexcept
     ctypedef struct ad_tape:
         ad_entry *entries

@@ -98,7 +98,7 @@ PyObject *ad_tensor_wrap(ad_tape *tape, ad_value *v)
     x->h.entry = AD_NONE;
     x->h.flags = v->array != NULL ? AD_TENSOR_ARRAY : 0;
     if (v->entry != AD_NONE)
-        ad_handle_link(tape, &x->h, v->entry);
+        ad_handle_insert(tape, &x->h, v->entry);
     return (PyObject *)x;
 }
 

@@ -23,18 +23,19 @@ cdef class GradMode:
     """Recording on or off: for a context, or for the calls of a function."""
 
     cdef bint wanted
-    cdef bint before
+    cdef uint64_t before  # a bit for each time it is entered, the latest lowest
     cdef object function
 
     def __enter__(self):
         cdef ad_tape *tape = ad_py_tape()
-        self.before = tape.is_recording
+        self.before = self.before << 1 | <uint64_t>tape.is_recording
         tape.is_recording = self.wanted
         set_plain(tape)
 
     def __exit__(self, kind, error, trace):
         cdef ad_tape *tape = ad_py_tape()
-        tape.is_recording = self.before
+        tape.is_recording = self.before & 1
+        self.before >>= 1
         set_plain(tape)
 
     def __call__(self, *args, **kwargs):

@@ -254,7 +254,7 @@ cdef PyObject *matmul_slot(object a, object b) noexcept:
         return NULL
 
 
-cdef bint blas_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
+cdef c_bool blas_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
                       double *c) noexcept:
     """Hook: NumPy's product for large operands."""
     try:

@@ -37,6 +37,7 @@ ad_tape *ad_tape_new(void)
     tape->is_recording = tape->is_plain = true;
     tape->nursery = NURSERY;
     tape->first_node = AD_NONE;
+    tape->failed_entry = AD_NONE;
     return tape;
 }
 
@@ -280,48 +281,65 @@ void ad_index_drop(ad_index *index)
 /* Forget the watches of entries from n on. */
 static void trim_watches(ad_tape *tape, uint32_t n)
 {
-    int32_t kept = 0;
-    for (int32_t i = 0; i < tape->n_watches; i++) {
-        ad_watch watch = tape->watches[i];
-        if (watch.entry < n)
-            tape->watches[kept++] = watch;
-        else if (watch.is_owned)
+    while (tape->n_watches > 0 && tape->watches[tape->n_watches - 1].entry >= n) {
+        ad_watch watch = tape->watches[--tape->n_watches];
+        if (watch.is_owned)
             ad_tape_discard(tape, watch.owner);
     }
-    tape->n_watches = kept;
+}
+
+/* Returns whether objects were dropped, which may have held handles themselves. */
+static bool trim_once(ad_tape *tape)
+{
+    uint32_t n = ring_is_empty(&tape->handles) ? 0 : tape->handles.prev->entry + 1;
+    for (ad_handle *pin = tape->pins.next; pin != &tape->pins; pin = pin->next)
+        if (pin->entry >= n)
+            n = pin->entry + 1;
+    if (n >= tape->n)
+        return false;
+    bool owns = tape->last_owner >= n || tape->n_watches > 0;
+    if (owns) {
+        ad_tape_lock(tape);
+        trim_watches(tape, n);
+        uint32_t top = tape->last_owner < tape->n ? tape->last_owner + 1 : tape->n;
+        for (uint32_t i = top; i-- > n;)
+            ad_entry_release(tape, &tape->entries[i]);
+        if (tape->last_owner >= n)
+            tape->last_owner = n > 0 ? n - 1 : 0;
+    }
+    tape->n = n;
+    if (tape->old_n > n)
+        tape->old_n = n;
+    if (tape->first_node >= n)
+        tape->first_node = AD_NONE;
+    if (tape->cap > IDLE_CAP && n < tape->cap / 8)
+        (void)resize(tape, n * 2 + IDLE_CAP); /* the old block serves if not */
+    set_limit(tape);
+    if (owns)
+        ad_tape_unlock(tape);
+    return owns;
 }
 
 void ad_tape_trim(ad_tape *tape)
 {
     if (tape->n_locks > 0)
         return;
-    uint32_t n = ring_is_empty(&tape->handles) ? 0 : tape->handles.prev->entry + 1;
-    for (ad_handle *pin = tape->pins.next; pin != &tape->pins; pin = pin->next)
-        if (pin->entry >= n)
-            n = pin->entry + 1;
-    if (n < tape->n) {
-        bool owns = tape->last_owner >= n || tape->n_watches > 0;
-        if (owns) {
-            ad_tape_lock(tape);
-            trim_watches(tape, n);
-            uint32_t top = tape->last_owner < tape->n ? tape->last_owner + 1 : tape->n;
-            for (uint32_t i = top; i-- > n;)
-                ad_entry_release(tape, &tape->entries[i]);
-            if (tape->last_owner >= n)
-                tape->last_owner = n > 0 ? n - 1 : 0;
-        }
-        tape->n = n;
-        if (tape->old_n > n)
-            tape->old_n = n;
-        if (tape->first_node >= n)
-            tape->first_node = AD_NONE;
-        if (tape->cap > IDLE_CAP && n < tape->cap / 8)
-            (void)resize(tape, n * 2 + IDLE_CAP); /* the old block serves if not */
-        set_limit(tape);
-        if (owns)
-            ad_tape_unlock(tape);
-    }
+    while (trim_once(tape))
+        ;
     free_if_abandoned(tape);
+}
+
+void ad_handle_insert(ad_tape *tape, ad_handle *h, uint32_t entry)
+{
+    ad_handle *below = tape->handles.prev;
+    while (below != &tape->handles && below->entry > entry)
+        below = below->prev;
+    h->tape = tape;
+    h->entry = entry;
+    h->prev = below;
+    h->next = below->next;
+    below->next->prev = h;
+    below->next = h;
 }
 
 /* ---- Pins and watches ----------------------------------------------------------- */
@@ -354,32 +372,52 @@ ad_status ad_watch_add(ad_tape *tape, uint32_t entry, void *owner)
         tape->watches = watches;
         tape->cap_watches = cap;
     }
-    tape->watches[tape->n_watches++] = (ad_watch){entry, false, owner};
+    int32_t at = tape->n_watches++;
+    for (; at > 0 && tape->watches[at - 1].entry > entry; at--)
+        tape->watches[at] = tape->watches[at - 1];
+    tape->watches[at] = (ad_watch){entry, false, owner};
     tape->entries[entry].flags |= AD_FLAG_WATCHED;
     return AD_OK;
 }
 
+/* Where `owner` watches; -1: nowhere. The latest is the likeliest. */
+static int32_t watch_of(const ad_tape *tape, const void *owner)
+{
+    int32_t i = tape->n_watches;
+    while (i-- > 0 && tape->watches[i].owner != owner)
+        ;
+    return i;
+}
+
 void ad_watch_remove(ad_tape *tape, void *owner)
 {
-    for (int32_t i = 0; i < tape->n_watches; i++)
-        if (tape->watches[i].owner == owner) {
-            tape->watches[i] = tape->watches[--tape->n_watches];
-            return;
-        }
+    int32_t at = watch_of(tape, owner);
+    if (at < 0)
+        return;
+    ad_watch *watch = &tape->watches[at];
+    memmove(watch, watch + 1, (size_t)(--tape->n_watches - at) * sizeof *watch);
 }
 
 bool ad_watch_own(ad_tape *tape, void *owner)
 {
-    for (int32_t i = 0; i < tape->n_watches; i++)
-        if (tape->watches[i].owner == owner)
-            return tape->watches[i].is_owned = true;
-    return false;
+    int32_t at = watch_of(tape, owner);
+    if (at >= 0)
+        tape->watches[at].is_owned = true;
+    return at >= 0;
 }
 
 ad_watch *ad_watch_find(ad_tape *tape, uint32_t entry, int nth)
 {
-    for (int32_t i = 0; i < tape->n_watches; i++)
-        if (tape->watches[i].entry == entry && nth-- == 0)
-            return &tape->watches[i];
-    return NULL;
+    int32_t low = 0, high = tape->n_watches; /* the first of `entry` lies between */
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (tape->watches[middle].entry < entry)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    low += nth;
+    return low < tape->n_watches && tape->watches[low].entry == entry
+               ? &tape->watches[low]
+               : NULL;
 }

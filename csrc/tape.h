@@ -156,7 +156,7 @@ struct ad_tape {
     uint32_t last_owner; /* above this index no NODE or LEAF, nothing to release */
     ad_handle handles;   /* ring of handles, sorted by entry */
     ad_handle pins;      /* ring of grad_fn objects, in any order */
-    ad_watch *watches;
+    ad_watch *watches;   /* sorted by entry */
     int32_t n_watches, cap_watches;
     /* collection, see collect.c */
     uint32_t old_n;      /* entries below have survived a collection */
@@ -214,6 +214,7 @@ bool ad_entry_saves(const ad_entry *entry);
 
 /* ---- Handles ----------------------------------------------------------------- */
 
+/* Hang h on the list for an entry above all others that have a handle. */
 static inline void ad_handle_link(ad_tape *tape, ad_handle *h, uint32_t entry)
 {
     ad_handle *ring = &tape->handles, *last = ring->prev;
@@ -224,6 +225,9 @@ static inline void ad_handle_link(ad_tape *tape, ad_handle *h, uint32_t entry)
     last->next = h;
     ring->prev = h;
 }
+
+/* The same for an entry that need not be the newest. */
+void ad_handle_insert(ad_tape *tape, ad_handle *h, uint32_t entry);
 
 static inline void ad_handle_unlink(ad_handle *h)
 {
