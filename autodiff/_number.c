@@ -366,7 +366,7 @@ static PyObject *number_float(PyObject *a)
 {
     ad_tensor *x = (ad_tensor *)a;
     if (x->array != NULL && x->array->size != 1) {
-        PyErr_Format(PyExc_TypeError,
+        PyErr_Format(PyExc_ValueError,
                      "a Tensor with %lld elements cannot be converted to a Python scalar; "
                      "only one-element tensors can",
                      (long long)x->array->size);
@@ -381,7 +381,7 @@ static PyObject *number_int(PyObject *a)
 {
     ad_tensor *x = (ad_tensor *)a;
     if (x->array != NULL && x->array->size != 1) {
-        PyErr_SetString(PyExc_TypeError,
+        PyErr_SetString(PyExc_ValueError,
                         "only one-element tensors can be converted to a Python int");
         return NULL;
     }

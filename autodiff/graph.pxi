@@ -188,14 +188,19 @@ cdef int before_inplace(object x) noexcept:
         return -1
 
 
+cdef int check_inplace(object x) except -1:
+    """Raise if x may not change in place."""
+    return before_inplace(x)  # has set the exception where it returns -1
+
+
 def assign(x, y):
     """x takes the value of y (a tensor or number of its shape), in place."""
     cdef ad_tape *tape = ad_py_tape()
     cdef ad_value v
     cdef ad_array *owned = NULL
     ad_py_make_room(tape)
-    if tape.is_recording and before_inplace(x) < 0:
-        raise
+    if tape.is_recording:
+        check_inplace(x)
     if not ad_operand_value(tape, y, &v, &owned):
         raise TypeError(f"cannot assign a '{type(y).__name__}' to a tensor; expected a "
                         "tensor, a real number or an array of real numbers")
@@ -511,8 +516,8 @@ def cut(x):
 def assign_result(x, function):
     """x becomes function(x), in place, with the function's history."""
     cdef ad_tape *tape = ad_py_tape()
-    if tape.is_recording and before_inplace(x) < 0:
-        raise
+    if tape.is_recording:
+        check_inplace(x)
     if tape.is_recording and ad_tensor_requires_grad(as_tensor(x)):
         # What the function saves of x must survive the change of x.
         return assign(x, function(x.clone()))

@@ -293,11 +293,6 @@ def put_inplace(x, positions, y):
     note_write(t)
 
 
-cdef int check_inplace(object x) except -1:
-    """Raise if x may not change in place."""
-    return before_inplace(x)  # has set the exception where it returns -1
-
-
 cdef int put_recorded(ad_tape *tape, object x, object positions, object y) except -1:
     """Record the change on a copy of x, then let x take its value and its history."""
     cdef ad_tensor *t = as_tensor(x)

@@ -13,7 +13,6 @@ METHODS = {
 }
 
 
-@pytest.mark.xfail(reason="graph.pxi: a bare raise, where no exception is handled")
 @pytest.mark.parametrize("name", METHODS)
 def test_a_leaf_that_requires_grad_cannot_change_in_place_and_is_told_why(name):
     with pytest.raises(RuntimeError, match="leaf"):
