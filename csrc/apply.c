@@ -443,18 +443,17 @@ static double scalar_partial(int op, int k, int n_args, const ad_value *args,
 
 /* The row and the operand with the cheapest kernel for a partial. */
 typedef struct choice {
-    int op, k, n_args;
+    int op, k;
     ad_value args[AD_MAX_ARITY];
 } choice;
 
 static choice choose_kernel(int op, int k, int n_args, const ad_value *args,
                             const ad_value *z)
 {
-    choice c = {.op = op, .k = k, .n_args = n_args};
+    choice c = {.op = op, .k = k};
     if (is_uniform(ad_op_get(op), k, n_args, args)) {
         c.op = AD_OP_MUL; /* by a number */
         c.k = 0;
-        c.n_args = 2;
         c.args[1].scalar = scalar_partial(op, k, n_args, args, z);
         return c;
     }
@@ -497,8 +496,8 @@ ad_status ad_apply_partial(ad_tape *tape, int op, int k, int n_args,
     if (out->array == NULL)
         return AD_NO_MEMORY;
     if (!is_passed_on(&c))
-        ad_elementwise_product(c.op, c.k, c.n_args, c.args, z->array, g->array,
-                               is_strict, false, out->array);
+        ad_elementwise_product(c.op, c.k, c.args, z->array, g->array, is_strict, false,
+                               out->array);
     return AD_OK;
 }
 
@@ -510,6 +509,6 @@ void ad_apply_partial_add(int op, int k, int n_args, const ad_value *args,
     if (is_passed_on(&c))
         ad_kernel_add(sum->size, g->array->data, sum->data);
     else
-        ad_elementwise_product(c.op, c.k, c.n_args, c.args, z->array, g->array,
-                               is_strict, true, sum);
+        ad_elementwise_product(c.op, c.k, c.args, z->array, g->array, is_strict, true,
+                               sum);
 }

@@ -3,19 +3,22 @@
  *
  * Kernels want contiguous operands. A walk cuts the result into runs in which
  * every operand advances by one element or stands still; what stands still is
- * spread into a small block first, and the run is done block by block.
+ * spread into a small block first, and the run is done block by block. So is a
+ * product whose partial has to be computed: it goes no further than the nearest
+ * cache.
  */
 #include "elementwise.h"
 
 #include <string.h>
 
+#include "formula.h"
 #include "kernel.h"
 
 enum { BLOCK = 512 };
 
 /* An operand as a run of contiguous elements. */
 typedef struct reader {
-    const double *data;
+    const double *data; /* NULL: an operand that the kernel does not read */
     int64_t step;
     double spread[BLOCK];
 } reader;
@@ -34,87 +37,123 @@ static const double *reader_at(const reader *r, int64_t i)
     return r->data == NULL || r->step == 0 ? r->spread : r->data + i;
 }
 
+/* One kernel, or for a product a partial and its product with g. */
 typedef struct job {
-    ad_primal_kernel primal;
-    ad_product_kernel product;
-    const double *z, *g; /* of a product; NULL when not read */
+    ad_primal_kernel primal;   /* NULL: a product */
+    ad_partial_kernel partial; /* NULL: the partial is an operand or z itself, ... */
+    int operand;               /* ... this one; 3 is z */
+    unsigned reads;            /* bit k: operand k */
+    const double *z, *g;       /* of a product; z is anything when not read */
     double *out;
-    bool is_strict;
-    bool adds; /* to what `out` holds */
+    bool is_strict, adds;
 } job;
 
-static void run_kernel(const job *j, const reader *in, int64_t at, int64_t i, int64_t n)
+static void run_product(const job *j, const double *const *in, int64_t at, int64_t n)
 {
-    const double *x = reader_at(&in[0], i), *y = reader_at(&in[1], i);
-    const double *w = reader_at(&in[2], i);
-    double *out = j->out + at + i;
-    if (j->primal != NULL) {
-        j->primal(n, x, y, w, out);
-        return;
-    }
-    const double *g = j->g + at + i, *z = j->z != NULL ? j->z + at + i : g;
     double block[BLOCK];
-    j->product(n, x, y, w, z, g, j->adds ? block : out, j->is_strict);
-    if (j->adds)
-        ad_kernel_add(n, block, out);
+    const double *p = block;
+    if (j->partial != NULL)
+        j->partial(n, in[0], in[1], in[2], j->z + at, block);
+    else
+        p = j->operand < AD_MAX_ARITY ? in[j->operand] : j->z + at;
+    ad_kernel_product(n, p, j->g + at, j->out + at, j->is_strict, j->adds);
+}
+
+static void run_kernel(const job *j, const reader *readers, int64_t at, int64_t i,
+                       int64_t n)
+{
+    const double *in[AD_MAX_ARITY];
+    for (int k = 0; k < AD_MAX_ARITY; k++)
+        in[k] = reader_at(&readers[k], i);
+    if (j->primal != NULL)
+        j->primal(n, in[0], in[1], in[2], j->out + at + i);
+    else
+        run_product(j, in, at + i, n);
+}
+
+static bool is_walked(const job *j, int k, const ad_value *args)
+{
+    return (j->reads >> k & 1) && args[k].array != NULL;
+}
+
+/* Every operand is a scalar, not read, or has the result's shape. */
+static bool is_flat(const job *j, const ad_value *args, int ndim, const int64_t *shape)
+{
+    for (int k = 0; k < AD_MAX_ARITY; k++) {
+        if (!is_walked(j, k, args))
+            continue;
+        const ad_array *a = args[k].array;
+        if (a->ndim != ndim || memcmp(a->shape, shape, (size_t)ndim * 8) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* One run over the whole result. */
+static void walk_flat(ad_walk *walk, int ndim, const int64_t *shape)
+{
+    walk->ndim = 0;
+    walk->run = ad_shape_size(ndim, shape);
+    walk->n_runs = walk->run > 0;
+    for (int k = 0; k < AD_WALK_MAX; k++)
+        walk->offset[k] = 0, walk->step[k] = 1;
+}
+
+static void walk_broadcast(ad_walk *walk, const job *j, const ad_value *args, int ndim,
+                           const int64_t *shape)
+{
+    static const int64_t no_strides[AD_MAX_NDIM] = {0};
+    int64_t strides[AD_WALK_MAX][AD_MAX_NDIM];
+    const int64_t *all[AD_WALK_MAX];
+    for (int k = 0; k < AD_MAX_ARITY; k++) {
+        all[k] = no_strides;
+        if (!is_walked(j, k, args))
+            continue;
+        const ad_array *a = args[k].array;
+        ad_shape_strides(a->ndim, a->shape, ndim, shape, strides[k]);
+        all[k] = strides[k];
+    }
+    ad_shape_strides(ndim, shape, ndim, shape, strides[AD_MAX_ARITY]);
+    all[AD_MAX_ARITY] = strides[AD_MAX_ARITY];
+    ad_walk_start(walk, ndim, shape, AD_WALK_MAX, all);
 }
 
 /* Walk the result's shape and feed the kernel. */
-static void run_job(const job *j, int n_args, const ad_value *args, int ndim,
-                    const int64_t *shape)
+static void run_job(const job *j, const ad_value *args, int ndim, const int64_t *shape)
 {
-    static const int64_t no_strides[AD_MAX_NDIM] = {0};
-    int64_t strides[AD_MAX_ARITY][AD_MAX_NDIM], whole[AD_MAX_NDIM];
-    const int64_t *all[AD_WALK_MAX];
-    bool is_flat = true; /* every operand is a scalar or has the result's shape */
     reader in[AD_MAX_ARITY];
-    for (int k = 0; k < AD_MAX_ARITY; k++) {
-        const ad_array *a = k < n_args ? args[k].array : NULL;
-        in[k].data = NULL;
-        all[k] = no_strides;
-        if (a == NULL || a->data == NULL)
-            continue;
-        if (a->ndim != ndim || memcmp(a->shape, shape, (size_t)ndim * 8) != 0)
-            is_flat = false;
-    }
     ad_walk walk;
-    if (is_flat) {
-        walk.run = ad_shape_size(ndim, shape);
-        walk.n_runs = walk.run > 0;
-        for (int k = 0; k < AD_WALK_MAX; k++)
-            walk.offset[k] = 0, walk.step[k] = 1;
-        walk.ndim = 0;
-    } else {
-        for (int k = 0; k < n_args; k++)
-            if (args[k].array != NULL && args[k].array->data != NULL) {
-                ad_shape_strides(args[k].array->ndim, args[k].array->shape, ndim, shape,
-                                 strides[k]);
-                all[k] = strides[k];
-            }
-        ad_shape_strides(ndim, shape, ndim, shape, whole);
-        all[AD_MAX_ARITY] = whole;
-        ad_walk_start(&walk, ndim, shape, AD_WALK_MAX, all);
+    if (is_flat(j, args, ndim, shape))
+        walk_flat(&walk, ndim, shape);
+    else
+        walk_broadcast(&walk, j, args, ndim, shape);
+    for (int k = 0; k < AD_MAX_ARITY; k++) {
+        in[k].data = NULL;
+        if ((j->reads >> k & 1) && args[k].array == NULL)
+            reader_start(&in[k], &args[k].scalar, 0, walk.run);
     }
     for (int64_t r = 0; r < walk.n_runs; r++) {
-        bool is_spread = false;
-        for (int k = 0; k < n_args; k++) {
-            const ad_array *a = args[k].array;
-            if (a == NULL) {
-                if (r == 0)
-                    reader_start(&in[k], &args[k].scalar, 0, walk.run);
-                is_spread = true;
-            } else if (a->data != NULL) {
-                reader_start(&in[k], a->data + walk.offset[k], walk.step[k], walk.run);
-                is_spread |= walk.step[k] == 0;
-            }
+        bool in_blocks = j->partial != NULL;
+        for (int k = 0; k < AD_MAX_ARITY; k++) {
+            if (is_walked(j, k, args))
+                reader_start(&in[k], args[k].array->data + walk.offset[k], walk.step[k],
+                             walk.run);
+            in_blocks |= in[k].data != NULL && in[k].step == 0;
         }
         int64_t at = walk.offset[AD_MAX_ARITY];
-        int64_t block = is_spread || j->adds ? BLOCK : walk.run;
+        int64_t block = in_blocks ? BLOCK : walk.run;
         for (int64_t i = 0; i < walk.run; i += block)
             run_kernel(j, in, at, i, walk.run - i < block ? walk.run - i : block);
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
+}
+
+/* The row that does the same for less: a square needs no logarithm. */
+static int cheapest(int op, const ad_value *args)
+{
+    bool is_square = op == AD_OP_POW && args[1].array == NULL && args[1].scalar == 2.0;
+    return is_square ? AD_OP_SQUARE : op;
 }
 
 ad_status ad_elementwise_value(ad_message *message, int op, int n_args,
@@ -144,20 +183,31 @@ ad_status ad_elementwise_value(ad_message *message, int op, int n_args,
     out->array = ad_array_new(ndim, shape);
     if (out->array == NULL)
         return AD_NO_MEMORY;
-    job j = {.primal = ad_kernel_primal(op), .out = out->array->data};
-    run_job(&j, n_args, args, ndim, shape);
+    op = cheapest(op, args);
+    job j = {.primal = ad_kernel_primal(op),
+             .reads = (1u << ad_op_get(op)->n_args) - 1,
+             .out = out->array->data};
+    run_job(&j, args, ndim, shape);
     return AD_OK;
 }
 
-void ad_elementwise_product(int op, int k, int n_args, const ad_value *args,
-                            const ad_array *result, const ad_array *g, bool is_strict,
-                            bool adds, ad_array *out)
+void ad_elementwise_product(int op, int k, const ad_value *args, const ad_array *result,
+                            const ad_array *g, bool is_strict, bool adds, ad_array *out)
 {
-    job j = {.product = ad_kernel_product(op, k),
-             .z = result != NULL ? result->data : NULL,
+    if (k == 0)
+        op = cheapest(op, args);
+    const ad_op_info *info = ad_op_get(op);
+    const ad_formula *partial = info->partial[k];
+    bool reads_z = result != NULL && result->data != NULL;
+    job j = {.reads = info->uses[k],
+             .z = reads_z ? result->data : g->data,
              .g = g->data,
              .out = out->data,
              .is_strict = is_strict,
              .adds = adds};
-    run_job(&j, n_args, args, g->ndim, g->shape);
+    if (partial->kind == AD_FORMULA_OPERAND)
+        j.operand = partial->index;
+    else
+        j.partial = ad_kernel_partial(op, k);
+    run_job(&j, args, g->ndim, g->shape);
 }

@@ -12,11 +12,11 @@ ad_status ad_elementwise_value(ad_message *message, int op, int n_args,
 
 /*
  * out = partial_k(args, result) * g by the sweep rule, or out += that with `adds`.
- * All have the shape of g, which is the result's; out may be g, unless it adds.
+ * All have the shape of g, which is the result's; out may be g.
  * `result` and args that the partial does not read may be ghosts.
  */
-void ad_elementwise_product(int op, int k, int n_args, const ad_value *args,
-                            const ad_array *result, const ad_array *g, bool is_strict,
-                            bool adds, ad_array *out);
+void ad_elementwise_product(int op, int k, const ad_value *args, const ad_array *result,
+                            const ad_array *g, bool is_strict, bool adds,
+                            ad_array *out);
 
 #endif

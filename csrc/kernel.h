@@ -15,14 +15,19 @@
 typedef void (*ad_primal_kernel)(int64_t n, const double *x, const double *y,
                                  const double *w, double *restrict z);
 
-/* out = partial_k * g, by the sweep rule: 0 where either is exactly 0, unless
- * is_strict asks for the plain IEEE product. out may be g. */
-typedef void (*ad_product_kernel)(int64_t n, const double *x, const double *y,
-                                  const double *w, const double *z, const double *g,
-                                  double *out, bool is_strict);
+/* p = partial of op in its operand k, at x, y, w with the result z */
+typedef void (*ad_partial_kernel)(int64_t n, const double *x, const double *y,
+                                  const double *w, const double *z, double *restrict p);
 
 ad_primal_kernel ad_kernel_primal(int op);
-ad_product_kernel ad_kernel_product(int op, int k);
+ad_partial_kernel ad_kernel_partial(int op, int k);
+
+/*
+ * out = p * g, or out += that with `adds`, by the sweep rule: 0 where either is
+ * exactly 0, unless is_strict asks for the plain IEEE product. out may be p or g.
+ */
+void ad_kernel_product(int64_t n, const double *p, const double *g, double *out,
+                       bool is_strict, bool adds);
 
 /* c (m, n) += a (m, k) @ b (k, n), all in C order. */
 void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,

@@ -1,5 +1,6 @@
 /*
- * kernel_move.c - loops that fill and add up, without a row of their own.
+ * kernel_move.c - loops without a row of their own: fill, add, multiply adjoints.
+ * The sweep rule stands here, for arrays, once.
  */
 #include "kernel.h"
 
@@ -16,4 +17,16 @@ AD_CLONES void ad_kernel_add(int64_t n, const double *x, double *to)
     AD_SAME_INDEX
     for (int64_t i = 0; i < n; i++)
         to[i] += x[i];
+}
+
+AD_CLONES void ad_kernel_product(int64_t n, const double *p, const double *g,
+                                 double *out, bool is_strict, bool adds)
+{
+    const int guard = !is_strict;
+    if (adds)
+        AD_SAME_INDEX
+    for (int64_t i = 0; i < n; i++)
+        out[i] += guard & ((p[i] == 0.0) | (g[i] == 0.0)) ? 0.0 : p[i] * g[i];
+    else AD_SAME_INDEX for (int64_t i = 0; i < n; i++) out[i] =
+        guard & ((p[i] == 0.0) | (g[i] == 0.0)) ? 0.0 : p[i] * g[i];
 }

@@ -1,6 +1,6 @@
 /*
- * kernel_product.c - partial times adjoint (or tangent), a loop for each operand
- * of each elementwise row. The sweep rule stands here, for arrays, once.
+ * kernel_partial.c - partials of the elementwise rows, a loop for each operand of
+ * each row; kernel_move.c multiplies them with an adjoint.
  */
 #include "kernel.h"
 
@@ -9,25 +9,22 @@
 #include "kernel_math.h"
 #include "op.h"
 
-#define PRODUCT(id, k, partial)                                                 \
-    AD_CLONES static void product_##id##_##k(                                   \
+#define PARTIAL(id, k, partial)                                                 \
+    AD_CLONES static void partial_##id##_##k(                                   \
         int64_t n, const double *xs, const double *ys, const double *ws,        \
-        const double *zs, const double *gs, double *out, bool strict)  \
+        const double *zs, double *restrict ps)                                  \
     {                                                                           \
         (void)xs, (void)ys, (void)ws, (void)zs;                                 \
-        const int guard = !strict;                                              \
-        AD_SAME_INDEX                                                           \
         for (int64_t i = 0; i < n; i++) {                                       \
             READ;                                                               \
-            const double g = gs[i], p = partial;                                \
-            out[i] = guard & ((p == 0.0) | (g == 0.0)) ? 0.0 : p * g;           \
+            ps[i] = partial;                                                    \
         }                                                                       \
     }
 
 #define READ                                                                    \
     double x = xs[i], z = zs[i];                                                \
     (void)x, (void)z
-#define OP1(id, names, value, dx, ...) PRODUCT(id, 0, dx)
+#define OP1(id, names, value, dx, ...) PARTIAL(id, 0, dx)
 #define OP2(id, ...)
 #define OP3(id, ...)
 #include "ops.def"
@@ -39,7 +36,7 @@
     double x = xs[i], y = ys[i], z = zs[i];                                     \
     (void)x, (void)y, (void)z
 #define OP1(id, ...)
-#define OP2(id, names, value, dx, dy, ...) PRODUCT(id, 0, dx) PRODUCT(id, 1, dy)
+#define OP2(id, names, value, dx, dy, ...) PARTIAL(id, 0, dx) PARTIAL(id, 1, dy)
 #include "ops.def"
 #undef OP2
 #undef OP3
@@ -50,24 +47,24 @@
     (void)x, (void)y, (void)w, (void)z
 #define OP2(id, ...)
 #define OP3(id, names, value, dx, dy, dw, ...)                                  \
-    PRODUCT(id, 0, dx) PRODUCT(id, 1, dy) PRODUCT(id, 2, dw)
+    PARTIAL(id, 0, dx) PARTIAL(id, 1, dy) PARTIAL(id, 2, dw)
 #include "ops.def"
 #undef OP1
 #undef OP2
 #undef OP3
 #undef READ
 
-static const ad_product_kernel kernels[][AD_MAX_ARITY] = {
-#define OP1(id, ...) {product_##id##_0, NULL, NULL},
-#define OP2(id, ...) {product_##id##_0, product_##id##_1, NULL},
-#define OP3(id, ...) {product_##id##_0, product_##id##_1, product_##id##_2},
+static const ad_partial_kernel kernels[][AD_MAX_ARITY] = {
+#define OP1(id, ...) {partial_##id##_0, NULL, NULL},
+#define OP2(id, ...) {partial_##id##_0, partial_##id##_1, NULL},
+#define OP3(id, ...) {partial_##id##_0, partial_##id##_1, partial_##id##_2},
 #include "ops.def"
 #undef OP1
 #undef OP2
 #undef OP3
 };
 
-ad_product_kernel ad_kernel_product(int op, int k)
+ad_partial_kernel ad_kernel_partial(int op, int k)
 {
     return kernels[op][k];
 }
