@@ -8,7 +8,7 @@
 tensor(44.)
 """
 
-from typing import Any
+from typing import Any as _Any
 
 from autodiff import _core, autograd, errors, functions, tensor as _methods
 from autodiff._core import Tensor, ops, tape_info
@@ -63,7 +63,7 @@ clone, detach = _methods.clone, _methods.detach
 del _methods
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name == "fit":
         from autodiff.fit import fit
 

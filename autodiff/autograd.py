@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Tensor, enable_grad, no_grad
+from autodiff._core import Tensor, no_grad
+from autodiff._core import enable_grad as enable_grad
 from autodiff.creation import as_tensor
 
-# ---- Grad mode ---------------------------------------------------------------------------
+# ---- Grad mode -------------------------------------------------------------------
 
 
 class _Mode:
@@ -73,6 +74,7 @@ class set_grad_enabled(_Mode):
         _core.set_recording(self._before_call)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, run in this mode; the mode here is as before."""
         _core.set_recording(self._before_call)
         return super().__call__(function)
 
@@ -114,7 +116,7 @@ class set_detect_anomaly(detect_anomaly):
         _core.set_lines(self._wanted)
 
 
-# ---- Backward --------------------------------------------------------------------------------
+# ---- Backward --------------------------------------------------------------------
 
 
 def _sequence(x: Any) -> list[Any]:
@@ -240,8 +242,9 @@ def grad(
             gradients[i] = as_tensor(np.zeros(tuple(wanted[i].shape)))
         elif not allow_unused:
             raise RuntimeError(
-                f"One of the differentiated Tensors (input {i}) appears to not have been "
-                "used in the graph. Set allow_unused=True if this is the desired behavior."
+                f"One of the differentiated Tensors (input {i}) appears to not have "
+                "been used in the graph. Set allow_unused=True if this is the desired "
+                "behavior."
             )
     return tuple(gradients)
 
@@ -273,7 +276,7 @@ def tangent(
     return tuple(_core.sweep_tangent(ends, starts, seeds, strict_nan))
 
 
-# ---- Functions with a gradient of their own --------------------------------------------------------
+# ---- Functions with a gradient of their own -----------------------------------------
 
 
 class FunctionCtx:
@@ -306,7 +309,7 @@ class FunctionCtx:
         self._passive = {id(x) for x in tensors}
 
     def mark_dirty(self, *tensors: Tensor) -> None:
-        """Accepted; inputs changed in place are noticed by themselves."""
+        """Do nothing: inputs changed in place are noticed by themselves."""
 
     def set_materialize_grads(self, value: bool) -> None:
         """With False, missing gradients arrive in backward as None, not as zeros."""
@@ -429,7 +432,7 @@ class Function:
         inputs = [args[i] for i in which]
         shapes = [tuple(out.shape) for out in outputs]
         joint = _Joint(cls, ctx, which, len(args), shapes)
-        passive = getattr(ctx, "_passive", set())
+        passive: set[int] = getattr(ctx, "_passive", set())
         if len(outputs) == 1:
             if id(outputs[0]) in passive:
                 return outputs

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 TapeInfo = namedtuple("TapeInfo", [
     "entries", "bytes", "bytes_per_entry", "capacity_bytes", "array_bytes", "collections",
-])
+], module="autodiff._core")
 TapeInfo.__doc__ = """State of this thread's tape.
 
 entries: recorded operations and leaves still held. bytes: what they occupy.
@@ -24,7 +24,7 @@ def tape_info():
 Op = namedtuple("Op", [
     "name", "names", "n_args", "value", "partials", "domain", "smoothness", "ulp",
     "ulp_partial", "synopsis",
-])
+], module="autodiff._core")
 Op.__doc__ = """A row of the op table.
 
 name: canonical; names: with its aliases. value, partials: formulas in x, y, w and the

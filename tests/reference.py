@@ -164,7 +164,7 @@ def _polygamma(n, x):
             q[j - 1] -= j * p[j]
             q[j + 1] -= j * p[j]
         p = q
-    cotangent = mp.pi ** (int(n) + 1) * mp.polyval(p[::-1], c)
+    cotangent = mp.pi ** (int(n) + 1) * mp.fsum(a * c**k for k, a in enumerate(p))
     return (-1) ** int(n) * mp.psi(int(n), 1 - x) - cotangent
 
 

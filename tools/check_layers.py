@@ -62,7 +62,6 @@ LAYERS = {
     "autodiff/_tensor": 20,
     "autodiff/_number": 20,
     "autodiff/_update": 20,
-    "autodiff/_update": 20,
     "autodiff/_core": 20,
     "autodiff/convert.pxi": 20,
     "autodiff/structure.pxi": 20,
