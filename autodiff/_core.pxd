@@ -190,7 +190,6 @@ cdef extern from "_tensor.h":
         ad_leaf *leaf
         PyObject *grad
         PyObject *hooks
-        PyObject *alias_of
         int64_t version
     ctypedef struct ad_py_hooks:
         int (*to_value)(object o, ad_value *value) noexcept
@@ -218,6 +217,8 @@ cdef extern from "_tensor.h":
     int ad_operand_value(ad_tape *tape, object o, ad_value *v, ad_array **owned) except -1
     int ad_py_make_room(ad_tape *tape) except -1
     object ad_py_apply_attr(int op, object x, const ad_attr *attr)
+    ad_tensor *ad_tensor_root(const ad_tensor *x)
+    object ad_tensor_alias(ad_tape *tape, ad_tensor *x, int is_hidden)
     double ad_tensor_scalar(const ad_tensor *x)
     bint ad_tensor_requires_grad(const ad_tensor *x)
     int ad_tensor_set_requires_grad(ad_tensor *x, int requires) except -1

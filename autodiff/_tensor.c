@@ -109,13 +109,25 @@ void ad_tensor_make_rich(ad_tensor *x)
         PyObject_GC_Track(x);
 }
 
+/*
+ * May a sweep come to x's hooks when x itself is gone? Then they are the graph's as
+ * much as x's, and a cycle through them is no garbage. Of an entry in the middle of
+ * the tape nothing better is known than that it may be an operand.
+ */
+static bool graph_needs_hooks(const ad_tensor *x)
+{
+    if (x->leaf != NULL)
+        return x->leaf->refs > 1;
+    return x->h.entry < AD_SWEPT && x->h.entry + 1 < x->h.tape->n;
+}
+
 static int tensor_traverse(PyObject *self, visitproc visit, void *arg)
 {
     ad_tensor *x = (ad_tensor *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(x->grad);
-    Py_VISIT(x->hooks);
-    Py_VISIT(x->alias_of);
+    if (!graph_needs_hooks(x))
+        Py_VISIT(x->hooks);
     Py_VISIT(x->dict);
     return 0;
 }
@@ -140,18 +152,18 @@ static int tensor_clear(PyObject *self)
 {
     ad_tensor *x = (ad_tensor *)self;
     Py_CLEAR(x->grad);
-    Py_CLEAR(x->alias_of);
     Py_CLEAR(x->dict);
-    if (x->hooks != NULL && x->leaf == NULL && x->h.entry < AD_SWEPT)
-        ad_watch_remove(x->h.tape, x->hooks);
-    Py_CLEAR(x->hooks);
+    if (x->hooks != NULL && !graph_needs_hooks(x)) {
+        if (x->h.flags & AD_TENSOR_WATCHED)
+            ad_watch_remove(x->h.tape, x->hooks);
+        x->h.flags &= ~(uint32_t)(AD_TENSOR_WATCHED | AD_TENSOR_RETAINS);
+        Py_CLEAR(x->hooks);
+    }
     return 0;
 }
 
 static void drop_rich(ad_tensor *x)
 {
-    if (PyObject_GC_IsTracked((PyObject *)x))
-        PyObject_GC_UnTrack(x);
     if (x->weakrefs != NULL)
         PyObject_ClearWeakRefs((PyObject *)x);
     hand_over_hooks(x);
@@ -166,17 +178,18 @@ static void drop_rich(ad_tensor *x)
         if (tape != NULL)
             ad_leaf_drop(tape, leaf);
     }
+    if (x->next_alias != NULL || (x->h.flags & AD_TENSOR_ALIAS))
+        ad_tensor_part(x);
     tensor_clear((PyObject *)x);
+    Py_CLEAR(x->hooks);
     ad_array_drop(x->array);
     x->array = NULL;
 }
 
-static void tensor_dealloc(PyObject *self)
+/* Give up the entry and the object. */
+static void give_back(ad_tensor *x)
 {
-    ad_tensor *x = (ad_tensor *)self;
-    const uint32_t rich = AD_TENSOR_ARRAY | AD_TENSOR_ALIAS | AD_TENSOR_LEAF | AD_TENSOR_RICH;
-    if ((x->h.flags & rich) || x->weakrefs != NULL)
-        drop_rich(x);
+    PyObject *self = (PyObject *)x;
     if (x->h.entry < AD_SWEPT)
         ad_handle_release(&x->h);
     ad_spares *s = ad_current_tape != NULL ? ad_current_tape->upper : NULL;
@@ -191,18 +204,49 @@ static void tensor_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+static void tensor_dealloc(PyObject *self)
+{
+    ad_tensor *x = (ad_tensor *)self;
+    const uint32_t rich = AD_TENSOR_ARRAY | AD_TENSOR_ALIAS | AD_TENSOR_LEAF | AD_TENSOR_RICH;
+    if (!(x->h.flags & rich) && x->weakrefs == NULL) {
+        give_back(x);
+        return;
+    }
+    PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, tensor_dealloc) /* a chain of attributes may be long */
+    drop_rich(x);
+    give_back(x);
+    Py_TRASHCAN_END
+}
+
 /* ---- Converting -------------------------------------------------------------------------- */
 
 double ad_tensor_scalar(const ad_tensor *x)
 {
-    while (x->h.flags & AD_TENSOR_ALIAS)
-        x = (const ad_tensor *)x->alias_of;
+    x = ad_tensor_root(x);
     return x->array != NULL && x->array->size == 1 ? x->array->data[0] : x->value;
 }
 
 int ad_tensor_requires_grad(const ad_tensor *x)
 {
     return x->leaf != NULL || x->h.entry != AD_NONE;
+}
+
+/* x was changed in place behind its graph's back: an entry with the value it has now,
+ * through which the gradient passes unchanged. */
+static ad_status renew_entry(ad_tape *tape, ad_tensor *x, double value)
+{
+    ad_entry e = {.value = value, .x = x->h.entry, .op = AD_OP_ADD};
+    e.kind = AD_KIND_X_CONST;
+    e.u.constant = value - tape->entries[x->h.entry].value;
+    uint32_t index;
+    ad_status status = ad_tape_push(tape, &e, &index);
+    if (status != AD_OK)
+        return status;
+    ad_handle_unlink(&x->h);
+    ad_handle_link(tape, &x->h, index);
+    x->h.flags &= ~(uint32_t)AD_TENSOR_CHANGED;
+    return AD_OK;
 }
 
 int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v)
@@ -220,6 +264,11 @@ int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v)
     v->entry = x->h.entry;
     if (v->entry < AD_SWEPT && x->h.tape != tape)
         return ad_py.set_status(tape, AD_THREAD);
+    if (v->entry < AD_SWEPT && (x->h.flags & AD_TENSOR_CHANGED)) {
+        ad_status status = renew_entry(tape, x, v->scalar);
+        v->entry = x->h.entry;
+        return status == AD_OK ? 0 : ad_py.set_status(tape, status);
+    }
     return 0;
 }
 

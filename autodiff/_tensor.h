@@ -26,15 +26,18 @@
 
 enum {
     AD_TENSOR_ARRAY = 1,  /* n-d */
-    AD_TENSOR_ALIAS = 2,  /* 0-d whose value is alias_of's */
+    AD_TENSOR_ALIAS = 2,  /* 0-d whose value is root's */
     AD_TENSOR_LEAF = 4,
-    AD_TENSOR_RICH = 8,   /* owns grad, hooks, alias_of or dict */
+    AD_TENSOR_RICH = 8,   /* owns grad, hooks or dict, or has aliases */
     AD_TENSOR_HIDDEN = 16, /* made by .data: writes leave no trace */
     AD_TENSOR_RETAINS = 32, /* retain_grad() */
     AD_TENSOR_WATCHED = 64, /* its entry has a watch with `hooks` as owner */
+    AD_TENSOR_CHANGED = 128, /* has another value than its entry */
+    AD_TENSOR_SHARED = 256, /* an alias of it is part of a graph */
 };
 
-typedef struct ad_tensor {
+typedef struct ad_tensor ad_tensor;
+struct ad_tensor {
     PyObject_HEAD
     ad_handle h;
     double value;
@@ -42,11 +45,20 @@ typedef struct ad_tensor {
     ad_leaf *leaf;
     PyObject *grad;
     PyObject *hooks;    /* see _core.pyx: Hooks */
-    PyObject *alias_of; /* the tensor that detach() or .data was called on */
     PyObject *dict;
     PyObject *weakrefs;
     int64_t version; /* of a 0-d value: changes in place so far, from any start */
-} ad_tensor;
+    /* 0-d tensors that share a value (detach, .data): one, the root, keeps it; the
+     * others stand in a list that starts at the root's next_alias. Nobody owns
+     * anybody: when the root dies, the next one takes its place. */
+    ad_tensor *root; /* of an alias; else NULL */
+    ad_tensor *next_alias, *previous_alias;
+};
+
+static inline ad_tensor *ad_tensor_root(const ad_tensor *x)
+{
+    return x->h.flags & AD_TENSOR_ALIAS ? x->root : (ad_tensor *)x;
+}
 
 /* What the C files need of the Python layer; filled at import by _core.pyx. */
 typedef struct ad_py_hooks {
@@ -146,8 +158,14 @@ int ad_tensor_set_requires_grad(ad_tensor *x, int requires);
 /* x takes v's value in place (takes v's reference). is_recorded: v has an entry
  * that becomes x's history. -1 on error. */
 int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v);
-/* The graph learns that x's 0-d value is another now. */
+/* The graph learns that x's 0-d value, and that of its aliases, is another now. */
 void ad_tensor_note_changed(ad_tensor *x);
+
+/* A passive tensor that shares x's value; is_hidden: writes to it leave no trace. */
+PyObject *ad_tensor_alias(ad_tape *tape, ad_tensor *x, int is_hidden);
+
+/* x, a 0-d tensor, leaves the others that share its value. */
+void ad_tensor_part(ad_tensor *x);
 PyObject *ad_tensor_inplace(int op, PyObject *x, PyObject *y);
 
 /* Add an adjoint to x.grad. */

@@ -37,6 +37,7 @@ int ad_tensor_set_requires_grad(ad_tensor *x, int requires)
     *leaf = (ad_leaf){1, &x->h, x};
     x->leaf = leaf;
     x->h.flags |= AD_TENSOR_LEAF;
+    ad_tensor_root(x)->h.flags |= x->h.flags & AD_TENSOR_ALIAS ? AD_TENSOR_SHARED : 0;
     return 0;
 }
 
@@ -46,10 +47,14 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
     ad_value sum = *adjoint;
     ad_tensor *old = x->grad != NULL && ad_tensor_check(x->grad) ? (ad_tensor *)x->grad
                                                                  : NULL;
-    if (old != NULL && !creates_graph && !ad_tensor_requires_grad(old) &&
-        !(old->h.flags & AD_TENSOR_ALIAS)) {
-        if (old->array == NULL)
-            old->value += adjoint->scalar;
+    if (old != NULL && !creates_graph && !ad_tensor_requires_grad(old)) {
+        if (old->array == NULL) {
+            ad_tensor *root = ad_tensor_root(old);
+            root->value += adjoint->scalar;
+            root->version++;
+            if (root->next_alias != NULL)
+                ad_tensor_note_changed(root);
+        }
         else {
             ad_kernel_add(old->array->size, adjoint->array->data, old->array->data);
             old->array->buffer->version++;
@@ -115,14 +120,81 @@ void ad_tensor_settle(ad_tensor *x)
     x->h.entry = AD_SWEPT;
 }
 
+/* ---- Sharing a value ------------------------------------------------------------------------ */
+
+PyObject *ad_tensor_alias(ad_tape *tape, ad_tensor *x, int is_hidden)
+{
+    ad_value v = {0.0, NULL, AD_NONE};
+    if (x->array != NULL &&
+        (v.array = ad_array_share(x->array, x->array->ndim, x->array->shape)) == NULL)
+        return PyErr_NoMemory();
+    ad_tensor *alias = (ad_tensor *)ad_tensor_wrap(tape, &v);
+    if (alias == NULL)
+        return NULL;
+    if (is_hidden)
+        alias->h.flags |= AD_TENSOR_HIDDEN;
+    if (x->array != NULL)
+        return (PyObject *)alias;
+    ad_tensor *root = ad_tensor_root(x);
+    alias->h.flags |= AD_TENSOR_ALIAS;
+    alias->root = alias->previous_alias = root;
+    alias->next_alias = root->next_alias;
+    if (root->next_alias != NULL)
+        root->next_alias->previous_alias = alias;
+    root->next_alias = alias;
+    ad_tensor_make_rich(root); /* its death is to be noticed */
+    return (PyObject *)alias;
+}
+
+void ad_tensor_part(ad_tensor *x)
+{
+    ad_tensor *next = x->next_alias;
+    if (x->h.flags & AD_TENSOR_ALIAS) {
+        x->previous_alias->next_alias = next;
+        if (next != NULL)
+            next->previous_alias = x->previous_alias;
+        x->value = x->root->value;
+        x->version = x->root->version;
+    } else if (next != NULL) {
+        next->previous_alias = next->root = NULL;
+        next->value = x->value;
+        next->version = x->version;
+        next->h.flags &= ~(uint32_t)AD_TENSOR_ALIAS;
+        next->h.flags |= x->h.flags & AD_TENSOR_SHARED;
+        for (ad_tensor *other = next->next_alias; other != NULL; other = other->next_alias)
+            other->root = next;
+        if (next->next_alias != NULL)
+            ad_tensor_make_rich(next);
+    }
+    x->root = x->next_alias = x->previous_alias = NULL;
+    x->h.flags &= ~(uint32_t)AD_TENSOR_ALIAS;
+}
+
 /* ---- Changing in place ------------------------------------------------------------------------ */
+
+/* One of those that share a value. A hidden change leaves what is recorded valid. */
+static void note_one(ad_tensor *x, bool is_hidden)
+{
+    if (x->leaf != NULL && is_hidden)
+        x->h.entry = AD_NONE; /* the next use records the new value */
+    else if (x->leaf != NULL)
+        ad_leaf_changed(x->leaf);
+    else if (x->h.entry < AD_SWEPT) {
+        if (!is_hidden)
+            x->h.tape->entries[x->h.entry].flags |= AD_FLAG_STALE;
+        x->h.flags |= AD_TENSOR_CHANGED;
+    }
+}
+
+static void note_all(ad_tensor *x, bool is_hidden)
+{
+    for (x = ad_tensor_root(x); x != NULL; x = x->next_alias)
+        note_one(x, is_hidden);
+}
 
 void ad_tensor_note_changed(ad_tensor *x)
 {
-    if (x->leaf != NULL)
-        ad_leaf_changed(x->leaf);
-    else if (x->h.entry < AD_SWEPT)
-        x->h.tape->entries[x->h.entry].flags |= AD_FLAG_STALE;
+    note_all(x, false);
 }
 
 static int write_array(ad_tensor *x, ad_value *v)
@@ -157,19 +229,11 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
                      (long long)v->array->size);
         failed = -1;
     } else {
-        ad_tensor *real = x;
-        while (real->h.flags & AD_TENSOR_ALIAS) {
-            if (!(x->h.flags & AD_TENSOR_HIDDEN))
-                ad_tensor_note_changed(real);
-            real = (ad_tensor *)real->alias_of;
-        }
-        real->version += !(x->h.flags & AD_TENSOR_HIDDEN);
-        real->value = v->array != NULL ? v->array->data[0] : v->scalar;
-        if (x->h.flags & AD_TENSOR_HIDDEN) {
-            if (real->leaf != NULL) /* the next use records the new value */
-                real->h.entry = AD_NONE;
-        } else
-            ad_tensor_note_changed(real);
+        ad_tensor *root = ad_tensor_root(x);
+        const bool is_hidden = x->h.flags & AD_TENSOR_HIDDEN;
+        root->version += !is_hidden;
+        root->value = v->array != NULL ? v->array->data[0] : v->scalar;
+        note_all(x, is_hidden);
     }
     ad_value_drop(v);
     if (failed < 0 || v->entry == AD_NONE)
@@ -181,6 +245,8 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
     if (x->h.entry < AD_SWEPT)
         ad_handle_unlink(&x->h);
     ad_handle_link(tape, &x->h, v->entry);
+    x->h.flags &= ~(uint32_t)AD_TENSOR_CHANGED;
+    ad_tensor_root(x)->h.flags |= x->h.flags & AD_TENSOR_ALIAS ? AD_TENSOR_SHARED : 0;
     if (follows)
         ad_py.follow_entry((PyObject *)x);
     return 0;

@@ -174,10 +174,7 @@ def requires_grad(x):
 cdef int before_inplace(object x) noexcept:
     """Hook: is x allowed to change in place while the tape records?"""
     cdef ad_tensor *t = as_tensor(x)
-    cdef ad_tensor *real = t
     try:
-        while real.h.flags & AD_TENSOR_ALIAS:
-            real = <ad_tensor *>real.alias_of
         if t.leaf != NULL:
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place "
@@ -212,31 +209,7 @@ def assign(x, y):
 
 def alias(x, bint hidden):
     """A passive tensor that shares x's value (detach; .data if hidden)."""
-    cdef ad_tape *tape = ad_py_tape()
-    cdef ad_tensor *t = as_tensor(x)
-    cdef ad_tensor *a
-    cdef ad_value v
-    v.scalar, v.array, v.entry = 0.0, NULL, AD_NONE
-    if t.array != NULL:
-        v.array = ad_array_share(t.array, t.array.ndim, t.array.shape)
-        if v.array == NULL:
-            raise MemoryError
-    else:
-        v.scalar = ad_tensor_scalar(t)
-    result = ad_tensor_wrap(tape, &v)
-    a = as_tensor(result)
-    if hidden:
-        a.h.flags |= AD_TENSOR_HIDDEN
-    if t.array == NULL:
-        Py_INCREF(x)
-        a.alias_of = <PyObject *>x
-        a.h.flags |= AD_TENSOR_ALIAS
-        ad_tensor_make_rich(a)
-    elif t.leaf != NULL:
-        Py_INCREF(x)
-        a.alias_of = <PyObject *>x
-        ad_tensor_make_rich(a)
-    return result
+    return ad_tensor_alias(ad_py_tape(), as_tensor(x), hidden)
 
 
 def version(x):
@@ -244,9 +217,7 @@ def version(x):
     cdef ad_tensor *t = as_tensor(x)
     if t.array != NULL:
         return t.array.buffer.version
-    while t.h.flags & AD_TENSOR_ALIAS:
-        t = <ad_tensor *>t.alias_of
-    return t.version
+    return ad_tensor_root(t).version
 
 
 def set_data(x, y):
@@ -264,7 +235,7 @@ def set_data(x, y):
         v.scalar, v.array, v.entry = ad_tensor_scalar(s), NULL, AD_NONE
         t.h.flags |= AD_TENSOR_HIDDEN
         ad_tensor_assign(tape, t, &v)
-        t.h.flags = was
+        t.h.flags &= ~(AD_TENSOR_HIDDEN & ~was)
     else:
         raise RuntimeError("x.data takes a tensor with as many axes as x: 0-d for 0-d, "
                            "n-d for n-d")
