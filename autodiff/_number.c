@@ -444,7 +444,7 @@ static bool extend_scalar(ad_tape *tape, int op, PyObject *a, PyObject *b)
     e->op = (uint16_t)op;
     e->kind = is_binary ? AD_KIND_BINARY : AD_KIND_X_CONST;
     e->flags = AD_FLAG_INPLACE;
-    left->flags |= AD_FLAG_STALE;
+    ad_tape_mark_stale(tape, x->h.entry);
     x->value = e->value;
     x->version++;
     ad_handle_unlink(&x->h);

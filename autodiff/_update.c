@@ -181,7 +181,7 @@ static void note_one(ad_tensor *x, bool is_hidden)
         ad_leaf_changed(x->leaf);
     else if (x->h.entry < AD_SWEPT) {
         if (!is_hidden)
-            x->h.tape->entries[x->h.entry].flags |= AD_FLAG_STALE;
+            ad_tape_mark_stale(x->h.tape, x->h.entry);
         x->h.flags |= AD_TENSOR_CHANGED;
     }
 }

@@ -61,7 +61,6 @@ cdef class GradMode:
         return getattr(self.function, name)
 
 
-@cython.freelist(8)
 cdef class no_grad(GradMode):
     """Context or decorator in which nothing is recorded.
 
@@ -80,7 +79,6 @@ cdef class no_grad(GradMode):
         self.function = function
 
 
-@cython.freelist(8)
 cdef class enable_grad(GradMode):
     """Context or decorator in which operations are recorded again."""
 

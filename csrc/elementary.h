@@ -203,6 +203,11 @@ static inline double _pow_d(double x, double y)
 {
     double y1 = y - 1.0, t = y1 - y;
     double tail = (y - (y1 - t)) - (1.0 + t);
+#ifndef AD_STRAIGHT_LINE
+    /* Nearly always nothing of the below is needed; the value is the same. */
+    if (tail == 0.0 && fabs(y1) < 6.0 && fabs(x) > 1e-45 && fabs(x) < 1e45)
+        return y == 0.0 ? 0.0 : y * pow(x, y1);
+#endif
     double size = log(fabs(x));
     int halved = fabs(y1 * size) > 660.0;
     double p = pow(halved ? fabs(x) : x, halved ? 0.5 * y1 : y1);

@@ -45,6 +45,8 @@ AD_SIMD1(sin) AD_SIMD1(cos) AD_SIMD2(pow)
 #define AD_SAME_INDEX
 #endif
 
+/* Early returns save a scalar work and keep a loop from being vectorised. */
+#define AD_STRAIGHT_LINE
 #include "elementary.h"
 
 #endif

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "apply.h"
-#include "compat.h"
 #include "elementary.h"
 #include "rules.h"
 #include "workspace.h"
@@ -32,40 +31,6 @@ typedef struct run {
 
 /* ---- Scalars ------------------------------------------------------------------------ */
 
-#define UNUSED_OPERANDS (void)x, (void)y, (void)z
-
-/* Inlined into the loop, so that each row's formula stands behind its own branch. */
-AD_ALWAYS_INLINE double partial_x(int op, double x, double y, double z)
-{
-    UNUSED_OPERANDS;
-    switch (op) {
-#define OP1(id, names, value, dx, ...)                                          \
-    case AD_OP_##id: return dx;
-#define OP2(id, names, value, dx, ...)                                          \
-    case AD_OP_##id: return dx;
-#define OP3(id, ...)
-#include "ops.def"
-#undef OP1
-#undef OP2
-    }
-    return 0.0;
-}
-
-AD_ALWAYS_INLINE double partial_y(int op, double x, double y, double z)
-{
-    UNUSED_OPERANDS;
-    switch (op) {
-#define OP1(id, ...)
-#define OP2(id, names, value, dx, dy, ...)                                      \
-    case AD_OP_##id: return dy;
-#include "ops.def"
-#undef OP1
-#undef OP2
-#undef OP3
-    }
-    return 0.0;
-}
-
 /* The sweep rule, for scalars: only a NaN can come of a product with zero. */
 static inline double product(double p, double g, bool is_strict)
 {
@@ -82,30 +47,53 @@ typedef struct carried {
     double value;
 } carried;
 
-static inline void put_down(ad_workspace *ws, carried *c)
+static inline void put_down(ad_adjoint *adjoint, carried *c)
 {
     if (c->entry != AD_NONE)
-        ws->adjoint[c->entry].scalar += c->value;
+        adjoint[c->entry].scalar += c->value;
     c->entry = AD_NONE;
 }
 
-/* May the loop below take this entry? Not if it is watched, nor if a value that its
- * rule reads may be stale: sweep_entry looks into that and says so. */
-static inline bool is_quick(const ad_entry *entries, const ad_entry *e, uint8_t saves)
+/* Is a value that the entry's rule reads stale? Then sweep_entry says so. */
+static bool reads_stale(const ad_entry *entries, const ad_entry *e)
 {
-    if (e->kind > AD_KIND_BINARY)
-        return e->kind == AD_KIND_LEAF && !(e->flags & (AD_FLAG_ARRAY | AD_FLAG_WATCHED));
     uint8_t operands = entries[e->x].flags;
     if (e->kind == AD_KIND_BINARY)
         operands |= entries[e->u.y].flags;
-    if (!((e->flags | operands) & (AD_FLAG_STALE | AD_FLAG_WATCHED)))
-        return true;
-    if (e->flags & AD_FLAG_WATCHED)
-        return false;
     bool is_stale = (e->flags & AD_FLAG_STALE) ||
                     ((operands & AD_FLAG_STALE) && !(e->flags & AD_FLAG_INPLACE));
-    return !is_stale || !(saves >> e->kind & 1);
+    return is_stale && (ad_op_saves()[e->op] >> e->kind & 1);
 }
+
+/* A case for each row and each kind of small entry: p and q become the partials. */
+#define CASE(id, kind) case AD_OP_##id << 2 | AD_KIND_##kind
+#define OPERANDS(x_, y_)                                                         \
+    const double x = x_, y = y_;                                                 \
+    (void)x, (void)y
+#define OP1(id, names, formula, dx, ...)                                         \
+    CASE(id, UNARY) : {                                                          \
+        OPERANDS(first, 0.0);                                                    \
+        p = dx;                                                                  \
+        goto one_operand;                                                        \
+    }
+#define OP2(id, names, formula, dx, dy, ...)                                     \
+    CASE(id, X_CONST) : {                                                        \
+        OPERANDS(first, e->u.constant);                                          \
+        p = dx;                                                                  \
+        goto one_operand;                                                        \
+    }                                                                            \
+    CASE(id, CONST_Y) : {                                                        \
+        OPERANDS(e->u.constant, first);                                          \
+        p = dy;                                                                  \
+        goto one_operand;                                                        \
+    }                                                                            \
+    CASE(id, BINARY) : {                                                         \
+        OPERANDS(first, entries[e->u.y].value);                                  \
+        p = dx;                                                                  \
+        q = dy;                                                                  \
+        goto two_operands;                                                       \
+    }
+#define OP3(id, ...)
 
 /*
  * Sweep scalar entries until something else comes up. Returns false when nothing
@@ -113,27 +101,31 @@ static inline bool is_quick(const ad_entry *entries, const ad_entry *e, uint8_t 
  */
 static bool sweep_scalars(run *r, uint32_t *index)
 {
-    int64_t budget = POLL_EVERY;
     ad_entry *entries = r->tape->entries;
-    ad_workspace *const ws = r->ws;
-    ad_adjoint *const adjoint = ws->adjoint;
+    ad_pending pending = r->ws->pending;
+    ad_adjoint *const adjoint = r->ws->adjoint;
     const bool is_strict = r->sweep->is_strict, keeps = r->sweep->keeps_graph;
+    const bool checks_stale = r->tape->has_stale;
     const uint8_t *const saves = ad_op_saves();
-    ad_pending_top top = ad_pending_open(&ws->pending, r->word);
+    ad_pending_top top = ad_pending_open(&pending, r->word);
     carried last = {AD_NONE, 0.0};
-    uint32_t i;
+    int32_t budget = POLL_EVERY;
+    uint32_t i = 0;
     bool more;
-    while ((more = ad_pending_top_pop(&ws->pending, &top, &i))) {
+    while ((more = ad_pending_top_pop(&pending, &top, &i))) {
         ad_entry *const e = &entries[i];
-        double g = adjoint[i].scalar;
-        if (!is_quick(entries, e, saves[e->op]) || --budget < 0)
+        double g = adjoint[i].scalar, p, q;
+        if (e->kind > AD_KIND_LEAF || (e->flags & (AD_FLAG_ARRAY | AD_FLAG_WATCHED)) ||
+            e->kind == AD_KIND_NODE || --budget < 0)
+            break;
+        if (checks_stale && e->kind != AD_KIND_LEAF && reads_stale(entries, e))
             break;
         if (g != 0.0)
             adjoint[i].scalar = 0.0;
         if (last.entry == i)
             g += last.value;
         else
-            put_down(ws, &last);
+            put_down(adjoint, &last);
         if (e->kind == AD_KIND_LEAF) {
             const ad_value whole = {g, NULL, AD_NONE};
             last.entry = AD_NONE;
@@ -143,40 +135,35 @@ static bool sweep_scalars(run *r, uint32_t *index)
             entries = r->tape->entries; /* a hook may have recorded */
             continue;
         }
-        const uint32_t x_at = e->x;
-        const double x = entries[x_at].value, z = e->value;
-        double p;
-        last.entry = x_at;
-        switch ((ad_kind)e->kind) {
-        case AD_KIND_UNARY: p = partial_x(e->op, x, 0.0, z); break;
-        case AD_KIND_X_CONST: p = partial_x(e->op, x, e->u.constant, z); break;
-        case AD_KIND_CONST_Y: p = partial_y(e->op, e->u.constant, x, z); break;
-        case AD_KIND_BINARY: {
-            const uint32_t y_at = e->u.y;
-            const double y = entries[y_at].value;
-            p = partial_x(e->op, x, y, z);
-            const double q = product(partial_y(e->op, x, y, z), g, is_strict);
-            ad_pending_top_add(&ws->pending, &top, y_at);
-            adjoint[y_at].scalar += q;
-            break;
+        const double first = entries[e->x].value, z = e->value;
+        (void)z;
+        switch (e->op << 2 | e->kind) {
+#include "ops.def"
         }
-        case AD_KIND_NODE:
-        case AD_KIND_LEAF:
-        case AD_KIND_FREED: p = 0.0; break; /* taken out above */
-        }
+        continue; /* not reached: every row that fits an entry has its cases */
+    two_operands:
+        adjoint[e->u.y].scalar += product(q, g, is_strict);
+        ad_pending_top_add(&pending, &top, e->u.y);
+    one_operand:
+        last.entry = e->x;
         last.value = product(p, g, is_strict);
-        ad_pending_top_add(&ws->pending, &top, x_at);
+        ad_pending_top_add(&pending, &top, e->x);
         if (!keeps && (saves[e->op] >> e->kind & 1))
             e->kind = AD_KIND_FREED;
     }
-    put_down(ws, &last);
+    put_down(adjoint, &last);
     r->n_visited += POLL_EVERY - budget;
     if (more)
-        ad_pending_close(&ws->pending, &top);
+        ad_pending_close(&pending, &top);
     r->word = top.word;
     *index = i;
     return more;
 }
+#undef OP1
+#undef OP2
+#undef OP3
+#undef CASE
+#undef OPERANDS
 
 /* ---- Any entry ------------------------------------------------------------------------ */
 

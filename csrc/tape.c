@@ -204,9 +204,7 @@ void ad_leaf_changed(ad_leaf *leaf)
     ad_handle *h = leaf->handle;
     if (h->entry >= AD_SWEPT)
         return;
-    ad_tape *tape = h->tape;
-    ad_entry *entry = &tape->entries[h->entry];
-    entry->flags |= AD_FLAG_STALE;
+    ad_tape_mark_stale(h->tape, h->entry);
     h->entry = AD_NONE;
 }
 

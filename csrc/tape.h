@@ -153,6 +153,7 @@ struct ad_tape {
     bool wants_lines;    /* detect_anomaly */
     bool is_orphan;      /* its thread is gone; the last handle frees it */
     int32_t n_locks;     /* > 0: nothing may move or be trimmed */
+    bool has_stale;      /* there may be STALE entries */
     uint32_t last_owner; /* above this index no NODE or LEAF, nothing to release */
     ad_handle handles;   /* ring of handles, sorted by entry */
     ad_handle pins;      /* ring of grad_fn objects, in any order */
@@ -203,6 +204,13 @@ void ad_leaf_drop(ad_tape *tape, ad_leaf *leaf);
 
 /* The leaf was changed in place: its entry, if any, no longer has its value. */
 void ad_leaf_changed(ad_leaf *leaf);
+
+/* The value of an entry was changed in place: rules that read it must fail. */
+static inline void ad_tape_mark_stale(ad_tape *tape, uint32_t entry)
+{
+    tape->entries[entry].flags |= AD_FLAG_STALE;
+    tape->has_stale = true;
+}
 
 /* Give up what an entry owns; it becomes FREED. */
 void ad_entry_release(ad_tape *tape, ad_entry *entry);
