@@ -127,6 +127,9 @@ cdef extern from "tape.h":
         uint32_t flags
     ctypedef c_bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
                                     const double *b, double *c) noexcept
+    ctypedef struct ad_line:
+        uint32_t recorded
+        uint32_t changed
     ctypedef struct ad_tape:
         ad_entry *entries
         uint32_t n
@@ -138,15 +141,17 @@ cdef extern from "tape.h":
         int32_t n_locks
         int64_t node_bytes
         uint64_t n_collections
-        uint32_t *lines
+        ad_line *lines
         uint32_t cap_lines
         ad_message message
         uint32_t failed_entry
+        uint32_t changed_line
         ad_matmul_hook matmul
     ad_index *ad_index_new(int64_t size) nogil
     void ad_index_drop(ad_index *index) nogil
     void ad_tape_lock(ad_tape *tape)
     void ad_tape_unlock(ad_tape *tape)
+    void ad_array_changed(const ad_tape *tape, ad_array *a)
     ad_status ad_tape_collect(ad_tape *tape, uint32_t start)
     void ad_handle_release(ad_handle *h)
     void ad_pin_link(ad_tape *tape, ad_handle *pin, uint32_t entry)
@@ -211,6 +216,7 @@ cdef extern from "_tensor.h":
     object ad_tensor_type_new()
     object ad_row_functions()
     object ad_row_methods()
+    ad_tape *ad_current_tape
     ad_tape *ad_py_tape() except NULL
     object ad_tensor_wrap(ad_tape *tape, ad_value *v)
     int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v) except -1

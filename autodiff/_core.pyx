@@ -54,14 +54,16 @@ cdef int check(ad_tape *tape, ad_status status) except -1:
         return 0
     cdef bytes text = tape.message.text
     tape.message.text[0] = 0
-    where = entry_line(tape, tape.failed_entry)
-    tape.failed_entry = AD_NONE
+    places = {"recorded": entry_line(tape, tape.failed_entry),
+              "changed": line_texts[tape.changed_line]}
+    tape.failed_entry, tape.changed_line = AD_NONE, 0
     if status == AD_CALLBACK:
         raise take_callback_error()
     name = ad_status_exception(status).decode()
     message = (text if text else ad_status_text(status)).decode()
-    if where:
-        message += f" (recorded at {where})"
+    known = "; ".join([f"{what} at {place}" for what, place in places.items() if place])
+    if known:
+        message += f" ({known})"
     raise getattr(errors, name, MemoryError)(message)
 
 

@@ -162,22 +162,28 @@ static int tensor_clear(PyObject *self)
     return 0;
 }
 
+/* What is recorded of the leaf stays, and has no tensor any more. */
+static void drop_leaf(ad_tensor *x)
+{
+    ad_leaf *leaf = x->leaf != NULL ? x->leaf : x->frozen;
+    leaf->handle = NULL;
+    if (leaf->owner == x)
+        leaf->owner = NULL;
+    if (x->leaf != NULL)
+        x->h.entry = AD_NONE;
+    x->leaf = x->frozen = NULL;
+    ad_tape *tape = ad_py_tape();
+    if (tape != NULL)
+        ad_leaf_drop(tape, leaf);
+}
+
 static void drop_rich(ad_tensor *x)
 {
     if (x->weakrefs != NULL)
         PyObject_ClearWeakRefs((PyObject *)x);
     hand_over_hooks(x);
-    if (x->leaf != NULL) {
-        ad_leaf *leaf = x->leaf;
-        leaf->handle = NULL;
-        if (leaf->owner == x)
-            leaf->owner = NULL;
-        x->leaf = NULL;
-        x->h.entry = AD_NONE;
-        ad_tape *tape = ad_py_tape();
-        if (tape != NULL)
-            ad_leaf_drop(tape, leaf);
-    }
+    if (x->leaf != NULL || x->frozen != NULL)
+        drop_leaf(x);
     if (x->next_alias != NULL || (x->h.flags & AD_TENSOR_ALIAS))
         ad_tensor_part(x);
     tensor_clear((PyObject *)x);

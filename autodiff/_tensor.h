@@ -43,6 +43,7 @@ struct ad_tensor {
     double value;
     ad_array *array;
     ad_leaf *leaf;
+    ad_leaf *frozen; /* after requires_grad_(False), in case it is taken back */
     PyObject *grad;
     PyObject *hooks;    /* see _core.pyx: Hooks */
     PyObject *dict;

@@ -11,33 +11,42 @@
 
 /* ---- Leaves and gradients ------------------------------------------------------------------ */
 
+/* A leaf no more. What is recorded of it waits in case that is taken back. */
+static void freeze(ad_tensor *x)
+{
+    ad_leaf *leaf = x->leaf;
+    leaf->handle = NULL;
+    leaf->owner = NULL;
+    x->leaf = NULL;
+    x->h.entry = AD_NONE;
+    x->h.flags &= ~(uint32_t)AD_TENSOR_LEAF;
+    if (leaf->refs > 1) {
+        x->frozen = leaf;
+        ad_tensor_make_rich(x); /* its death is to be noticed */
+    } else
+        free(leaf);
+}
+
 int ad_tensor_set_requires_grad(ad_tensor *x, int requires)
 {
     if (!requires) {
-        if (x->leaf == NULL)
-            return 0;
-        ad_tape *tape = ad_py_tape();
-        if (tape == NULL)
-            return -1;
-        x->leaf->handle = NULL;
-        x->leaf->owner = NULL;
-        ad_leaf_drop(tape, x->leaf);
-        x->leaf = NULL;
-        x->h.entry = AD_NONE;
-        x->h.flags &= ~(uint32_t)AD_TENSOR_LEAF;
+        if (x->leaf != NULL)
+            freeze(x);
         return 0;
     }
     if (x->leaf != NULL || x->h.entry != AD_NONE)
         return 0;
-    ad_leaf *leaf = malloc(sizeof *leaf);
-    if (leaf == NULL) {
+    ad_leaf *leaf = x->frozen;
+    if (leaf == NULL && (leaf = malloc(sizeof *leaf)) == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    *leaf = (ad_leaf){1, &x->h, x};
+    *leaf = (ad_leaf){x->frozen != NULL ? leaf->refs : 1, &x->h, x};
     x->leaf = leaf;
+    x->frozen = NULL;
     x->h.flags |= AD_TENSOR_LEAF;
-    ad_tensor_root(x)->h.flags |= x->h.flags & AD_TENSOR_ALIAS ? AD_TENSOR_SHARED : 0;
+    if (x->h.flags & AD_TENSOR_ALIAS)
+        x->root->h.flags |= AD_TENSOR_SHARED;
     return 0;
 }
 
@@ -57,7 +66,7 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
         }
         else {
             ad_kernel_add(old->array->size, adjoint->array->data, old->array->data);
-            old->array->buffer->version++;
+            ad_array_changed(tape, old->array);
         }
         return 0;
     }
@@ -197,7 +206,7 @@ void ad_tensor_note_changed(ad_tensor *x)
     note_all(x, false);
 }
 
-static int write_array(ad_tensor *x, ad_value *v)
+static int write_array(ad_tape *tape, ad_tensor *x, ad_value *v)
 {
     ad_array *a = x->array;
     if (v->array == NULL)
@@ -211,7 +220,7 @@ static int write_array(ad_tensor *x, ad_value *v)
         return -1;
     }
     if (!(x->h.flags & AD_TENSOR_HIDDEN)) {
-        a->buffer->version++;
+        ad_array_changed(tape, a);
         if (x->leaf != NULL)
             ad_leaf_changed(x->leaf);
     }
@@ -222,7 +231,7 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
 {
     int failed = 0;
     if (x->array != NULL)
-        failed = write_array(x, v);
+        failed = write_array(tape, x, v);
     else if (v->array != NULL && v->array->size != 1) {
         PyErr_Format(PyExc_RuntimeError,
                      "an in-place operation cannot give a 0-d tensor %lld elements",
@@ -246,7 +255,8 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
         ad_handle_unlink(&x->h);
     ad_handle_link(tape, &x->h, v->entry);
     x->h.flags &= ~(uint32_t)AD_TENSOR_CHANGED;
-    ad_tensor_root(x)->h.flags |= x->h.flags & AD_TENSOR_ALIAS ? AD_TENSOR_SHARED : 0;
+    if (x->h.flags & AD_TENSOR_ALIAS)
+        x->root->h.flags |= AD_TENSOR_SHARED;
     if (follows)
         ad_py.follow_entry((PyObject *)x);
     return 0;

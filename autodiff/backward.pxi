@@ -1,12 +1,11 @@
 # Reverse and tangent sweeps, and functions with a gradient of their own.
 
-cdef object pending_error = None  # raised by Python code inside a sweep
+cdef dict pending_errors = {}  # raised by Python code inside a sweep, by thread
 
 
 cdef ad_status keep_error() noexcept:
     """Remember the exception being handled until the sweep has wound up."""
-    global pending_error
-    pending_error = sys.exc_info()[1]
+    pending_errors[<size_t>ad_current_tape] = sys.exc_info()[1]
     return AD_CALLBACK
 
 
@@ -25,9 +24,8 @@ cdef ad_status keep_pending() noexcept:
 
 
 cdef object take_callback_error():
-    global pending_error
-    error, pending_error = pending_error, None
-    return error if error is not None else SystemError("an exception was lost")
+    return pending_errors.pop(<size_t>ad_current_tape,
+                              SystemError("an exception was lost"))
 
 
 cdef class Capture:

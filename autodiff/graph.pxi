@@ -148,7 +148,7 @@ cdef object entry_line(ad_tape *tape, uint32_t entry):
     """Where an entry was recorded, or None."""
     if entry >= tape.n or entry >= tape.cap_lines or tape.lines == NULL:
         return None
-    return line_texts[tape.lines[entry]]
+    return line_texts[tape.lines[entry].recorded]
 
 
 # ---- Requires grad ----------------------------------------------------------------------
@@ -191,11 +191,21 @@ cdef int check_inplace(object x) except -1:
 def assign(x, y):
     """x takes the value of y (a tensor or number of its shape), in place."""
     cdef ad_tape *tape = ad_py_tape()
+    if tape.is_recording:
+        check_inplace(x)
+        if ad_tensor_check(y) and ad_tensor_requires_grad(as_tensor(y)):
+            y = y.clone()  # an entry of its own, which becomes x's history
+        elif ad_tensor_requires_grad(as_tensor(x)):
+            y = apply_row("where", 0.0, x, y)  # no gradient goes to what x was
+    return take(x, y)
+
+
+cdef object take(object x, object y):
+    """x takes y's value; if y's entry is newly made, that as well."""
+    cdef ad_tape *tape = ad_py_tape()
     cdef ad_value v
     cdef ad_array *owned = NULL
     ad_py_make_room(tape)
-    if tape.is_recording:
-        check_inplace(x)
     if not ad_operand_value(tape, y, &v, &owned):
         raise TypeError(f"cannot assign a '{type(y).__name__}' to a tensor; expected a "
                         "tensor, a real number or an array of real numbers")
@@ -487,7 +497,7 @@ def assign_result(x, function):
     cdef ad_tape *tape = ad_py_tape()
     if tape.is_recording:
         check_inplace(x)
-    if tape.is_recording and ad_tensor_requires_grad(as_tensor(x)):
-        # What the function saves of x must survive the change of x.
-        return assign(x, function(x.clone()))
-    return assign(x, function(x))
+        if ad_tensor_requires_grad(as_tensor(x)):
+            # What the function saves of x must survive the change of x.
+            return take(x, function(x.clone()))
+    return take(x, function(x))

@@ -315,4 +315,4 @@ cdef int put_recorded(ad_tape *tape, object x, object positions, object y) excep
 cdef void note_write(ad_tensor *t) noexcept:
     """The elements of an n-d tensor were written to."""
     if not t.h.flags & AD_TENSOR_HIDDEN:
-        t.array.buffer.version += 1
+        ad_array_changed(ad_py_tape(), t.array)

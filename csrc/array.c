@@ -22,6 +22,7 @@ static void buffer_init(ad_buffer *b, size_t block_bytes)
 {
     b->refs = 1;
     b->version = 0;
+    b->changed_line = 0;
     b->release = NULL;
     b->owner = NULL;
     b->block_bytes = block_bytes;

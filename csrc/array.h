@@ -29,6 +29,7 @@ enum { AD_MAX_NDIM = 32 };
 typedef struct ad_buffer {
     int64_t refs;
     int64_t version;
+    uint32_t changed_line; /* see ad_array_changed */
     void (*release)(void *owner); /* NULL: the elements are in the same block */
     void *owner;
     size_t block_bytes; /* of the block that starts with this struct */

@@ -135,10 +135,12 @@ static void compact(ad_tape *tape, const marks *m)
             if (h != NULL && h->tape == tape && h->entry == i)
                 h->entry = to;
         }
-        if (tape->lines != NULL && i < tape->cap_lines)
-            tape->lines[to] = tape->lines[i];
+        if (to < tape->cap_lines)
+            tape->lines[to] = i < tape->cap_lines ? tape->lines[i] : (ad_line){0, 0};
         tape->entries[to++] = *entry;
     }
+    for (uint32_t i = to; i < m->n && i < tape->cap_lines; i++)
+        tape->lines[i] = (ad_line){0, 0};
     tape->n = to;
 }
 

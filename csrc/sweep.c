@@ -353,6 +353,24 @@ static ad_status sweep_elementwise(run *r, uint32_t i, int op, int n_args,
     return status;
 }
 
+/* Was the scalar changed in place since? Then the tape remembers where. */
+static bool is_stale_scalar(ad_tape *tape, uint32_t entry)
+{
+    if (!(tape->entries[entry].flags & AD_FLAG_STALE))
+        return false;
+    tape->changed_line = entry < tape->cap_lines ? tape->lines[entry].changed : 0;
+    return true;
+}
+
+/* The same for an array, which had that version when it was saved. */
+static bool is_stale_array(ad_tape *tape, const ad_array *a, int64_t version)
+{
+    if (a == NULL || a->buffer == NULL || a->buffer->version == version)
+        return false;
+    tape->changed_line = a->buffer->changed_line;
+    return true;
+}
+
 ad_status ad_entry_check_saved(ad_tape *tape, uint32_t index)
 {
     const ad_entry *e = &tape->entries[index];
@@ -368,16 +386,15 @@ ad_status ad_entry_check_saved(ad_tape *tape, uint32_t index)
             uses |= info->uses[k];
     for (int k = 0; k < n_args; k++)
         if ((uses >> k & 1) && args[k].array == NULL && args[k].entry != AD_NONE)
-            is_stale |= (tape->entries[args[k].entry].flags & AD_FLAG_STALE) != 0;
-    is_stale |= (uses & AD_USES_Z) && (e->flags & AD_FLAG_STALE) &&
-                !(e->flags & AD_FLAG_ARRAY);
+            is_stale |= is_stale_scalar(tape, args[k].entry);
+    if ((uses & AD_USES_Z) && !(e->flags & AD_FLAG_ARRAY))
+        is_stale |= is_stale_scalar(tape, index);
     if (e->kind == AD_KIND_NODE) {
         const ad_node *node = e->u.node;
         for (int k = 0; k < node->n_args; k++)
-            is_stale |= node->args[k].array != NULL && node->args[k].array->buffer &&
-                        node->args[k].array->buffer->version != node->args[k].version;
-        is_stale |= node->result != NULL && node->result->buffer != NULL &&
-                    node->result->buffer->version != node->result_version;
+            is_stale |=
+                is_stale_array(tape, node->args[k].array, node->args[k].version);
+        is_stale |= is_stale_array(tape, node->result, node->result_version);
     }
     if (!is_stale)
         return AD_OK;

@@ -137,7 +137,7 @@ ad_status ad_tape_make_room(ad_tape *tape)
 static ad_status note_line(ad_tape *tape, uint32_t index)
 {
     if (index >= tape->cap_lines) {
-        uint32_t *lines = realloc(tape->lines, (size_t)tape->cap * sizeof *lines);
+        ad_line *lines = realloc(tape->lines, (size_t)tape->cap * sizeof *lines);
         if (lines == NULL)
             return AD_NO_MEMORY;
         memset(lines + tape->cap_lines, 0,
@@ -145,8 +145,16 @@ static ad_status note_line(ad_tape *tape, uint32_t index)
         tape->lines = lines;
         tape->cap_lines = tape->cap;
     }
-    tape->lines[index] = tape->line_id();
+    tape->lines[index] = (ad_line){tape->line_id(), 0};
     return AD_OK;
+}
+
+/* Entries from n on are gone; what comes in their place has no line yet. */
+static void trim_lines(ad_tape *tape, uint32_t n)
+{
+    uint32_t end = tape->n < tape->cap_lines ? tape->n : tape->cap_lines;
+    if (n < end)
+        memset(tape->lines + n, 0, (size_t)(end - n) * sizeof *tape->lines);
 }
 
 ad_status ad_tape_push(ad_tape *tape, const ad_entry *entry, uint32_t *index)
@@ -305,6 +313,7 @@ static bool trim_once(ad_tape *tape)
         if (tape->last_owner >= n)
             tape->last_owner = n > 0 ? n - 1 : 0;
     }
+    trim_lines(tape, n);
     tape->n = n;
     if (tape->old_n > n)
         tape->old_n = n;

@@ -143,6 +143,12 @@ typedef struct ad_watch {
     void *owner;
 } ad_watch;
 
+/* Where an entry was recorded, and where its value was changed later: the upper
+ * layer's ids of lines; 0: not known. */
+typedef struct ad_line {
+    uint32_t recorded, changed;
+} ad_line;
+
 struct ad_tape {
     ad_entry *entries;
     uint32_t n;
@@ -167,11 +173,12 @@ struct ad_tape {
     int64_t node_bytes;  /* elements kept alive by nodes */
     int64_t credit;      /* entries that array work has paid to scan */
     uint64_t n_collections;
-    uint32_t *lines;     /* one id per entry when lines are wanted */
+    ad_line *lines;      /* for each entry, once lines were wanted */
     uint32_t cap_lines;
     struct ad_workspace *workspace; /* of the reverse sweep, kept for the next */
     ad_message message;
     uint32_t failed_entry; /* where a sweep stopped; AD_NONE: nowhere in particular */
+    uint32_t changed_line; /* of the value that it missed there */
     void **trash;        /* objects to drop once nothing is locked */
     int32_t n_trash, cap_trash;
     void (*object_drop)(void *object); /* upper layer: give up CUSTOM, watches */
@@ -210,6 +217,15 @@ static inline void ad_tape_mark_stale(ad_tape *tape, uint32_t entry)
 {
     tape->entries[entry].flags |= AD_FLAG_STALE;
     tape->has_stale = true;
+    if (entry < tape->cap_lines)
+        tape->lines[entry].changed = tape->wants_lines ? tape->line_id() : 0;
+}
+
+/* The same for an array; sweeps will tell by its version. */
+static inline void ad_array_changed(const ad_tape *tape, ad_array *a)
+{
+    a->buffer->version++;
+    a->buffer->changed_line = tape->wants_lines ? tape->line_id() : 0;
 }
 
 /* Give up what an entry owns; it becomes FREED. */
