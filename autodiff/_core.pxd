@@ -126,7 +126,8 @@ cdef extern from "tape.h":
         uint32_t entry
         uint32_t flags
     ctypedef c_bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
-                                    const double *b, double *c) noexcept
+                                      c_bool trans_a, const double *b, c_bool trans_b,
+                                      double *c) noexcept
     ctypedef struct ad_line:
         uint32_t recorded
         uint32_t changed
@@ -201,6 +202,7 @@ cdef extern from "_tensor.h":
         PyObject *(*to_numpy)(ad_value *value) noexcept
         PyObject *(*compare)(object a, object b, int op) noexcept
         PyObject *(*matmul)(object a, object b) noexcept
+        ad_matmul_hook large_matmul
         int (*set_status)(ad_tape *tape, int status) noexcept
         int (*warn_lost)(const char *what) noexcept
         void (*drop_object)(void *object) noexcept

@@ -240,8 +240,31 @@ def set_matmul(function):
     matmul_function = function
 
 
+cdef bint is_matrix(object o) noexcept:
+    """A tensor with two axes or more."""
+    return ad_tensor_check(o) and as_tensor(o).array != NULL and as_tensor(o).array.ndim > 1
+
+
+cdef object product_of_matrices(object a, object b):
+    """a @ b of two matrices, or batches of them, that are tensors already."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_attr attr
+    cdef ad_value args[2]
+    cdef ad_value out
+    memset(&attr, 0, sizeof(ad_attr))
+    ad_py_make_room(tape)
+    ad_tensor_value(tape, as_tensor(a), &args[0])
+    ad_tensor_value(tape, as_tensor(b), &args[1])
+    check(tape, ad_apply(tape, AD_OP_MATMUL, 2, args, &attr, &out))
+    return ad_tensor_wrap(tape, &out)
+
+
 cdef PyObject *matmul_slot(object a, object b) noexcept:
     try:
+        if is_matrix(a) and is_matrix(b):
+            result = product_of_matrices(a, b)
+            Py_INCREF(result)
+            return <PyObject *>result
         for o in (a, b):
             if not ad_tensor_check(o) and not isinstance(o, np.ndarray):
                 Py_INCREF(NotImplemented)
@@ -254,14 +277,21 @@ cdef PyObject *matmul_slot(object a, object b) noexcept:
         return NULL
 
 
-cdef c_bool blas_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
-                      double *c) noexcept:
-    """Hook: NumPy's product for large operands."""
+cdef object matrix_at(const double *data, int64_t rows, int64_t columns, bint is_transposed):
+    """Memory as a matrix; if transposed, it holds the columns one after another."""
+    if is_transposed:
+        return np.asarray(<double[:columns, :rows]>data).T
+    return np.asarray(<double[:rows, :columns]>data)
+
+
+cdef c_bool large_matmul(int64_t m, int64_t n, int64_t k, const double *a, c_bool trans_a,
+                         const double *b, c_bool trans_b, double *c) noexcept:
+    """Hook: NumPy's product, for operands so large that its BLAS gains time."""
     try:
-        np.matmul(np.asarray(<double[:m, :k]>a), np.asarray(<double[:k, :n]>b),
-                  out=np.asarray(<double[:m, :n]>c))
+        np.matmul(matrix_at(a, m, k, trans_a), matrix_at(b, k, n, trans_b),
+                  out=matrix_at(c, m, n, False))
         return True
-    except BaseException:
+    except Exception:
         return False
 
 

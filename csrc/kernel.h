@@ -29,9 +29,10 @@ ad_partial_kernel ad_kernel_partial(int op, int k);
 void ad_kernel_product(int64_t n, const double *p, const double *g, double *out,
                        bool is_strict, bool adds);
 
-/* c (m, n) += a (m, k) @ b (k, n), all in C order. */
-void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, const double *b,
-                      double *restrict c);
+/* c (m, n) += a (m, k) @ b (k, n), all in C order; an operand that is transposed
+ * lies in memory as (k, m) or (n, k). */
+void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool trans_a,
+                      const double *b, bool trans_b, double *restrict c);
 
 /* to = value; to += x, which may be `to` itself */
 void ad_kernel_fill(int64_t n, double value, double *to);

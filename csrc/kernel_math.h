@@ -16,7 +16,9 @@
 #define AD_SIMD2(f) double f(double, double) __attribute__((simd("notinbranch")));
 AD_SIMD1(exp)
 AD_SIMD1(log)
-AD_SIMD1(sin) AD_SIMD1(cos) AD_SIMD2(pow)
+AD_SIMD1(sin)
+AD_SIMD1(cos)
+AD_SIMD2(pow)
 #ifdef AD_HAVE_LIBMVEC_235
     AD_SIMD1(tan) AD_SIMD1(asin) AD_SIMD1(acos) AD_SIMD1(atan) AD_SIMD1(sinh)
         AD_SIMD1(cosh) AD_SIMD1(tanh) AD_SIMD1(asinh) AD_SIMD1(acosh) AD_SIMD1(atanh)

@@ -1,60 +1,94 @@
 /*
  * kernel_matmul.c - small dense products and sums.
  *
- * Rows of c are formed four at a time from rows of b, the inner loop along
- * contiguous memory, in panels of b that stay in the first-level cache. Made for
- * the sizes of small networks, where a call into a BLAS costs more than the
- * product; large products are handed to the upper layer's (see structural.c).
+ * A product is made in tiles of ROWS x COLS sums that stay in registers while they
+ * run down a panel of b, COLS columns wide. The panel is read in place where b's
+ * rows hold COLS elements side by side; else (a transposed b, its last columns) it
+ * is packed first, padded with zeros. Made for the sizes of small networks, where a
+ * call into a BLAS costs more than the product; large products go to the upper
+ * layer's (see structural.c).
  */
 #include "kernel.h"
 
 #include "kernel_math.h"
 
-enum { PANEL = 256, DEPTH = 64 };
+enum { ROWS = 4, COLS = 8, DEPTH = 256 };
 
-/* Four rows of c at once: each row of b is read once for four of a. */
-static inline void rows4(int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc,
-                         const double *a, const double *b, double *restrict c)
+/* COLS sums, in a type that compilers keep in registers where they know one. */
+#if defined(__GNUC__)
+typedef double lanes __attribute__((vector_size(COLS * 8), aligned(8), may_alias));
+#define ADD_PRODUCT(sum, factor, x) ((sum) += (factor) * *(const lanes *)(x))
+#define LANE(sum, j) ((sum)[j])
+#else
+typedef struct lanes {
+    double at[COLS];
+} lanes;
+#define ADD_PRODUCT(sum, factor, x)                                             \
+    for (int j = 0; j < COLS; j++)                                              \
+    (sum).at[j] += (factor) * (x)[j]
+#define LANE(sum, j) ((sum).at[j])
+#endif
+
+#define TILE_NAME(name) name##_any
+#include "kernel_tile.def"
+
+#ifdef AD_HAVE_TARGET_CLONES
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#define TILE_NAME(name) name##_avx2
+#include "kernel_tile.def"
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f")
+#define TILE_NAME(name) name##_avx512
+#include "kernel_tile.def"
+#pragma GCC pop_options
+#endif
+
+static void rows(int64_t m, int64_t cols, int64_t k, const double *a, int64_t row,
+                 int64_t col, const double *panel, int64_t ldp, double *restrict c,
+                 int64_t ldc)
 {
-    double *restrict c0 = c, *restrict c1 = c + ldc;
-    double *restrict c2 = c + 2 * ldc, *restrict c3 = c + 3 * ldc;
-    for (int64_t p = 0; p < k; p++) {
-        const double a0 = a[p], a1 = a[lda + p];
-        const double a2 = a[2 * lda + p], a3 = a[3 * lda + p];
-        const double *row = b + p * ldb;
-        for (int64_t j = 0; j < n; j++) {
-            c0[j] += a0 * row[j];
-            c1[j] += a1 * row[j];
-            c2[j] += a2 * row[j];
-            c3[j] += a3 * row[j];
-        }
-    }
+#ifdef AD_HAVE_TARGET_CLONES
+    if (__builtin_cpu_supports("avx512f"))
+        rows_avx512(m, cols, k, a, row, col, panel, ldp, c, ldc);
+    else if (__builtin_cpu_supports("avx2"))
+        rows_avx2(m, cols, k, a, row, col, panel, ldp, c, ldc);
+    else
+#endif
+        rows_any(m, cols, k, a, row, col, panel, ldp, c, ldc);
 }
 
-static inline void rows1(int64_t n, int64_t k, int64_t ldb, const double *a,
-                         const double *b, double *restrict c)
+/* b[0..k) [0..cols), whose element (p, j) is at b[p * row + j * col], as rows of COLS. */
+static void pack(int64_t k, int64_t cols, const double *b, int64_t row, int64_t col,
+                 double *panel)
 {
-    for (int64_t p = 0; p < k; p++) {
-        const double *row = b + p * ldb;
-        for (int64_t j = 0; j < n; j++)
-            c[j] += a[p] * row[j];
-    }
+    for (int64_t p = 0; p < k; p++)
+        for (int64_t j = 0; j < COLS; j++)
+            panel[p * COLS + j] = j < cols ? b[p * row + j * col] : 0.0;
 }
 
-AD_CLONES void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a,
-                                const double *b, double *restrict c)
+void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool trans_a,
+                      const double *b, bool trans_b, double *restrict c)
 {
-    for (int64_t j = 0; j < n; j += PANEL) {
-        int64_t nj = n - j < PANEL ? n - j : PANEL;
-        for (int64_t p = 0; p < k; p += DEPTH) {
-            int64_t np = k - p < DEPTH ? k - p : DEPTH;
-            int64_t i = 0;
-            for (; i + 4 <= m; i += 4)
-                rows4(nj, np, k, n, n, a + i * k + p, b + p * n + j, c + i * n + j);
-            for (; i < m; i++)
-                rows1(nj, np, n, a + i * k + p, b + p * n + j, c + i * n + j);
-        }
+    if (n == 1 && trans_a) { /* c' = b' a, along the rows of a as it lies */
+        ad_kernel_matmul(1, m, k, b, false, a, false, c);
+        return;
     }
+    double packed[DEPTH * COLS];
+    const int64_t a_row = trans_a ? 1 : k, a_col = trans_a ? m : 1;
+    const int64_t b_row = trans_b ? 1 : n, b_col = trans_b ? k : 1;
+    for (int64_t p = 0; p < k; p += DEPTH)
+        for (int64_t j = 0; j < n; j += COLS) {
+            const int64_t depth = k - p < DEPTH ? k - p : DEPTH;
+            const int64_t cols = n - j < COLS ? n - j : COLS;
+            const double *panel = b + p * b_row + j * b_col;
+            const bool is_packed = trans_b || cols < COLS;
+            if (is_packed)
+                pack(depth, cols, panel, b_row, b_col, packed);
+            rows(m, cols, depth, a + p * a_col, a_row, a_col,
+                 is_packed ? packed : panel, is_packed ? COLS : b_row, c + j, n);
+        }
 }
 
 enum { LEAF_SIZE = 128, LANES = 8 };

@@ -153,47 +153,34 @@ static ad_status cat(ad_message *message, int n_args, const ad_array *const *arg
 
 /* ---- Products ------------------------------------------------------------------ */
 
-static void transpose(int64_t m, int64_t n, const double *from, double *restrict to)
+/* From this many multiplications on a BLAS gains more than a call to it costs. */
+static const double LARGE_PRODUCT = 128.0 * 128.0 * 128.0;
+
+static ad_status misfit(ad_message *message, const ad_array *x, const ad_array *y,
+                        const ad_attr *attr)
 {
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++)
-            to[j * m + i] = from[i * n + j];
+    char left[128], right[128];
+    ad_shape_text(x->ndim, x->shape, left, sizeof left);
+    ad_shape_text(y->ndim, y->shape, right, sizeof right);
+    return ad_fail(message, AD_SHAPE,
+                   "matmul: shapes %s%s and %s%s do not fit; the last extent of the "
+                   "first must equal the last but one of the second",
+                   left, attr->trans_x ? " transposed" : "", right,
+                   attr->trans_y ? " transposed" : "");
 }
 
-/* The operand with its last two axes swapped if asked, as a new reference. */
-static ad_array *oriented(const ad_array *a, bool is_transposed)
+static ad_status matmul(ad_message *message, const ad_array *x, const ad_array *y,
+                        const ad_attr *attr, ad_matmul_hook hook, ad_array **z)
 {
-    if (!is_transposed)
-        return ad_array_share((ad_array *)a, a->ndim, a->shape);
+    const bool tx = attr->trans_x, ty = attr->trans_y;
+    const int64_t m = x->shape[x->ndim - (tx ? 1 : 2)];
+    const int64_t k = x->shape[x->ndim - (tx ? 2 : 1)];
+    const int64_t n = y->shape[y->ndim - (ty ? 2 : 1)];
     int64_t shape[AD_MAX_NDIM];
-    memcpy(shape, a->shape, (size_t)a->ndim * sizeof shape[0]);
-    int64_t m = a->shape[a->ndim - 2], n = a->shape[a->ndim - 1];
-    shape[a->ndim - 2] = n;
-    shape[a->ndim - 1] = m;
-    ad_array *b = ad_array_new(a->ndim, shape);
-    if (b != NULL && a->size > 0)
-        for (int64_t i = 0; i < a->size; i += m * n)
-            transpose(m, n, a->data + i, b->data + i);
-    return b;
-}
-
-static ad_status matmul_oriented(ad_message *message, const ad_array *x,
-                                 const ad_array *y, ad_matmul_hook hook, ad_array **z)
-{
-    int64_t m = x->shape[x->ndim - 2], k = x->shape[x->ndim - 1];
-    int64_t n = y->shape[y->ndim - 1], shape[AD_MAX_NDIM];
     int ndim;
-    if (k != y->shape[y->ndim - 2] ||
-        !ad_shape_broadcast(x->ndim - 2, x->shape, y->ndim - 2, y->shape, &ndim,
-                            shape)) {
-        char left[128], right[128];
-        ad_shape_text(x->ndim, x->shape, left, sizeof left);
-        ad_shape_text(y->ndim, y->shape, right, sizeof right);
-        return ad_fail(message, AD_SHAPE,
-                       "matmul: shapes %s and %s do not fit; the last extent of the "
-                       "first must equal the last but one of the second",
-                       left, right);
-    }
+    if (k != y->shape[y->ndim - (ty ? 1 : 2)] ||
+        !ad_shape_broadcast(x->ndim - 2, x->shape, y->ndim - 2, y->shape, &ndim, shape))
+        return misfit(message, x, y, attr);
     int64_t x_strides[AD_MAX_NDIM], y_strides[AD_MAX_NDIM], z_strides[AD_MAX_NDIM];
     const int64_t *all[] = {x_strides, y_strides, z_strides};
     ad_shape_strides(x->ndim - 2, x->shape, ndim, shape, x_strides);
@@ -205,34 +192,21 @@ static ad_status matmul_oriented(ad_message *message, const ad_array *x,
     shape[ndim + 1] = n;
     if ((*z = ad_array_new(ndim + 2, shape)) == NULL)
         return AD_NO_MEMORY;
-    bool is_large = (double)m * (double)n * (double)k > 64.0 * 64.0 * 64.0;
+    const bool is_large = (double)m * (double)n * (double)k > LARGE_PRODUCT;
     for (int64_t r = 0; r < walk.n_runs; r++) {
         for (int64_t i = 0; i < walk.run; i++) {
             const double *a = x->data + (walk.offset[0] + i * walk.step[0]) * m * k;
             const double *b = y->data + (walk.offset[1] + i * walk.step[1]) * k * n;
             double *c = (*z)->data + (walk.offset[2] + i * walk.step[2]) * m * n;
-            if (is_large && hook != NULL && hook(m, n, k, a, b, c))
+            if (is_large && hook != NULL && hook(m, n, k, a, tx, b, ty, c))
                 continue;
-            memset(c, 0, (size_t)(m * n) * sizeof *c);
-            ad_kernel_matmul(m, n, k, a, b, c);
+            ad_kernel_fill(m * n, 0.0, c);
+            ad_kernel_matmul(m, n, k, a, tx, b, ty, c);
         }
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
     return AD_OK;
-}
-
-static ad_status matmul(ad_message *message, const ad_array *const *args,
-                        const ad_attr *attr, ad_matmul_hook hook, ad_array **z)
-{
-    ad_array *x = oriented(args[0], attr->trans_x);
-    ad_array *y = oriented(args[1], attr->trans_y);
-    ad_status status = AD_NO_MEMORY;
-    if (x != NULL && y != NULL)
-        status = matmul_oriented(message, x, y, hook, z);
-    ad_array_drop(x);
-    ad_array_drop(y);
-    return status;
 }
 
 /* ---- Maxima --------------------------------------------------------------------- */
@@ -307,7 +281,7 @@ ad_status ad_structural_value(ad_message *message, int op, int n_args,
     if (op == AD_OP_CAT)
         return cat(message, n_args, args, attr->axis, z);
     if (op == AD_OP_MATMUL)
-        return matmul(message, args, attr, hook, z);
+        return matmul(message, args[0], args[1], attr, hook, z);
     const ad_array *x = args[0];
     const ad_array *like = op == AD_OP_PUT || op == AD_OP_CUMSUM ? x : attr->shape;
     int ndim = like != NULL ? like->ndim : 0;

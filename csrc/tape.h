@@ -131,10 +131,11 @@ struct ad_handle {
     uint32_t flags; /* low half: the upper layer's; high half: opcode once SWEPT */
 };
 
-/* The upper layer's matrix product for large operands: c = a @ b, C order;
- * returns false to decline. */
+/* The upper layer's matrix product for large operands, c (m, n) = a (m, k) @ b (k, n),
+ * each in C order; one that is transposed lies in memory as (k, m) or (n, k). Returns
+ * false to decline. */
 typedef bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
-                               const double *b, double *c);
+                               bool trans_a, const double *b, bool trans_b, double *c);
 
 /* Something that wants to see the gradient of an entry. */
 typedef struct ad_watch {
