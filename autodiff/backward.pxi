@@ -268,6 +268,19 @@ cdef ad_sweep switches(ad_tape *tape, Sweep sweep, bint retain_graph, bint creat
     return how
 
 
+cdef bint is_plain_seed(const ad_tensor *root, object seed) noexcept:
+    """Nothing to check or to record: None for a 0-d root, a passive one of its shape."""
+    cdef const ad_tensor *s
+    if seed is None:
+        return root.array == NULL
+    if not ad_tensor_check(seed) or ad_tensor_requires_grad(as_tensor(seed)):
+        return False
+    s = as_tensor(seed)
+    if root.array == NULL or s.array == NULL:
+        return root.array == s.array
+    return ad_array_same_shape(root.array, s.array)
+
+
 def backward(x, gradient=None, retain_graph=None, bint create_graph=False, inputs=None,
              *, bint strict_nan=False):
     """Accumulate the gradients of x in its leaves; see `autodiff.backward`."""
@@ -277,11 +290,13 @@ def backward(x, gradient=None, retain_graph=None, bint create_graph=False, input
     cdef uint32_t entry = t.h.entry
     cdef ad_value seed
     cdef ad_sweep how
-    if (gradient is not None or inputs is not None or t.array != NULL
-            or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape):
+    if (inputs is not None or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
+            or not is_plain_seed(t, gradient)):
         return general_backward(x, gradient, retain, create_graph, inputs,
                                 strict_nan=strict_nan)
     seed.scalar, seed.array, seed.entry = 1.0, NULL, AD_NONE
+    if gradient is not None:
+        ad_tensor_value(tape, as_tensor(gradient), &seed)
     how = switches(tape, plain, retain, create_graph, strict_nan)
     check(tape, ad_sweep_reverse(tape, 1, &entry, &seed, &how))
     ad_tensor_settle(t)
