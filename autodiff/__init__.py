@@ -10,7 +10,7 @@ tensor(44.)
 
 from typing import Any as _Any
 
-from autodiff import _core, autograd, errors, functions, tensor as _methods
+from autodiff import _core, autograd, errors, functions, tensor as _methods, testing
 from autodiff._core import Tensor, ops, tape_info
 from autodiff.autograd import (
     Function, backward, detect_anomaly, enable_grad, inference_mode, is_grad_enabled,
@@ -22,8 +22,8 @@ from autodiff.creation import (
     randn_like, tensor, zeros, zeros_like,
 )  # fmt: skip
 from autodiff.errors import (
-    AnomalyError, ArgumentError, AutodiffError, GradientLossWarning, GraphError,
-    NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
+    AnomalyError, ArgumentError, AutodiffError, GradcheckError, GradientLossWarning,
+    GraphError, NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip
 from autodiff.functions import (
     allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isclose, isfinite, isinf,
@@ -39,6 +39,7 @@ from autodiff.linear import (
 from autodiff.order import (
     all, amax, amin, any, argmax, argmin, argsort, max, median, min, sort, topk,
 )  # fmt: skip
+from autodiff.report import nan_report
 from autodiff.reduce import (
     cumprod, cumsum, log_softmax, logsumexp, mean, norm, prod, softmax, std, sum, var,
 )  # fmt: skip

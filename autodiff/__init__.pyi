@@ -6,6 +6,7 @@ see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 
 from autodiff import autograd as autograd
 from autodiff import errors as errors
+from autodiff import testing as testing
 from autodiff._core import Tensor as Tensor
 from autodiff._core import _BinaryRow, _TernaryRow, _UnaryRow
 from autodiff._core import enable_grad as enable_grad
@@ -45,6 +46,7 @@ from autodiff.creation import zeros_like as zeros_like
 from autodiff.errors import AnomalyError as AnomalyError
 from autodiff.errors import ArgumentError as ArgumentError
 from autodiff.errors import AutodiffError as AutodiffError
+from autodiff.errors import GradcheckError as GradcheckError
 from autodiff.errors import GradientLossWarning as GradientLossWarning
 from autodiff.errors import GraphError as GraphError
 from autodiff.errors import NotDifferentiableError as NotDifferentiableError
@@ -123,6 +125,7 @@ from autodiff.reduce import softmax as softmax
 from autodiff.reduce import std as std
 from autodiff.reduce import sum as sum
 from autodiff.reduce import var as var
+from autodiff.report import nan_report as nan_report
 from autodiff.shape import broadcast_to as broadcast_to
 from autodiff.shape import cat as cat
 from autodiff.shape import chunk as chunk

@@ -15,6 +15,7 @@ cdef extern from "status.h":
         AD_THREAD
         AD_CALLBACK
         AD_NO_TANGENT
+        AD_NAN
     const char *ad_status_exception(ad_status status) nogil
     const char *ad_status_text(ad_status status) nogil
     ctypedef struct ad_message:
@@ -100,11 +101,13 @@ cdef extern from "tape.h":
         bint trans_y
     ctypedef struct ad_arg:
         uint32_t entry
+        int64_t version
         double scalar
         ad_array *array
     ctypedef struct ad_node:
         ad_attr attr
         ad_array *result
+        int64_t result_version
         int32_t n_args
         ad_arg args[1]
     ctypedef union ad_entry_u:
@@ -139,7 +142,9 @@ cdef extern from "tape.h":
         bint is_recording
         bint is_plain
         bint wants_lines
+        bint checks_nan
         int32_t n_locks
+        ad_handle handles
         int64_t node_bytes
         uint64_t n_collections
         ad_line *lines
@@ -147,6 +152,10 @@ cdef extern from "tape.h":
         ad_message message
         uint32_t failed_entry
         uint32_t changed_line
+        int32_t failed_operand
+        int64_t failed_element
+        double failed_adjoint
+        double failed_product
         ad_matmul_hook matmul
     ad_index *ad_index_new(int64_t size) nogil
     void ad_index_drop(ad_index *index) nogil
@@ -173,6 +182,7 @@ cdef extern from "sweep.h":
         bint creates_graph
         bint is_strict
         bint checks_nan
+        bint checks_inf
         void *context
         ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint) noexcept
         ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint) noexcept
@@ -214,6 +224,7 @@ cdef extern from "_tensor.h":
                                  const ad_value *adjoint) noexcept
         ad_status (*keep_error)() noexcept
     ad_py_hooks ad_py
+    ad_tensor *ad_tensor_of "AD_TENSOR_OF"(ad_handle *handle)
     bint ad_tensor_check(object o)
     object ad_tensor_type_new()
     object ad_row_functions()

@@ -13,6 +13,8 @@ from autodiff import _core
 from autodiff._core import Tensor, no_grad
 from autodiff._core import enable_grad as enable_grad
 from autodiff.creation import as_tensor
+from autodiff.testing import gradcheck as gradcheck
+from autodiff.testing import gradgradcheck as gradgradcheck
 
 # ---- Grad mode -------------------------------------------------------------------
 
@@ -20,11 +22,11 @@ from autodiff.creation import as_tensor
 class _Mode:
     """A switch of this thread, as a context or a decorator."""
 
-    _wanted: bool
-    _switch: staticmethod[[bool], bool]
+    _wanted: int
+    _switch: staticmethod[[int], int]
 
     def __init__(self) -> None:
-        self._before: list[bool] = []
+        self._before: list[int] = []
 
     def __enter__(self) -> None:
         self._before.append(self._switch(self._wanted))
@@ -52,18 +54,16 @@ class _Mode:
 inference_mode = no_grad  # there is nothing more to switch off
 
 
-class set_grad_enabled(_Mode):
-    """Turn recording on or off: at once, and as a context for its duration."""
+class _Setting(_Mode):
+    """A mode that holds at once and, used as a context, until its end."""
 
-    _switch = staticmethod(_core.set_recording)
-
-    def __init__(self, mode: bool) -> None:
+    def __init__(self, wanted: int) -> None:
         super().__init__()
-        self._wanted = bool(mode)
-        self._before_call = _core.set_recording(self._wanted)
+        self._wanted = wanted
+        self._before_call = self._switch(wanted)
 
     def __enter__(self) -> None:
-        _core.set_recording(self._wanted)
+        self._switch(self._wanted)
 
     def __exit__(
         self,
@@ -71,15 +71,24 @@ class set_grad_enabled(_Mode):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _core.set_recording(self._before_call)
+        self._switch(self._before_call)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function, run in this mode; the mode here is as before."""
-        _core.set_recording(self._before_call)
+        self._switch(self._before_call)
         return super().__call__(function)
 
+
+class set_grad_enabled(_Setting):
+    """Turn recording on or off: at once, and as a context for its duration."""
+
+    _switch = staticmethod(_core.set_recording)
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+
     def _fresh(self) -> _Mode:
-        return set_grad_enabled(self._wanted)
+        return set_grad_enabled(bool(self._wanted))
 
 
 def is_grad_enabled() -> bool:
@@ -91,29 +100,31 @@ class detect_anomaly(_Mode):
     """Context in which each operation's line is noted and NaN gradients are errors.
 
     Recording costs several times more inside. An error of the backward sweep names
-    the operation and the line that recorded it.
+    the operation and the line that recorded it; if it is about a value that was
+    changed in place, the line of that change as well. With check_nan=False, lines are
+    noted and NaN gradients are none of its business.
     """
 
     _switch = staticmethod(_core.set_lines)
 
     def __init__(self, check_nan: bool = True) -> None:
         super().__init__()
-        self._wanted = True
+        self._wanted = 1 + bool(check_nan)
 
     def _fresh(self) -> _Mode:
-        return detect_anomaly()
+        return detect_anomaly(check_nan=self._wanted == 2)
 
 
-class set_detect_anomaly(detect_anomaly):
+class set_detect_anomaly(_Setting):
     """Turn `detect_anomaly` on or off: at once, and as a context."""
 
-    def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        super().__init__()
-        self._wanted = mode
-        self._before.append(_core.set_lines(mode))
+    _switch = staticmethod(_core.set_lines)
 
-    def __enter__(self) -> None:
-        _core.set_lines(self._wanted)
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        super().__init__(bool(mode) * (1 + bool(check_nan)))
+
+    def _fresh(self) -> _Mode:
+        return set_detect_anomaly(self._wanted > 0, self._wanted == 2)
 
 
 # ---- Backward --------------------------------------------------------------------

@@ -261,7 +261,7 @@ cdef ad_sweep switches(ad_tape *tape, Sweep sweep, bint retain_graph, bint creat
     """A sweep's switches and functions."""
     cdef ad_sweep how
     how.keeps_graph, how.creates_graph = retain_graph, create_graph
-    how.is_strict, how.checks_nan = strict_nan, tape.wants_lines
+    how.is_strict, how.checks_nan, how.checks_inf = strict_nan, tape.checks_nan, False
     how.context = <void *>sweep
     how.on_leaf = ad_tensor_on_leaf
     how.on_watch, how.on_custom, how.poll = on_watch, on_custom, poll

@@ -43,6 +43,10 @@ class NotDifferentiableError(AutodiffError, RuntimeError):
     """The operation has no derivative rule of the kind that was asked for."""
 
 
+class GradcheckError(AutodiffError, RuntimeError):
+    """A gradient differs from the difference quotient of the values."""
+
+
 class GradientLossWarning(UserWarning):
     """A value that carries a gradient was converted to a plain number.
 

@@ -92,11 +92,12 @@ def is_recording():
     return bool(ad_py_tape().is_recording)
 
 
-def set_lines(bint on):
-    """Note the user's line of each operation (detect_anomaly); returns what it was."""
+def set_lines(int mode):
+    """Note the user's line of each operation (detect_anomaly), from 1 on; from 2 on
+    also check sweeps for NaN. Returns what it was."""
     cdef ad_tape *tape = ad_py_tape()
-    cdef bint was = tape.wants_lines
-    tape.wants_lines = on
+    cdef int was = tape.wants_lines + tape.checks_nan
+    tape.wants_lines, tape.checks_nan = mode > 0, mode > 1
     set_plain(tape)
     return was
 

@@ -2,6 +2,9 @@
 
 from collections import namedtuple
 
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from libc.math cimport isfinite
+
 TapeInfo = namedtuple("TapeInfo", [
     "entries", "bytes", "bytes_per_entry", "capacity_bytes", "array_bytes", "collections",
 ], module="autodiff._core")
@@ -80,3 +83,198 @@ def collect():
     cdef ad_tape *tape = ad_py_tape()
     if tape.n_locks == 0:
         check(tape, ad_tape_collect(tape, 0))
+
+
+# ---- Where a NaN came from ------------------------------------------------------
+
+cdef class Trace:
+    """What the operations below a tensor computed, as far as that is known.
+
+    Arrays that no rule needs were not kept: they are taken from tensors that are
+    still alive, or computed again from what the operation was given.
+    """
+
+    cdef ad_tape *tape
+    cdef bytearray reached        # 1 for each entry below the tensor
+    cdef dict known               # entry of an array -> ndarray
+    cdef dict alive               # entry of an array -> a tensor that has its value
+
+    def __init__(self, x):
+        self.tape = ad_py_tape()
+        self.known = {}
+        self.alive = {}
+        cdef uint32_t top = root_entry(self.tape, x)
+        self.reached = bytearray(top + 1)
+        self.mark(top)
+        self.find_alive()
+
+    cdef int mark(self, uint32_t top) except -1:
+        cdef char *reached = PyByteArray_AS_STRING(self.reached)
+        cdef ad_entry *e
+        cdef int64_t i
+        cdef int k
+        reached[top] = 1
+        for i in range(top, -1, -1):
+            if not reached[i]:
+                continue
+            e = &self.tape.entries[i]
+            if e.kind == AD_KIND_FREED:
+                check(self.tape, AD_FREED)
+            if e.kind == AD_KIND_NODE:
+                for k in range(e.u.node.n_args):
+                    if e.u.node.args[k].entry != AD_NONE:
+                        reached[e.u.node.args[k].entry] = 1
+            elif e.kind != AD_KIND_LEAF:
+                reached[e.x] = 1
+                if e.kind == AD_KIND_BINARY:
+                    reached[e.u.y] = 1
+        return 0
+
+    cdef int find_alive(self) except -1:
+        cdef ad_handle *h = self.tape.handles.next
+        cdef ad_tensor *t
+        cdef ad_entry *e
+        while h != &self.tape.handles:
+            t = ad_tensor_of(h)
+            e = &self.tape.entries[h.entry]
+            if (t.array != NULL and e.kind == AD_KIND_NODE
+                    and t.array.buffer.version == e.u.node.result_version):
+                self.alive[h.entry] = <object>t
+            h = h.next
+        return 0
+
+    cdef object result(self, uint32_t i):
+        """The value of an entry, None if it is not known."""
+        cdef ad_entry *e = &self.tape.entries[i]
+        if not e.flags & AD_FLAG_ARRAY:
+            return e.value
+        if i in self.known:
+            return self.known[i]
+        if i in self.alive:
+            return values_of(self.alive[i])
+        if e.kind == AD_KIND_LEAF:
+            if e.u.leaf.handle == NULL or e.u.leaf.handle.entry != i:
+                return None
+            return values_of(<object>e.u.leaf.owner)
+        if e.u.node.result.data != NULL:
+            return view_of(e.u.node.result, True)
+        return None
+
+    cdef object operand(self, const ad_arg *arg):
+        if arg.array == NULL:
+            return arg.scalar
+        if arg.array.data != NULL:
+            intact = arg.array.buffer.version == arg.version
+            return view_of(<ad_array *>arg.array, True) if intact else None
+        return None if arg.entry == AD_NONE else self.result(arg.entry)
+
+    def operands(self, uint32_t i):
+        """Values of the operands of entry i; None for one that is not known."""
+        cdef ad_entry *e = &self.tape.entries[i]
+        cdef ad_value args[3]
+        cdef int k
+        if e.kind == AD_KIND_NODE:
+            return tuple([self.operand(&e.u.node.args[k])
+                          for k in range(e.u.node.n_args)])
+        return tuple([args[k].scalar for k in range(ad_entry_args(self.tape, e, args))])
+
+    def is_constant(self, uint32_t i, int k):
+        """Whether operand k of entry i is passive."""
+        cdef ad_entry *e = &self.tape.entries[i]
+        cdef ad_value args[3]
+        if e.kind == AD_KIND_NODE:
+            return e.u.node.args[k].entry == AD_NONE
+        ad_entry_args(self.tape, e, args)
+        return args[k].entry == AD_NONE
+
+    def adjoint_shape(self, uint32_t i, int k):
+        """Shape of what a sweep forms for operand k of entry i, before it is summed
+        to the operand's own."""
+        cdef ad_entry *e = &self.tape.entries[i]
+        cdef ad_array *a
+        if e.kind != AD_KIND_NODE:
+            return ()
+        a = e.u.node.result if ad_op_get(e.op).n_args > 0 else e.u.node.args[k].array
+        return () if a == NULL else tuple([a.shape[d] for d in range(a.ndim)])
+
+    def value(self, uint32_t i):
+        """The value of entry i, computed again if need be; None if that fails."""
+        found = self.result(i)
+        if found is None:
+            operands = self.operands(i)
+            if operands and not any(x is None for x in operands):
+                found = self.known[i] = self.again(i, operands)
+        return found
+
+    cdef object again(self, uint32_t i, tuple operands):
+        cdef ad_entry *e = &self.tape.entries[i]
+        cdef ad_attr attr = e.u.node.attr
+        cdef bint was = self.tape.is_recording
+        if e.op == AD_OP_CUSTOM:
+            return None
+        attr.shape = e.u.node.result
+        self.tape.is_recording = False
+        try:
+            return values_of(apply_many(e.op, list(operands), &attr))
+        finally:
+            self.tape.is_recording = was
+
+    def name(self, uint32_t i):
+        """The operation's name; "input" for a leaf."""
+        cdef ad_entry *e = &self.tape.entries[i]
+        if e.kind == AD_KIND_LEAF:
+            return "input"
+        if e.op == AD_OP_CUSTOM and e.kind == AD_KIND_NODE:
+            return (<object>e.u.node.attr.object).name()
+        return ad_op_name(e.op).decode()
+
+    def line(self, uint32_t i):
+        """Where entry i was recorded, or None."""
+        return entry_line(self.tape, i)
+
+    def next_suspect(self, int64_t i):
+        """The first entry after i that is reached and is an array, or a scalar that
+        is not finite; -1 if there is none."""
+        cdef char *reached = PyByteArray_AS_STRING(self.reached)
+        cdef ad_entry *entries = self.tape.entries
+        cdef int64_t n = len(self.reached)
+        i += 1
+        while i < n and not (reached[i] and (entries[i].flags & AD_FLAG_ARRAY
+                                             or not isfinite(entries[i].value))):
+            i += 1
+        return i if i < n else -1
+
+
+cdef ad_status skip_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint) noexcept:
+    return AD_OK
+
+
+cdef ad_status skip_watch(void *context, void *owner, ad_value *adjoint) noexcept:
+    return AD_OK
+
+
+def sweep_checked(x, seed, bint strict_nan):
+    """Sweep from x until an operation makes a NaN or an infinity; change nothing.
+
+    None if none does, else (entry, operand, element, adjoint, product): what was sent
+    to which element of which operand of that entry is the product, and the adjoint it
+    was made of (NaN if there is no one element that it was made of).
+    """
+    cdef ad_tape *tape = ad_py_tape()
+    cdef uint32_t entry = root_entry(tape, x)
+    cdef ad_value v
+    cdef ad_status status
+    cdef ad_sweep how = switches(tape, plain, True, False, strict_nan)
+    how.on_leaf, how.on_watch = skip_leaf, skip_watch
+    how.checks_nan = how.checks_inf = True
+    seed_value(tape, x, seed, &v)
+    status = ad_sweep_reverse(tape, 1, &entry, &v, &how)
+    ad_array_drop(v.array)
+    if status != AD_NAN:
+        check(tape, status)
+        return None
+    found = (tape.failed_entry, tape.failed_operand, tape.failed_element,
+             tape.failed_adjoint, tape.failed_product)
+    tape.message.text[0] = 0
+    tape.failed_entry = AD_NONE
+    return found

@@ -248,29 +248,45 @@ static ad_value take_adjoint(run *r, uint32_t i)
     return g;
 }
 
-static bool value_has_nan(const ad_value *v)
+/* The first element that is NaN (or, if wanted, infinite); -1: none is. */
+static int64_t find_bad(const ad_value *v, bool or_inf)
 {
     if (v->array == NULL)
-        return isnan(v->scalar);
-    for (int64_t i = 0; v->array->data != NULL && i < v->array->size; i++)
-        if (isnan(v->array->data[i]))
-            return true;
-    return false;
+        return isnan(v->scalar) || (or_inf && isinf(v->scalar)) ? 0 : -1;
+    const double *data = v->array->data;
+    for (int64_t i = 0; data != NULL && i < v->array->size; i++)
+        if (isnan(data[i]) || (or_inf && isinf(data[i])))
+            return i;
+    return -1;
 }
 
-static ad_status check_nan(run *r, uint32_t i, int k, const ad_value *g,
-                           const ad_value *c)
+/* Did entry i make a bad adjoint c of operand k out of a good adjoint g? */
+static ad_status check_adjoint(run *r, uint32_t i, int k, const ad_value *g,
+                               const ad_value *c)
 {
-    if (!r->sweep->checks_nan || value_has_nan(g) || !value_has_nan(c))
+    const bool or_inf = r->sweep->checks_inf;
+    int64_t at;
+    if (!r->sweep->checks_nan || find_bad(g, or_inf) >= 0 ||
+        (at = find_bad(c, or_inf)) < 0)
         return AD_OK;
-    r->tape->failed_entry = i;
-    const ad_entry *e = &r->tape->entries[i];
-    return ad_fail(&r->tape->message, AD_NAN,
+    ad_tape *tape = r->tape;
+    tape->failed_entry = i;
+    tape->failed_operand = k;
+    tape->failed_element = at;
+    tape->failed_adjoint = NAN;
+    tape->failed_product = c->array != NULL ? c->array->data[at] : c->scalar;
+    if (g->array == NULL)
+        tape->failed_adjoint = g->scalar;
+    else if (c->array != NULL && ad_array_same_shape(g->array, c->array))
+        tape->failed_adjoint = g->array->data[at];
+    return ad_fail(&tape->message, AD_NAN,
                    "'%s' returned nan values in the gradient of its %s operand",
-                   ad_op_name(e->op), k == 0 ? "1st" : k == 1 ? "2nd" : "3rd or later");
+                   ad_op_name(tape->entries[i].op),
+                   k == 0 ? "1st" : k == 1 ? "2nd" : "3rd or later");
 }
 
-static ad_status sweep_custom(run *r, const ad_node *node, const ad_value *g)
+static ad_status sweep_custom(run *r, uint32_t i, const ad_node *node,
+                              const ad_value *g)
 {
     int n = node->n_args;
     ad_value *x_bar = calloc((size_t)n + 1, sizeof *x_bar);
@@ -280,7 +296,7 @@ static ad_status sweep_custom(run *r, const ad_node *node, const ad_value *g)
         status = r->sweep->on_custom(r->sweep->context, node, g, x_bar, has);
     for (int k = 0; k < n && x_bar != NULL && has != NULL; k++) {
         bool counts = status == AD_OK && has[k] && node->args[k].entry != AD_NONE;
-        if (counts)
+        if (counts && (status = check_adjoint(r, i, k, g, &x_bar[k])) == AD_OK)
             status = add_adjoint(r, node->args[k].entry, &x_bar[k]);
         else if (has[k])
             ad_value_drop(&x_bar[k]);
@@ -294,17 +310,20 @@ static ad_status sweep_structural(run *r, uint32_t i, int op, const ad_node *nod
                                   const ad_value *g)
 {
     if (op == AD_OP_CUSTOM)
-        return sweep_custom(r, node, g);
+        return sweep_custom(r, i, node, g);
     ad_status status = AD_OK;
     for (int k = 0; k < node->n_args && status == AD_OK; k++) {
         ad_value c;
         if (node->args[k].entry == AD_NONE)
             continue;
         status = ad_rule_adjoint(r->tape, op, node, k, g, &c);
-        if (status == AD_OK)
-            status = check_nan(r, i, k, g, &c);
+        if (status != AD_OK)
+            break;
+        status = check_adjoint(r, i, k, g, &c);
         if (status == AD_OK)
             status = add_adjoint(r, node->args[k].entry, &c);
+        else
+            ad_value_drop(&c);
     }
     return status;
 }
@@ -343,7 +362,7 @@ static ad_status sweep_elementwise(run *r, uint32_t i, int op, int n_args,
                                   k == last, &full);
         if (status != AD_OK)
             return status;
-        status = check_nan(r, i, k, g, &full);
+        status = check_adjoint(r, i, k, g, &full);
         if (status == AD_OK)
             status = ad_apply_sum_to(r->tape, &full, args[k].array, &c);
         ad_value_drop(&full);

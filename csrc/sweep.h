@@ -16,6 +16,7 @@ typedef struct ad_sweep {
     bool creates_graph; /* the sweep is recorded */
     bool is_strict;     /* plain IEEE products */
     bool checks_nan;    /* fail at the first NaN that an operation makes */
+    bool checks_inf;    /* with it: or at the first infinity */
     void *context;      /* handed to the functions below */
     /* A leaf's adjoint from one LEAF entry; to be accumulated. */
     ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint);

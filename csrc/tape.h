@@ -158,6 +158,7 @@ struct ad_tape {
     bool is_recording;   /* grad mode */
     bool is_plain;       /* recording, no lines wanted: the short way may be taken */
     bool wants_lines;    /* detect_anomaly */
+    bool checks_nan;     /* with it: sweeps are to fail at a NaN */
     bool is_orphan;      /* its thread is gone; the last handle frees it */
     int32_t n_locks;     /* > 0: nothing may move or be trimmed */
     bool has_stale;      /* there may be STALE entries */
@@ -180,6 +181,11 @@ struct ad_tape {
     ad_message message;
     uint32_t failed_entry; /* where a sweep stopped; AD_NONE: nowhere in particular */
     uint32_t changed_line; /* of the value that it missed there */
+    /* Where checks for NaN stopped it: the operand whose adjoint was bad, at which
+     * element, the adjoint that came in there (NaN: not known) and what was made. */
+    int32_t failed_operand;
+    int64_t failed_element;
+    double failed_adjoint, failed_product;
     void **trash;        /* objects to drop once nothing is locked */
     int32_t n_trash, cap_trash;
     void (*object_drop)(void *object); /* upper layer: give up CUSTOM, watches */
