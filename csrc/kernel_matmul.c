@@ -14,33 +14,25 @@
 
 enum { ROWS = 4, COLS = 8, DEPTH = 256 };
 
-/* COLS sums, in a type that compilers keep in registers where they know one. */
-#if defined(__GNUC__)
-typedef double lanes __attribute__((vector_size(COLS * 8), aligned(8), may_alias));
-#define ADD_PRODUCT(sum, factor, x) ((sum) += (factor) * *(const lanes *)(x))
-#define LANE(sum, j) ((sum)[j])
-#else
-typedef struct lanes {
-    double at[COLS];
-} lanes;
-#define ADD_PRODUCT(sum, factor, x)                                             \
-    for (int j = 0; j < COLS; j++)                                              \
-    (sum).at[j] += (factor) * (x)[j]
-#define LANE(sum, j) ((sum).at[j])
-#endif
-
 #define TILE_NAME(name) name##_any
+#if defined(__GNUC__)
+#define TILE_LANES 2
+#else
+#define TILE_LANES 1
+#endif
 #include "kernel_tile.def"
 
 #ifdef AD_HAVE_TARGET_CLONES
 #pragma GCC push_options
 #pragma GCC target("avx2")
 #define TILE_NAME(name) name##_avx2
+#define TILE_LANES 4
 #include "kernel_tile.def"
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx512f")
 #define TILE_NAME(name) name##_avx512
+#define TILE_LANES 8
 #include "kernel_tile.def"
 #pragma GCC pop_options
 #endif
