@@ -18,6 +18,7 @@
 #define AD_ELEMENTARY_H
 
 #include <math.h>
+#include <stdbool.h>
 
 /* sin(pi x), cos(pi x): exact at multiples of a half, within 1 ULP elsewhere. */
 void ad_sincospi(double x, double *sine, double *cosine);
@@ -219,6 +220,14 @@ static inline double _pow_d(double x, double y)
                                                : 1.0;
     double z = halved ? (y * p) * p * (copysign(1.0, x) < 0.0 ? parity : 1.0) : y * p;
     return y == 0.0 && x == x ? 0.0 : z;
+}
+
+/* The same where z = x^y is at hand and well inside the range: no power to take. */
+static inline double _pow_d_known(double x, double y, double z)
+{
+    double size = fabs(z);
+    bool is_inside = size > 1e-290 && size < 1e290 && fabs(y) < 1e10 && x != 0.0;
+    return is_inside ? y * z / x : _pow_d(x, y);
 }
 
 /* x/sqrt(x^2 + y^2), 0 at (0, 0). Powers of two (2^512, 2^-512)

@@ -115,6 +115,10 @@ double ad_op_value(int op, double x, double y, double w)
     return 0.0; /* structural rows have no scalar value */
 }
 
+/* The result is at hand, so the row POW need not take a power again. */
+#define _pow_d(x_, y_)                                                           \
+    (op == AD_OP_POW ? _pow_d_known(x_, y_, z) : _pow_d(x_, y_))
+
 double ad_op_partial(int op, int k, double x, double y, double w, double z)
 {
     (void)x, (void)y, (void)w, (void)z;
@@ -129,6 +133,7 @@ double ad_op_partial(int op, int k, double x, double y, double w, double z)
 #undef OP1
 #undef OP2
 #undef OP3
+#undef _pow_d
     }
     return 0.0;
 }

@@ -65,6 +65,10 @@ static bool reads_stale(const ad_entry *entries, const ad_entry *e)
     return is_stale && (ad_op_saves()[e->op] >> e->kind & 1);
 }
 
+/* As in op.c: an entry has its result, so the row POW need not take a power again. */
+#define _pow_d(x_, y_)                                                           \
+    (e->op == AD_OP_POW ? _pow_d_known(x_, y_, z) : _pow_d(x_, y_))
+
 /* A case for each row and each kind of small entry: p and q become the partials. */
 #define CASE(id, kind) case AD_OP_##id << 2 | AD_KIND_##kind
 #define OPERANDS(x_, y_)                                                         \
@@ -164,6 +168,7 @@ static bool sweep_scalars(run *r, uint32_t *index)
 #undef OP3
 #undef CASE
 #undef OPERANDS
+#undef _pow_d
 
 /* ---- Any entry ------------------------------------------------------------------------ */
 

@@ -50,7 +50,8 @@ def test_tangent_and_adjoint_of_a_scalar_are_the_same_product(row, k):
         leaves = checks.leaves_at(point)
         z = checks.function_of(row)(*leaves)
         seed = ad.tensor(0.7)
-        (z_dot,) = ad.autograd.tangent(z, [leaves[k]], [seed])
+        with ad.no_grad():  # numbers, as in the sweep; a graph records the formula
+            (z_dot,) = ad.autograd.tangent(z, [leaves[k]], [seed])
         (x_bar,) = ad.autograd.grad(z, [leaves[k]], seed)
         assert z_dot.item() == x_bar.item()
 
