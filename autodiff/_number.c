@@ -18,7 +18,9 @@
 /* ---- The short way -------------------------------------------------------------------- */
 
 /* Flags that allow it: a leaf is as good as any, once it has its entry. */
-enum { PLAIN = AD_TENSOR_LEAF | AD_TENSOR_RICH | AD_TENSOR_RETAINS | AD_TENSOR_WATCHED };
+enum {
+    PLAIN = AD_TENSOR_LEAF | AD_TENSOR_RICH | AD_TENSOR_RETAINS | AD_TENSOR_WATCHED
+};
 
 /* A leaf that this tape does not know yet gets its entry. */
 static bool enter_leaf(ad_tensor *x, ad_tape *tape)
@@ -181,12 +183,15 @@ static PyObject *not_a_number(int op, PyObject *result, PyObject *const *args, i
         return result;
     Py_DECREF(result);
     for (int k = 0; k < n; k++)
-        if (!ad_tensor_check(args[k]) && !PyFloat_Check(args[k]) && !PyLong_Check(args[k]))
-            return PyErr_Format(PyExc_TypeError,
-                                "%s: operand %d is a '%.100s'; expected a tensor, a real "
-                                "number or an array of real numbers",
-                                ad_op_name(op), k + 1, Py_TYPE(args[k])->tp_name);
-    return PyErr_Format(PyExc_TypeError, "%s: operands are not numbers", ad_op_name(op));
+        if (!ad_tensor_check(args[k]) && !PyFloat_Check(args[k]) &&
+            !PyLong_Check(args[k]))
+            return PyErr_Format(
+                PyExc_TypeError,
+                "%s: operand %d is a '%.100s'; expected a tensor, a real "
+                "number or an array of real numbers",
+                ad_op_name(op), k + 1, Py_TYPE(args[k])->tp_name);
+    return PyErr_Format(PyExc_TypeError, "%s: operands are not numbers",
+                        ad_op_name(op));
 }
 
 static bool has_count(int op, Py_ssize_t n, int wanted)
@@ -305,7 +310,8 @@ static PyObject *all_functions(PyTypeObject *type)
     const PyMethodDef *defs = type != NULL ? method_defs : function_defs;
     for (int i = 0; dict != NULL && defs[i].ml_name != NULL; i++) {
         PyMethodDef *def = (PyMethodDef *)&defs[i];
-        PyObject *f = type != NULL ? PyDescr_NewMethod(type, def) : PyCFunction_New(def, NULL);
+        PyObject *f =
+            type != NULL ? PyDescr_NewMethod(type, def) : PyCFunction_New(def, NULL);
         if (f == NULL || PyDict_SetItemString(dict, def->ml_name, f) < 0)
             Py_CLEAR(dict);
         Py_XDECREF(f);
@@ -366,10 +372,11 @@ static PyObject *number_float(PyObject *a)
 {
     ad_tensor *x = (ad_tensor *)a;
     if (x->array != NULL && x->array->size != 1) {
-        PyErr_Format(PyExc_ValueError,
-                     "a Tensor with %lld elements cannot be converted to a Python scalar; "
-                     "only one-element tensors can",
-                     (long long)x->array->size);
+        PyErr_Format(
+            PyExc_ValueError,
+            "a Tensor with %lld elements cannot be converted to a Python scalar; "
+            "only one-element tensors can",
+            (long long)x->array->size);
         return NULL;
     }
     if (ad_tensor_requires_grad(x) && ad_py.warn_lost("float()") < 0)

@@ -82,7 +82,8 @@ ad_tensor *ad_tensor_alloc(void)
 {
     ad_tensor *x = PyObject_GC_New(ad_tensor, ad_tensor_type);
     if (x != NULL)
-        memset((char *)x + offsetof(ad_tensor, h), 0, sizeof *x - offsetof(ad_tensor, h));
+        memset((char *)x + offsetof(ad_tensor, h), 0,
+               sizeof *x - offsetof(ad_tensor, h));
     return x;
 }
 
@@ -214,14 +215,15 @@ static void give_back(ad_tensor *x)
 static void tensor_dealloc(PyObject *self)
 {
     ad_tensor *x = (ad_tensor *)self;
-    const uint32_t rich = AD_TENSOR_ARRAY | AD_TENSOR_ALIAS | AD_TENSOR_LEAF | AD_TENSOR_RICH;
+    const uint32_t rich =
+        AD_TENSOR_ARRAY | AD_TENSOR_ALIAS | AD_TENSOR_LEAF | AD_TENSOR_RICH;
     if (!(x->h.flags & rich) && x->weakrefs == NULL) {
         give_back(x);
         return;
     }
     PyObject_GC_UnTrack(self);
     Py_TRASHCAN_BEGIN(self, tensor_dealloc) /* a chain of attributes may be long */
-    drop_rich(x);
+        drop_rich(x);
     give_back(x);
     Py_TRASHCAN_END
 }
@@ -264,8 +266,8 @@ int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v)
     if (!tape->is_recording)
         return 0;
     if (x->leaf != NULL) {
-        ad_status status = ad_tape_leaf_entry(tape, x->leaf, v->scalar, x->array != NULL,
-                                              &v->entry);
+        ad_status status =
+            ad_tape_leaf_entry(tape, x->leaf, v->scalar, x->array != NULL, &v->entry);
         return status == AD_OK ? 0 : ad_py.set_status(tape, status);
     }
     v->entry = x->h.entry;
@@ -380,16 +382,17 @@ static PyObject *get_grad(PyObject *self, void *closure)
     (void)closure;
     if (x->grad != NULL)
         return Py_NewRef(x->grad);
-    bool is_lost = x->leaf == NULL && x->h.entry != AD_NONE &&
-                   !(x->h.flags & AD_TENSOR_RETAINS);
+    bool is_lost =
+        x->leaf == NULL && x->h.entry != AD_NONE && !(x->h.flags & AD_TENSOR_RETAINS);
     if (is_lost &&
-        PyErr_WarnEx(PyExc_UserWarning,
-                     "The .grad attribute of a Tensor that is not a leaf Tensor is being "
-                     "accessed. Its .grad attribute won't be populated during "
-                     "autograd.backward(). If you do want the gradient of a non-leaf "
-                     "Tensor, call .retain_grad() on it before backward(); if you meant "
-                     "the leaf, read the leaf's .grad",
-                     1) < 0)
+        PyErr_WarnEx(
+            PyExc_UserWarning,
+            "The .grad attribute of a Tensor that is not a leaf Tensor is being "
+            "accessed. Its .grad attribute won't be populated during "
+            "autograd.backward(). If you do want the gradient of a non-leaf "
+            "Tensor, call .retain_grad() on it before backward(); if you meant "
+            "the leaf, read the leaf's .grad",
+            1) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -408,8 +411,9 @@ static int set_grad(PyObject *self, PyObject *value, void *closure)
         return -1;
     }
     ad_tensor *g = (ad_tensor *)value;
-    bool fits = x->array == NULL ? g->array == NULL
-                                 : g->array != NULL && ad_array_same_shape(x->array, g->array);
+    bool fits = x->array == NULL
+                    ? g->array == NULL
+                    : g->array != NULL && ad_array_same_shape(x->array, g->array);
     if (!fits) {
         PyErr_SetString(PyExc_RuntimeError,
                         "assigned grad has data of a different size; it must have the "
@@ -429,8 +433,8 @@ static PyObject *get_dict(PyObject *self, void *closure)
 
 static PyGetSetDef getset[] = {
     {"_requires_grad", get_requires_grad, NULL, NULL, NULL},
-    {"is_leaf", get_is_leaf, NULL, "True unless recorded as the result of an operation.",
-     NULL},
+    {"is_leaf", get_is_leaf, NULL,
+     "True unless recorded as the result of an operation.", NULL},
     {"grad", get_grad, set_grad, "Gradient accumulated by backward, or None.", NULL},
     {"__dict__", get_dict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -446,9 +450,9 @@ PyObject *ad_tensor_type_new(void)
 {
     enum { OWN = 8, MOST = 64 };
     PyType_Slot slots[OWN + MOST] = {
-        {Py_tp_dealloc, tensor_dealloc},   {Py_tp_traverse, tensor_traverse},
-        {Py_tp_clear, tensor_clear},       {Py_tp_setattro, tensor_setattro},
-        {Py_tp_getset, getset},            {Py_tp_members, members},
+        {Py_tp_dealloc, tensor_dealloc}, {Py_tp_traverse, tensor_traverse},
+        {Py_tp_clear, tensor_clear},     {Py_tp_setattro, tensor_setattro},
+        {Py_tp_getset, getset},          {Py_tp_members, members},
     };
     int n = 6;
     for (int i = 0; ad_number_slots[i].slot != 0; i++)
@@ -457,8 +461,8 @@ PyObject *ad_tensor_type_new(void)
     PyType_Spec spec = {
         .name = "autodiff.Tensor",
         .basicsize = sizeof(ad_tensor),
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
+        .flags =
+            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
         .slots = slots,
     };
     ad_tensor_type = (PyTypeObject *)PyType_FromSpec(&spec);

@@ -54,8 +54,8 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
                               int creates_graph)
 {
     ad_value sum = *adjoint;
-    ad_tensor *old = x->grad != NULL && ad_tensor_check(x->grad) ? (ad_tensor *)x->grad
-                                                                 : NULL;
+    ad_tensor *old =
+        x->grad != NULL && ad_tensor_check(x->grad) ? (ad_tensor *)x->grad : NULL;
     if (old != NULL && !creates_graph && !ad_tensor_requires_grad(old)) {
         if (old->array == NULL) {
             ad_tensor *root = ad_tensor_root(old);
@@ -63,8 +63,7 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
             root->version++;
             if (root->next_alias != NULL)
                 ad_tensor_note_changed(root);
-        }
-        else {
+        } else {
             ad_kernel_add(old->array->size, adjoint->array->data, old->array->data);
             ad_array_changed(tape, old->array);
         }
@@ -123,8 +122,8 @@ void ad_tensor_settle(ad_tensor *x)
         return;
     if (x->h.flags & AD_TENSOR_WATCHED)
         ad_watch_remove(tape, x->hooks);
-    x->h.flags = (x->h.flags & 0xffffu & ~(uint32_t)AD_TENSOR_WATCHED) |
-                 (uint32_t)e->op << 16;
+    x->h.flags = (x->h.flags & 0xffffu & ~(uint32_t)AD_TENSOR_WATCHED) | (uint32_t)e->op
+                                                                             << 16;
     ad_handle_release(&x->h);
     x->h.entry = AD_SWEPT;
 }
@@ -170,7 +169,8 @@ void ad_tensor_part(ad_tensor *x)
         next->version = x->version;
         next->h.flags &= ~(uint32_t)AD_TENSOR_ALIAS;
         next->h.flags |= x->h.flags & AD_TENSOR_SHARED;
-        for (ad_tensor *other = next->next_alias; other != NULL; other = other->next_alias)
+        for (ad_tensor *other = next->next_alias; other != NULL;
+             other = other->next_alias)
             other->root = next;
         if (next->next_alias != NULL)
             ad_tensor_make_rich(next);
@@ -277,8 +277,8 @@ PyObject *ad_tensor_inplace(int op, PyObject *self, PyObject *other)
     int found = ad_operand_value(tape, other, &args[1], &owned);
     if (found != 1)
         return found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
-    bool is_recorded = tape->is_recording &&
-                       (args[0].entry != AD_NONE || args[1].entry != AD_NONE);
+    bool is_recorded =
+        tape->is_recording && (args[0].entry != AD_NONE || args[1].entry != AD_NONE);
     /* What the operation saves of x must survive the change of x. */
     if (is_recorded && x->array != NULL) {
         if ((copy = ad_array_copy(x->array)) == NULL) {

@@ -84,7 +84,8 @@ static void mark_handles(ad_tape *tape, marks *m, ad_handle *ring)
             continue;
         if (tape->entries[h->entry].kind == AD_KIND_FREED && ring == &tape->handles) {
             ad_handle_unlink(h);
-            h->flags = (h->flags & 0xffffu) | (uint32_t)tape->entries[h->entry].op << 16;
+            h->flags = (h->flags & 0xffffu) | (uint32_t)tape->entries[h->entry].op
+                                                  << 16;
             h->entry = AD_SWEPT;
         } else
             mark(m, h->entry);

@@ -12,18 +12,33 @@
 #include <math.h>
 
 #ifdef AD_HAVE_LIBMVEC
-#define AD_SIMD1(f) double f(double) __attribute__((simd("notinbranch")));
-#define AD_SIMD2(f) double f(double, double) __attribute__((simd("notinbranch")));
-AD_SIMD1(exp)
-AD_SIMD1(log)
-AD_SIMD1(sin)
-AD_SIMD1(cos)
-AD_SIMD2(pow)
+#define AD_SIMD1(f) double f(double) __attribute__((simd("notinbranch")))
+#define AD_SIMD2(f) double f(double, double) __attribute__((simd("notinbranch")))
+AD_SIMD1(exp);
+AD_SIMD1(log);
+AD_SIMD1(sin);
+AD_SIMD1(cos);
+AD_SIMD2(pow);
 #ifdef AD_HAVE_LIBMVEC_235
-    AD_SIMD1(tan) AD_SIMD1(asin) AD_SIMD1(acos) AD_SIMD1(atan) AD_SIMD1(sinh)
-        AD_SIMD1(cosh) AD_SIMD1(tanh) AD_SIMD1(asinh) AD_SIMD1(acosh) AD_SIMD1(atanh)
-            AD_SIMD1(erf) AD_SIMD1(exp2) AD_SIMD1(expm1) AD_SIMD1(log1p) AD_SIMD1(log2)
-                AD_SIMD1(log10) AD_SIMD1(cbrt) AD_SIMD2(atan2) AD_SIMD2(hypot)
+AD_SIMD1(tan);
+AD_SIMD1(asin);
+AD_SIMD1(acos);
+AD_SIMD1(atan);
+AD_SIMD1(sinh);
+AD_SIMD1(cosh);
+AD_SIMD1(tanh);
+AD_SIMD1(asinh);
+AD_SIMD1(acosh);
+AD_SIMD1(atanh);
+AD_SIMD1(erf);
+AD_SIMD1(exp2);
+AD_SIMD1(expm1);
+AD_SIMD1(log1p);
+AD_SIMD1(log2);
+AD_SIMD1(log10);
+AD_SIMD1(cbrt);
+AD_SIMD2(atan2);
+AD_SIMD2(hypot);
 #endif
 #undef AD_SIMD1
 #undef AD_SIMD2

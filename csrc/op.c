@@ -18,8 +18,7 @@ static ad_op_info infos[] = {
 #define OP2(id, names, value, dx, dy, domain, smoothness, ulp, ulp_d, synopsis) \
     {#id, names, 2, #value, {#dx, #dy}, domain, synopsis, smoothness, ulp,      \
      ulp_d, false, {0}, {0}, {0}, {0}},
-#define OP3(id, names, value, dx, dy, dw, domain, smoothness, ulp, ulp_d,       \
-            synopsis)                                                           \
+#define OP3(id, names, value, dx, dy, dw, domain, smoothness, ulp, ulp_d, synopsis)                                                           \
     {#id, names, 3, #value, {#dx, #dy, #dw}, domain, synopsis, smoothness, ulp, \
      ulp_d, false, {0}, {0}, {0}, {0}},
 #include "ops.def"

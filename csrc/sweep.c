@@ -287,7 +287,9 @@ static ad_status check_adjoint(run *r, uint32_t i, int k, const ad_value *g,
     return ad_fail(&tape->message, AD_NAN,
                    "'%s' returned nan values in the gradient of its %s operand",
                    ad_op_name(tape->entries[i].op),
-                   k == 0 ? "1st" : k == 1 ? "2nd" : "3rd or later");
+                   k == 0   ? "1st"
+                   : k == 1 ? "2nd"
+                            : "3rd or later");
 }
 
 static ad_status sweep_custom(run *r, uint32_t i, const ad_node *node,
@@ -438,8 +440,8 @@ static ad_status sweep_entry(run *r, uint32_t i)
     ad_value g = take_adjoint(r, i);
     if (tape->entries[i].flags & AD_FLAG_WATCHED) {
         ad_watch *watch;
-        for (int n = 0; status == AD_OK &&
-                        (watch = ad_watch_find(tape, i, n)) != NULL; n++)
+        for (int n = 0; status == AD_OK && (watch = ad_watch_find(tape, i, n)) != NULL;
+             n++)
             status = r->sweep->on_watch(r->sweep->context, watch->owner, &g);
     }
     const ad_entry e = tape->entries[i]; /* a copy: recording may move the tape */
@@ -482,9 +484,8 @@ static ad_status sweep_all(run *r)
     int64_t n_slow = 0, next_poll = POLL_EVERY / 2;
     uint32_t i;
     for (;;) {
-        bool more = is_plain
-                        ? sweep_scalars(r, &i)
-                        : ad_pending_pop_highest(&r->ws->pending, &r->word, &i);
+        bool more = is_plain ? sweep_scalars(r, &i)
+                             : ad_pending_pop_highest(&r->ws->pending, &r->word, &i);
         if (!more || r->status != AD_OK)
             return r->status;
         r->n_visited++;

@@ -27,7 +27,8 @@ static ad_workspace *workspace_new(uint32_t n_entries)
     ws->pending.bits = calloc((size_t)ws->cap / 64 + 1, 8);
     ws->pending.summary = calloc((size_t)ws->cap / 4096 + 1, 8);
     ws->adjoint = calloc(ws->cap, sizeof *ws->adjoint);
-    if (ws->pending.bits == NULL || ws->pending.summary == NULL || ws->adjoint == NULL) {
+    if (ws->pending.bits == NULL || ws->pending.summary == NULL ||
+        ws->adjoint == NULL) {
         ad_workspace_free(ws);
         return NULL;
     }
