@@ -50,12 +50,24 @@ int ad_tensor_set_requires_grad(ad_tensor *x, int requires)
     return 0;
 }
 
+static bool has_shape_of(const ad_tensor *x, const ad_value *v)
+{
+    if (x->array == NULL || v->array == NULL)
+        return x->array == v->array;
+    return ad_array_same_shape(x->array, v->array);
+}
+
 int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoint,
                               int creates_graph)
 {
     ad_value sum = *adjoint;
     ad_tensor *old =
         x->grad != NULL && ad_tensor_check(x->grad) ? (ad_tensor *)x->grad : NULL;
+    if (old != NULL && !has_shape_of(old, adjoint))
+        return ad_py.set_status(tape, ad_fail(&tape->message, AD_SHAPE,
+                                              "the gradient has another shape than the "
+                                              ".grad it is to be added to; set .grad to "
+                                              "None after a change of .data's shape"));
     if (old != NULL && !creates_graph && !ad_tensor_requires_grad(old)) {
         if (old->array == NULL) {
             ad_tensor *root = ad_tensor_root(old);

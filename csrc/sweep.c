@@ -365,8 +365,9 @@ static ad_status sweep_elementwise(run *r, uint32_t i, int op, int n_args,
             ad_apply_partial_add(op, k, n_args, args, z, g, is_strict, sum);
             continue;
         }
+        const bool may_reuse = k == last && !r->sweep->checks_nan; /* g's memory */
         status = ad_apply_partial(r->tape, op, k, n_args, args, z, g, is_strict,
-                                  k == last, &full);
+                                  may_reuse, &full);
         if (status != AD_OK)
             return status;
         status = check_adjoint(r, i, k, g, &full);

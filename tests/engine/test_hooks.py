@@ -250,16 +250,18 @@ def test_hooks_apply_to_what_grad_returns(x):
 
 
 def test_a_hook_that_holds_the_result_above_goes_with_the_sweep(x):
-    y = x * 3.0
-    z = y * y
+    def step():
+        y = x * 3.0
+        z = y * y
 
-    def hook(gradient):
-        return gradient * z.item()
+        def hook(gradient):
+            return gradient * z.item()
 
-    y.register_hook(hook)
-    gone = weakref.ref(hook)
-    z.backward()
-    del hook, y, z
+        y.register_hook(hook)
+        z.backward()
+        return weakref.ref(hook)
+
+    gone = step()
     gc.collect()
     assert gone() is None
 

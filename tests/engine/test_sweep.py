@@ -1,4 +1,4 @@
-"""Reverse and tangent sweeps: scalars and arrays on one tape, and what a sweep costs."""
+"""Reverse and tangent sweeps: scalars and arrays on one tape, and what they visit."""
 
 import numpy as np
 import pytest
