@@ -36,15 +36,13 @@ cdef int set_status(ad_tape *tape, int status) noexcept:
     """Raise the exception of a status; -1, for the caller to return."""
     try:
         check(tape, <ad_status>status)
-    except BaseException:
-        restore()
+    except BaseException as error:
+        restore(error)
     return -1
 
 
-cdef void restore() noexcept:
-    """Leave the exception being handled as the pending one."""
-
-    error = sys.exc_info()[1]
+cdef void restore(object error) noexcept:
+    """Make an exception that was caught the pending one."""
     PyErr_SetObject(type(error), error)
 
 

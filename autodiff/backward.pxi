@@ -3,9 +3,10 @@
 cdef dict pending_errors = {}  # raised by Python code inside a sweep, by thread
 
 
-cdef ad_status keep_error() noexcept:
-    """Remember the exception being handled until the sweep has wound up."""
-    pending_errors[<size_t>ad_current_tape] = sys.exc_info()[1]
+cdef ad_status keep_error(object error) noexcept:
+    """Remember an exception until the sweep has wound up. Calls nothing in Python, for
+    the stack may be full."""
+    pending_errors[<size_t>ad_current_tape] = error
     return AD_CALLBACK
 
 
@@ -19,8 +20,8 @@ cdef ad_status keep_pending() noexcept:
     try:
         raise_pending()
         return AD_CALLBACK
-    except BaseException:
-        return keep_error()
+    except BaseException as error:
+        return keep_error(error)
 
 
 cdef object take_callback_error():
@@ -140,16 +141,16 @@ cdef ad_status on_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint) no
     try:
         (<Sweep>context).leaf(leaf, adjoint)
         return AD_OK
-    except BaseException:
-        return keep_error()
+    except BaseException as error:
+        return keep_error(error)
 
 
 cdef ad_status on_watch(void *context, void *owner, ad_value *adjoint) noexcept:
     try:
         (<Sweep>context).watch(<object>owner, adjoint)
         return AD_OK
-    except BaseException:
-        return keep_error()
+    except BaseException as error:
+        return keep_error(error)
 
 
 cdef ad_status on_custom(void *context, const ad_node *node, const ad_value *z_bar,
@@ -157,16 +158,16 @@ cdef ad_status on_custom(void *context, const ad_node *node, const ad_value *z_b
     try:
         (<Sweep>context).custom(node, z_bar, x_bar, has_adjoint)
         return AD_OK
-    except BaseException:
-        return keep_error()
+    except BaseException as error:
+        return keep_error(error)
 
 
 cdef ad_status poll(void *context) noexcept:
     try:
         PyErr_CheckSignals()
         return AD_OK
-    except BaseException:
-        return keep_error()
+    except BaseException as error:
+        return keep_error(error)
 
 
 # ---- Reverse ---------------------------------------------------------------------------
@@ -235,7 +236,8 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
             seed_value(tape, roots[k], seeds[k], &values[k])
         tape.is_recording = was_recording
         if inputs is not None:
-            captures = capture_inputs(tape, sweep, inputs)
+            captures = []  # those that watch are taken off whatever happens
+            capture_inputs(tape, sweep, inputs, captures)
             how.on_leaf = on_leaf
         status = ad_sweep_reverse(tape, n, entries, values, &how)
         check(tape, status)
@@ -328,10 +330,9 @@ cdef uint32_t root_entry(ad_tape *tape, object root) except? 0xffffffff:
     return v.entry
 
 
-cdef list capture_inputs(ad_tape *tape, Sweep sweep, inputs):
-    """A Capture for each input: leaves by identity, others by a watch."""
+cdef int capture_inputs(ad_tape *tape, Sweep sweep, inputs, list captures) except -1:
+    """Append a Capture for each input: leaves by identity, others by a watch."""
     cdef ad_tensor *t
-    captures = []
     sweep.leaf_captures = {}
     for x in inputs:
         if not ad_tensor_check(x):
@@ -342,12 +343,12 @@ cdef list capture_inputs(ad_tape *tape, Sweep sweep, inputs):
         capture = Capture()
         if t.leaf != NULL:
             capture = sweep.leaf_captures.setdefault(id(x), capture)
-        elif t.h.entry < AD_SWEPT:
+        captures.append(capture)
+        if t.leaf == NULL and t.h.entry < AD_SWEPT:
             if t.h.tape != tape:
                 check(tape, AD_THREAD)
             check(tape, ad_watch_add(tape, t.h.entry, <void *>capture))
-        captures.append(capture)
-    return captures
+    return 0
 
 
 def accumulate_grad(x, gradient, bint create_graph=False):

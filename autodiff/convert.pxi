@@ -114,8 +114,8 @@ cdef int to_value(object o, ad_value *value) noexcept:
             return 0
         value.scalar = float(o)
         return 1
-    except BaseException:
-        restore()
+    except BaseException as error:
+        restore(error)
         return -1
 
 
@@ -125,8 +125,8 @@ cdef PyObject *to_numpy(ad_value *value) noexcept:
         result = view_of(value.array)
         Py_INCREF(result)
         return <PyObject *>result
-    except BaseException:
-        restore()
+    except BaseException as error:
+        restore(error)
         return NULL
     finally:
         ad_array_drop(value.array)
@@ -148,8 +148,8 @@ cdef PyObject *compare(object a, object b, int op) noexcept:
                 result = bool(result)
         Py_INCREF(result)
         return <PyObject *>result
-    except BaseException:
-        restore()
+    except BaseException as error:
+        restore(error)
         return NULL
 
 
@@ -207,8 +207,8 @@ cdef int warn_lost(const char *what) noexcept:
     try:
         warn_gradient_loss(what.decode())
         return 0
-    except BaseException:
-        restore()
+    except BaseException as error:
+        restore(error)
         return -1
 
 

@@ -179,8 +179,8 @@ cdef int before_inplace(object x) noexcept:
                 "a leaf Variable that requires grad is being used in an in-place "
                 "operation; update it under no_grad(), or change a .clone() of it")
         return 0
-    except BaseException:
-        restore()
+    except BaseException as error:
+        restore(error)
         return -1
 
 

@@ -87,6 +87,18 @@ def collect():
 
 # ---- Where a NaN came from ------------------------------------------------------
 
+cdef bint is_kept(int op, const ad_node *node, int k) noexcept:
+    """Whether a rule reads operand k; of others the node has the shape only."""
+    cdef const ad_op_info *info = ad_op_get(op)
+    cdef int j
+    if op == AD_OP_MATMUL:
+        return node.args[1 - k].entry != AD_NONE
+    for j in range(info.n_args):
+        if node.args[j].entry != AD_NONE and info.uses[j] >> k & 1:
+            return True
+    return False
+
+
 cdef class Trace:
     """What the operations below a tensor computed, as far as that is known.
 
@@ -160,10 +172,11 @@ cdef class Trace:
             return view_of(e.u.node.result, True)
         return None
 
-    cdef object operand(self, const ad_arg *arg):
+    cdef object operand(self, int op, const ad_node *node, int k):
+        cdef const ad_arg *arg = &node.args[k]
         if arg.array == NULL:
             return arg.scalar
-        if arg.array.data != NULL:
+        if is_kept(op, node, k):
             intact = arg.array.buffer.version == arg.version
             return view_of(<ad_array *>arg.array, True) if intact else None
         return None if arg.entry == AD_NONE else self.result(arg.entry)
@@ -174,7 +187,7 @@ cdef class Trace:
         cdef ad_value args[3]
         cdef int k
         if e.kind == AD_KIND_NODE:
-            return tuple([self.operand(&e.u.node.args[k])
+            return tuple([self.operand(e.op, e.u.node, k)
                           for k in range(e.u.node.n_args)])
         return tuple([args[k].scalar for k in range(ad_entry_args(self.tape, e, args))])
 

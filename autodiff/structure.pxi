@@ -272,8 +272,8 @@ cdef PyObject *matmul_slot(object a, object b) noexcept:
         result = matmul_function(a, b)
         Py_INCREF(result)
         return <PyObject *>result
-    except BaseException:
-        restore()
+    except BaseException as error:
+        restore(error)
         return NULL
 
 

@@ -62,7 +62,7 @@ def test_forward_only_is_flat():
     for _ in range(PLENTY):
         loss = some_operations(x, y)
     del loss
-    assert ad.tape_info().capacity_bytes < 24 * 2 * NURSERY
+    assert ad.tape_info().capacity_bytes <= 24 * 2 * NURSERY
 
 
 def test_training_with_updates_in_place_is_flat():
@@ -74,7 +74,7 @@ def test_training_with_updates_in_place_is_flat():
             w -= 0.01 * w.grad
         w.grad = None
     del loss
-    assert ad.tape_info().capacity_bytes < 24 * 2 * NURSERY
+    assert ad.tape_info().capacity_bytes <= 24 * 2 * NURSERY
 
 
 def test_leaves_rebuilt_every_step_are_flat():
@@ -84,7 +84,7 @@ def test_leaves_rebuilt_every_step_are_flat():
         loss.backward()
         w = (w - 0.01 * w.grad).detach().requires_grad_()
     del loss, w
-    assert ad.tape_info().capacity_bytes < 24 * 2 * NURSERY
+    assert ad.tape_info().capacity_bytes <= 24 * 2 * NURSERY
 
 
 def test_a_growing_list_of_swept_losses_pins_nothing():
@@ -96,7 +96,7 @@ def test_a_growing_list_of_swept_losses_pins_nothing():
         losses.append(loss)
         w.grad = None
     assert ad.tape_info().entries < 2 * NURSERY
-    assert ad.tape_info().capacity_bytes < 24 * 3 * NURSERY
+    assert ad.tape_info().capacity_bytes <= 24 * 3 * NURSERY
 
 
 def test_a_growing_list_of_detached_losses_pins_nothing():
@@ -113,7 +113,7 @@ def test_two_interleaved_graphs_are_flat():
         one = some_operations(one.detach().requires_grad_(), 0.5)
         two = some_operations(two.detach().requires_grad_(), 0.25)
     assert ad.tape_info().entries < 100 + 2 * NURSERY
-    assert ad.tape_info().capacity_bytes < 24 * 3 * NURSERY
+    assert ad.tape_info().capacity_bytes <= 24 * 3 * NURSERY
 
 
 def test_small_graphs_on_top_of_a_large_one_are_flat():
