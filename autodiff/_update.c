@@ -64,10 +64,11 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
     ad_tensor *old =
         x->grad != NULL && ad_tensor_check(x->grad) ? (ad_tensor *)x->grad : NULL;
     if (old != NULL && !has_shape_of(old, adjoint))
-        return ad_py.set_status(tape, ad_fail(&tape->message, AD_SHAPE,
-                                              "the gradient has another shape than the "
-                                              ".grad it is to be added to; set .grad to "
-                                              "None after a change of .data's shape"));
+        return ad_py.set_status(tape,
+                                ad_fail(&tape->message, AD_SHAPE,
+                                        "the gradient has another shape than the "
+                                        ".grad it is to be added to; set .grad to "
+                                        "None after a change of .data's shape"));
     if (old != NULL && !creates_graph && !ad_tensor_requires_grad(old)) {
         if (old->array == NULL) {
             ad_tensor *root = ad_tensor_root(old);
