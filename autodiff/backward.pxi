@@ -38,7 +38,6 @@ cdef class Capture:
 cdef class Sweep:
     """What one reverse sweep does with the gradients that it finds."""
 
-    cdef bint accumulates      # into the leaves' .grad
     cdef dict leaf_captures    # id(leaf tensor) -> Capture
 
     cdef object tensor_of(self, const ad_value *v):
@@ -103,7 +102,7 @@ cdef class Sweep:
         if replaced is not gradient:
             self.give(replaced, adjoint)
         tensor = hooks.owner()
-        if hooks.retains and tensor is not None and self.accumulates:
+        if hooks.retains and tensor is not None:
             tape = ad_py_tape()
             ad_tensor_accumulate_grad(tape, as_tensor(tensor), adjoint, tape.is_recording)
         return 0
@@ -130,7 +129,6 @@ cdef class Sweep:
 
 
 cdef Sweep plain = Sweep.__new__(Sweep)
-plain.accumulates = True
 
 
 cdef object _needs(const ad_node *node, int k):
@@ -220,7 +218,6 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     cdef bint was_recording = tape.is_recording
     if inputs is not None:
         sweep = Sweep.__new__(Sweep)
-        sweep.accumulates = accumulate
     how = switches(tape, sweep, retain_graph, create_graph, strict_nan)
     how.checks_nan = how.checks_nan or check_nan
     values = <ad_value *>calloc(n + 1, sizeof(ad_value))

@@ -144,6 +144,7 @@ static ad_status make_node(ad_tape *tape, int op, int n_args, const ad_value *ar
     if (node == NULL)
         return AD_NO_MEMORY;
     node->n_args = n_args;
+    node->refs = 1;
     bool is_whole = attr == NULL || save_attr(node, op, args, attr, out);
     if (out->array != NULL) {
         node->result = saved(node, out->array, is_read(op, n_args, args, 3), NULL);
@@ -171,7 +172,7 @@ static ad_status make_node(ad_tape *tape, int op, int n_args, const ad_value *ar
         return AD_OK;
     }
     node->attr.object = NULL; /* stays the caller's */
-    ad_node_free(tape, node);
+    ad_node_drop(tape, node);
     return status != AD_OK ? status : AD_NO_MEMORY;
 }
 
@@ -242,7 +243,7 @@ ad_status ad_record(ad_tape *tape, int op, int n_args, const ad_value *args,
         if (status == AD_OK &&
             (status = ad_tape_push(tape, &e, &out->entry)) != AD_OK) {
             e.u.node->attr.object = NULL;
-            ad_node_free(tape, e.u.node);
+            ad_node_drop(tape, e.u.node);
         }
     } else if (status == AD_OK)
         status = ad_tape_push(tape, &e, &out->entry);

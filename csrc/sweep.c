@@ -446,7 +446,10 @@ static ad_status sweep_entry(run *r, uint32_t i)
             status = r->sweep->on_watch(r->sweep->context, watch->owner, &g);
     }
     const ad_entry e = tape->entries[i]; /* a copy: recording may move the tape */
+    const uint32_t n_before = tape->n;
     ad_value args[AD_MAX_ARITY];
+    if (e.kind == AD_KIND_NODE)
+        e.u.node->refs++; /* a user's function may sweep here and free it */
     if (status == AD_OK)
         status = ad_entry_check_saved(tape, i);
     if (status != AD_OK)
@@ -461,8 +464,12 @@ static ad_status sweep_entry(run *r, uint32_t i)
         status = n_args < 0 ? sweep_structural(r, i, e.op, e.u.node, &g)
                             : sweep_elementwise(r, i, e.op, n_args, args, &z, &g);
     }
+    if (e.flags & AD_FLAG_INPLACE)
+        ad_tape_excuse(tape, n_before);
     if (status == AD_OK && !r->sweep->keeps_graph && ad_entry_saves(&e))
         ad_entry_release(tape, &tape->entries[i]);
+    if (e.kind == AD_KIND_NODE)
+        ad_node_drop(tape, e.u.node);
     ad_value_drop(&g);
     return status;
 }

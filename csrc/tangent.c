@@ -107,8 +107,12 @@ static ad_status tangent_entry(run *r, uint32_t i)
         return status;
     if (e.kind == AD_KIND_FREED)
         return AD_FREED;
-    return n_args < 0 ? tangent_structural(r, i, e.op, e.u.node)
-                      : tangent_elementwise(r, i, e.op, n_args, args, &z);
+    const uint32_t n_before = r->tape->n;
+    status = n_args < 0 ? tangent_structural(r, i, e.op, e.u.node)
+                        : tangent_elementwise(r, i, e.op, n_args, args, &z);
+    if (e.flags & AD_FLAG_INPLACE)
+        ad_tape_excuse(r->tape, n_before);
+    return status;
 }
 
 /* Move everything below the outputs from ws->pending to `visit`. */

@@ -218,8 +218,10 @@ void ad_leaf_changed(ad_leaf *leaf)
 
 /* ---- Entries ------------------------------------------------------------------ */
 
-void ad_node_free(ad_tape *tape, ad_node *node)
+void ad_node_drop(ad_tape *tape, ad_node *node)
 {
+    if (--node->refs > 0)
+        return;
     for (int k = 0; k < node->n_args; k++)
         ad_array_drop(node->args[k].array);
     ad_array_drop(node->result);
@@ -234,7 +236,7 @@ void ad_entry_release(ad_tape *tape, ad_entry *entry)
 {
     if (entry->kind == AD_KIND_NODE) {
         tape->node_bytes -= entry->u.node->bytes;
-        ad_node_free(tape, entry->u.node);
+        ad_node_drop(tape, entry->u.node);
     } else if (entry->kind == AD_KIND_LEAF) {
         ad_handle *h = entry->u.leaf->handle;
         if (h != NULL && h->tape == tape && h->entry < AD_SWEPT &&

@@ -119,6 +119,7 @@ struct ad_node {
     int64_t result_version;
     int64_t bytes;    /* of elements it keeps alive */
     int32_t n_args;
+    int32_t refs; /* the entry's, and of a sweep that is at it */
     ad_arg args[];
 };
 
@@ -219,6 +220,15 @@ void ad_leaf_drop(ad_tape *tape, ad_leaf *leaf);
 /* The leaf was changed in place: its entry, if any, no longer has its value. */
 void ad_leaf_changed(ad_leaf *leaf);
 
+/* What was recorded from entry `from` on reads what a change in place did read, and
+ * may: an entry keeps the value that it had. */
+static inline void ad_tape_excuse(ad_tape *tape, uint32_t from)
+{
+    for (uint32_t i = from; i < tape->n; i++)
+        if (!(tape->entries[i].flags & AD_FLAG_ARRAY))
+            tape->entries[i].flags |= AD_FLAG_INPLACE;
+}
+
 /* The value of an entry was changed in place: rules that read it must fail. */
 static inline void ad_tape_mark_stale(ad_tape *tape, uint32_t entry)
 {
@@ -237,7 +247,7 @@ static inline void ad_array_changed(const ad_tape *tape, ad_array *a)
 
 /* Give up what an entry owns; it becomes FREED. */
 void ad_entry_release(ad_tape *tape, ad_entry *entry);
-void ad_node_free(ad_tape *tape, ad_node *node);
+void ad_node_drop(ad_tape *tape, ad_node *node);
 
 /* Does sweeping through this entry read any value (so that it cannot be swept
  * again after its values were freed)? */

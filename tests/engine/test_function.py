@@ -257,6 +257,27 @@ def test_what_was_saved_goes_after_the_sweep():
     assert gone() is None
 
 
+def test_a_rule_may_sweep_the_graph_it_is_part_of(x):
+    depth = []
+
+    class Again(ad.autograd.Function):
+        @staticmethod
+        def forward(ctx, v):
+            ctx.save_for_backward(v)
+            return v * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            if not depth:
+                depth.append(ad.autograd.grad(y, x)[0].item())  # frees the graph
+            return g * 2
+
+    y = Again.apply(x)
+    (y * 3.0).backward()
+    assert depth == [2.0]
+    assert x.grad.item() == 6.0
+
+
 def test_an_output_can_be_marked_as_not_differentiable(x):
     class SignAndAbs(ad.autograd.Function):
         @staticmethod

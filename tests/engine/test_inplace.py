@@ -40,6 +40,19 @@ def test_every_operator_has_its_in_place_form(value):
 
 
 @each_shape
+def test_a_change_in_place_has_second_derivatives(value):
+    x = leaf(value)
+    y = x * 3.0
+    y.mul_(x)
+    y *= x  # 3 x^3
+    (g,) = ad.autograd.grad(y.sum(), x, create_graph=True)
+    (h,) = ad.autograd.grad(g.sum(), x, create_graph=True)
+    h.sum().backward()
+    assert np.ravel(h.tolist())[0] == 36.0
+    assert gradient_of(x) == 18.0
+
+
+@each_shape
 def test_an_operation_on_a_passive_tensor_in_place_gives_it_a_graph(value):
     x = leaf(value)
     y = ad.tensor(value)
