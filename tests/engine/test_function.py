@@ -258,7 +258,7 @@ def test_what_was_saved_goes_after_the_sweep():
 
 
 def test_a_rule_may_sweep_the_graph_it_is_part_of(x):
-    depth = []
+    found = []
 
     class Again(ad.autograd.Function):
         @staticmethod
@@ -268,13 +268,14 @@ def test_a_rule_may_sweep_the_graph_it_is_part_of(x):
 
         @staticmethod
         def backward(ctx, g):
-            if not depth:
-                depth.append(ad.autograd.grad(y, x)[0].item())  # frees the graph
+            if not found:
+                found.append("once")
+                found.append(ad.autograd.grad(y, x)[0].item())  # frees the graph
             return g * 2
 
     y = Again.apply(x)
     (y * 3.0).backward()
-    assert depth == [2.0]
+    assert found == ["once", 2.0]
     assert x.grad.item() == 6.0
 
 
