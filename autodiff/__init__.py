@@ -64,13 +64,25 @@ clone, detach = _methods.clone, _methods.detach
 del _methods
 
 
+_NOT_HERE = frozenset(
+    "nn optim linalg func functional grad value_and_grad jacobian hessian jvp vjp hvp "
+    "vmap compile jit scan".split()
+)
+
+
 def __getattr__(name: str) -> _Any:
     if name == "fit":
         from autodiff.fit import fit
 
         return fit
+    if name in _NOT_HERE:
+        raise AttributeError(
+            f"module 'autodiff' has no {name!r}: this version differentiates by "
+            "backward() and autodiff.autograd.grad; see Limits in the README"
+        )
     import difflib
 
-    close = difflib.get_close_matches(name, globals(), 1)
+    known = [k for k, v in globals().items() if callable(v)]
+    close = difflib.get_close_matches(name, known, 1, cutoff=0.75)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise AttributeError(f"module 'autodiff' has no attribute {name!r}{hint}")

@@ -146,9 +146,8 @@ void ad_tensor_settle(ad_tensor *x)
 PyObject *ad_tensor_alias(ad_tape *tape, ad_tensor *x, int is_hidden)
 {
     ad_value v = {0.0, NULL, AD_NONE};
-    if (x->array != NULL &&
-        (v.array = ad_array_share(x->array, x->array->ndim, x->array->shape)) == NULL)
-        return PyErr_NoMemory();
+    if (x->array != NULL)
+        v.array = ad_array_keep(x->array); /* the very header: no graph to miss */
     ad_tensor *alias = (ad_tensor *)ad_tensor_wrap(tape, &v);
     if (alias == NULL)
         return NULL;
@@ -240,10 +239,26 @@ static int write_array(ad_tape *tape, ad_tensor *x, ad_value *v)
     return 0;
 }
 
+/* A recorded change of x would be missing from the graph of a view of the same
+ * elements, or of what x is a view of. A view has a header of its own; what the tape
+ * saved, and detached tensors, use x's. */
+static bool is_shared(const ad_tensor *x, const ad_value *v)
+{
+    return v->entry != AD_NONE && x->array != NULL && x->array->buffer->refs > 1;
+}
+
 int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
 {
     int failed = 0;
-    if (x->array != NULL)
+    if (is_shared(x, v)) {
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "a recorded in-place change of a tensor that shares its memory "
+            "with another (by view, reshape, flatten or squeeze) "
+            "would be missing from the other's gradient; change a .clone(), "
+            "or write x = f(x)");
+        failed = -1;
+    } else if (x->array != NULL)
         failed = write_array(tape, x, v);
     else if (v->array != NULL && v->array->size != 1) {
         PyErr_Format(PyExc_RuntimeError,

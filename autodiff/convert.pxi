@@ -62,6 +62,9 @@ cdef ad_array *copy_of(object array) except NULL:
 
 cdef object as_float64(object data):
     """An ndarray of float64 in C order, or a TypeError that says what was found."""
+    if np.any(getattr(data, "mask", False)):
+        raise TypeError("a masked array has no values where it is masked; use .filled() "
+                        "or .compressed()")
     array = np.asarray(data)
     kind = array.dtype.kind
     if kind in "fiub":

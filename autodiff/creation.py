@@ -20,6 +20,8 @@ float64 = double = np.dtype(np.float64)
 float32 = np.dtype(np.float32)
 
 _warned: set[str] = set()
+MAX_AXES = 32  # of the core's arrays
+
 _generator: Any = None  # made when first wanted: numpy.random is slow to import
 
 
@@ -148,13 +150,8 @@ def tensor(
 
 def _as_array(data: Any) -> Any:
     """Let NumPy read nested lists; say what is wrong when it cannot."""
-    if np.any(getattr(data, "mask", False)):
-        raise TypeError(
-            "a masked array has no values where it is masked; use .filled() or "
-            ".compressed()"
-        )
     try:
-        return np.asarray(data)
+        return data if isinstance(data, np.ndarray) else np.asarray(data)
     except ValueError as error:
         if "inhomogeneous" in str(error):
             raise ShapeError(
@@ -164,25 +161,32 @@ def _as_array(data: Any) -> Any:
 
 
 def _holds_tensor(data: Any) -> bool:
-    """Whether nested lists hold a tensor; no recursion, so any depth."""
-    waiting = [data]
+    """Whether nested lists hold a tensor; no recursion, and each list once."""
+    waiting, seen = [data], {id(data)}
     while waiting:
         for item in waiting.pop():
             if isinstance(item, Tensor):
                 return True
-            if isinstance(item, (list, tuple)):
+            if isinstance(item, (list, tuple)) and id(item) not in seen:
+                seen.add(id(item))
                 waiting.append(item)
     return False
 
 
-def _stack_nested(data: Sequence[Any]) -> Tensor:
+def _stack_nested(data: Sequence[Any], depth: int = 1) -> Tensor:
     """Join nested lists of numbers and tensors, keeping gradients."""
     from autodiff.shape import stack
 
+    if depth > MAX_AXES:
+        raise ShapeError(
+            f"lists are nested more than {MAX_AXES} deep, or in themselves"
+        )
     parts = []
     for item in data:
         if isinstance(item, (list, tuple)):
-            parts.append(_stack_nested(item) if item else _core.from_array([]))
+            parts.append(
+                _stack_nested(item, depth + 1) if item else _core.from_array([])
+            )
         elif isinstance(item, Tensor):
             parts.append(item)
         else:

@@ -28,6 +28,8 @@ __all__ = ["Problem", "pose"]
 
 Array = npt.NDArray[np.float64]
 
+LARGEST = 1e140  # of responses: squares, and squares of their last digits, fit
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -217,5 +219,11 @@ def _response(formula: Formula, columns: Mapping[str, Array]) -> Array:
         raise DataError(
             f"the left side is {response[row]} in row {row + 1} ({cells}); "
             "leave such rows out or change the left side"
+        )
+    largest = float(np.max(np.abs(response), initial=0.0))
+    if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
+        raise DataError(
+            f"the response reaches {largest:g}; sums of its squares leave the range of "
+            f"numbers beyond {LARGEST:g} and below {1.0 / LARGEST:g}; use another unit"
         )
     return response

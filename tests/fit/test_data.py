@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodiff.fit import DataError
+from autodiff.fit import DataError, fit
 from autodiff.fit.data import parse_table, read_table
 
 
@@ -120,3 +120,10 @@ def test_random_bytes_raise_nothing_but_the_data_error(raw):
     except DataError:
         return
     assert all(np.isfinite(column).all() for column in values.values())
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e155, 1e307])
+def test_responses_whose_squares_leave_the_range_are_refused(scale):
+    data = {"x": [1.0, 2.0, 3.0], "y": [0.1 * scale, 0.21 * scale, 0.29 * scale]}
+    with pytest.raises(DataError, match="unit"):
+        fit("y ~ a*x + b", data)

@@ -345,3 +345,30 @@ def test_rand_is_in_the_unit_interval_and_randn_has_unit_spread():
     # Five standard errors of a mean and of a variance of ten thousand.
     assert abs(z.mean().item()) < 0.05
     assert abs(z.var().item() - 1) < 0.08
+
+
+def test_a_list_that_holds_itself_is_refused():
+    nested = []
+    nested.append(nested)
+    with pytest.raises(ValueError, match="dimension|deep"):
+        ad.tensor(nested)
+
+
+def test_a_list_that_holds_a_tensor_and_itself_is_refused():
+    nested = [ad.tensor(1.0, requires_grad=True)]
+    nested.append(nested)
+    with pytest.raises(ad.ShapeError, match="nested"):
+        ad.tensor(nested)
+
+
+@pytest.mark.parametrize("use", [lambda x, m: x * m, lambda x, m: ad.maximum(x, m)])
+def test_a_masked_array_is_refused_as_an_operand(use):
+    masked = np.ma.masked_array([1.0, 2.0], mask=[False, True])
+    with pytest.raises(TypeError, match="masked"):
+        use(ad.tensor([1.0, 2.0]), masked)
+
+
+@pytest.mark.parametrize("name", ["nn", "optim", "linalg", "jacobian"])
+def test_what_is_not_here_is_said_to_be_so(name):
+    with pytest.raises(AttributeError, match="Limits"):
+        getattr(ad, name)
