@@ -350,7 +350,7 @@ def test_rand_is_in_the_unit_interval_and_randn_has_unit_spread():
 def test_a_list_that_holds_itself_is_refused():
     nested = []
     nested.append(nested)
-    with pytest.raises(ValueError, match="dimension|deep"):
+    with pytest.raises(ValueError, match=r"dimension|deep"):
         ad.tensor(nested)
 
 
