@@ -111,16 +111,14 @@ void ad_tensor_make_rich(ad_tensor *x)
         PyObject_GC_Track(x);
 }
 
-/*
- * May a sweep come to x's hooks when x itself is gone? Then they are the graph's as
- * much as x's, and a cycle through them is no garbage. Of an entry in the middle of
- * the tape nothing better is known than that it may be an operand.
- */
+/* May a sweep come to x's hooks when x itself is gone? Then they are the graph's as
+ * much as x's, and a cycle through them is no garbage. */
 static bool graph_needs_hooks(const ad_tensor *x)
 {
     if (x->leaf != NULL)
         return x->leaf->refs > 1;
-    return x->h.entry < AD_SWEPT && x->h.entry + 1 < x->h.tape->n;
+    return x->hooks != NULL && x->h.entry < AD_SWEPT &&
+           ad_tape_is_operand(x->h.tape, x->h.entry);
 }
 
 static int tensor_traverse(PyObject *self, visitproc visit, void *arg)

@@ -138,10 +138,13 @@ static void compact(ad_tape *tape, const marks *m)
         }
         if (to < tape->cap_lines)
             tape->lines[to] = i < tape->cap_lines ? tape->lines[i] : (ad_line){0, 0};
+        entry->flags &= (uint8_t)~AD_FLAG_OPERAND;
         tape->entries[to++] = *entry;
     }
     for (uint32_t i = to; i < m->n && i < tape->cap_lines; i++)
         tape->lines[i] = (ad_line){0, 0};
+    if (tape->n_scanned > m->from)
+        tape->n_scanned = m->from;
     tape->n = to;
 }
 
@@ -200,6 +203,18 @@ ad_status ad_tape_collect(ad_tape *tape, uint32_t from)
         tape->old_n = tape->n;
     ad_tape_unlock(tape);
     return AD_OK;
+}
+
+bool ad_tape_is_operand(ad_tape *tape, uint32_t entry)
+{
+    for (; tape->n_scanned < tape->n; tape->n_scanned++) {
+#define NOTE(operand)                                                                  \
+    if ((operand) < tape->n)                                                           \
+    tape->entries[operand].flags |= AD_FLAG_OPERAND
+        FOR_OPERANDS(&tape->entries[tape->n_scanned], NOTE)
+#undef NOTE
+    }
+    return tape->entries[entry].flags & AD_FLAG_OPERAND;
 }
 
 void ad_tape_collect_arrays(ad_tape *tape)

@@ -317,6 +317,8 @@ static bool trim_once(ad_tape *tape)
     }
     trim_lines(tape, n);
     tape->n = n;
+    if (tape->n_scanned > n)
+        tape->n_scanned = n;
     if (tape->old_n > n)
         tape->old_n = n;
     if (tape->first_node >= n)

@@ -46,6 +46,7 @@ enum {
     AD_FLAG_STALE = 2,   /* its value was changed in place after recording */
     AD_FLAG_INPLACE = 4, /* it is itself that change: may read a stale operand */
     AD_FLAG_WATCHED = 8, /* a hook, a retained gradient or a capture */
+    AD_FLAG_OPERAND = 16, /* see ad_tape_is_operand */
 };
 
 typedef struct ad_node ad_node;
@@ -176,6 +177,7 @@ struct ad_tape {
     int64_t node_bytes;  /* elements kept alive by nodes */
     int64_t credit;      /* entries that array work has paid to scan */
     uint64_t n_collections;
+    uint32_t n_scanned; /* entries below have marked their operands */
     ad_line *lines;      /* for each entry, once lines were wanted */
     uint32_t cap_lines;
     struct ad_workspace *workspace; /* of the reverse sweep, kept for the next */
@@ -282,6 +284,10 @@ void ad_tape_trim(ad_tape *tape);
 /* Mark what handles and pins reach among entries from `from` on, drop the rest,
  * close the gaps. Costs the entries above `from`, whatever lies below. */
 ad_status ad_tape_collect(ad_tape *tape, uint32_t from);
+
+/* Does an entry, dead or alive, refer to this one? What is dead counts until the next
+ * collection. Looks at each entry once. */
+bool ad_tape_is_operand(ad_tape *tape, uint32_t entry);
 
 /* After a handle died further down: give back large arrays it may have held. */
 void ad_tape_collect_arrays(ad_tape *tape);

@@ -245,6 +245,23 @@ def test_a_cycle_through_a_hook_is_collected(held):
     assert held() == 0
 
 
+def test_cycles_through_hooks_are_collected_in_the_middle_of_the_tape(held):
+    x = ad.tensor(1.5, requires_grad=True)
+    below = x * 1.0
+
+    def make():
+        y = below * x
+        y.register_hook(lambda g: y)
+
+    for _ in range(10):
+        make()
+    above = below * 2.0
+    gc.collect()
+    assert gc.collect() == 0
+    del above
+    assert held() == 2  # x and below
+
+
 def test_a_cycle_through_an_attribute_is_collected():
     x = ad.tensor([1.5], requires_grad=True)
     y = x * x
