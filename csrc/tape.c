@@ -300,9 +300,7 @@ static void trim_watches(ad_tape *tape, uint32_t n)
 static bool trim_once(ad_tape *tape)
 {
     uint32_t n = ring_is_empty(&tape->handles) ? 0 : tape->handles.prev->entry + 1;
-    for (ad_handle *pin = tape->pins.next; pin != &tape->pins; pin = pin->next)
-        if (pin->entry >= n)
-            n = pin->entry + 1;
+    n = tape->pins_end > n ? tape->pins_end : n;
     if (n >= tape->n)
         return false;
     bool owns = tape->last_owner >= n || tape->n_watches > 0;
@@ -363,13 +361,24 @@ void ad_pin_link(ad_tape *tape, ad_handle *pin, uint32_t entry)
     pin->prev = &tape->pins;
     pin->next->prev = pin;
     tape->pins.next = pin;
+    tape->pins_end = entry < tape->pins_end ? tape->pins_end : entry + 1;
+}
+
+void ad_pins_measure(ad_tape *tape)
+{
+    tape->pins_end = 0;
+    for (ad_handle *pin = tape->pins.next; pin != &tape->pins; pin = pin->next)
+        tape->pins_end = pin->entry < tape->pins_end ? tape->pins_end : pin->entry + 1;
 }
 
 void ad_pin_release(ad_handle *pin)
 {
     ad_tape *tape = pin->tape;
+    bool was_highest = pin->entry + 1 == tape->pins_end;
     ad_handle_unlink(pin);
     pin->entry = AD_NONE;
+    if (was_highest)
+        ad_pins_measure(tape);
     ad_tape_trim(tape);
 }
 

@@ -199,6 +199,22 @@ def test_a_kept_grad_fn_keeps_its_graph(held):
     assert held() == 0
 
 
+def test_many_kept_nodes_go_in_any_order(held):
+    x = ad.tensor(1.5, requires_grad=True)
+    y = x
+    nodes = []
+    for _ in range(20_000):
+        y = y * 1.0
+        nodes.append(y.grad_fn)
+    del y
+    del nodes[::2]
+    while len(nodes) > 5000:
+        nodes.pop(0)
+    assert held() == 20_001
+    nodes.clear()
+    assert held() == 0
+
+
 def test_what_a_function_saved_goes_with_its_graph(held):
     class Twice(ad.autograd.Function):
         @staticmethod
