@@ -84,7 +84,8 @@ void ad_tape_discard(ad_tape *tape, void *object)
     tape->trash[tape->n_trash++] = object;
 }
 
-void ad_tape_unlock(ad_tape *tape)
+/* Give up the lock and, if it is the last, what waited for that. */
+static void unlock(ad_tape *tape)
 {
     while (tape->n_locks == 1 && tape->n_trash > 0)
         tape->object_drop(tape->trash[--tape->n_trash]);
@@ -325,8 +326,15 @@ static bool trim_once(ad_tape *tape)
         (void)resize(tape, n * 2 + IDLE_CAP); /* the old block serves if not */
     set_limit(tape);
     if (owns)
-        ad_tape_unlock(tape);
+        unlock(tape);
     return owns;
+}
+
+void ad_tape_unlock(ad_tape *tape)
+{
+    unlock(tape);
+    while (tape->n_locks == 0 && trim_once(tape)) /* handles may have died meanwhile */
+        ;
 }
 
 void ad_tape_trim(ad_tape *tape)

@@ -235,6 +235,25 @@ def test_what_a_function_saved_goes_with_its_graph(held):
     assert held() == 0
 
 
+def test_what_only_the_graph_held_goes_with_a_collection(held):
+    class Keep(ad.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    y = ad.tensor(1.5, requires_grad=True) * 1.0
+    z = Keep.apply(y)
+    y.add_(1.0)  # now above z, which holds it
+    del y, z
+    _core.collect()
+    assert held() == 0
+
+
 def test_detaching_again_and_again_is_flat():
     x = ad.tensor(1.5)
     for _ in range(1000):
