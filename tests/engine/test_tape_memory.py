@@ -19,7 +19,10 @@ PLENTY = 3 * NURSERY // 10  # steps of ten operations or more: three collections
 
 @pytest.fixture(autouse=True)
 def held():
-    """Entries held beyond those before the test; none may be when it ends."""
+    """Entries held beyond those before the test; none may be when it ends.
+
+    There may be fewer: what an earlier test left can go meanwhile.
+    """
     gc.collect()
     _core.collect()
     before = ad.tape_info()
@@ -27,7 +30,8 @@ def held():
     gc.collect()
     _core.collect()
     after = ad.tape_info()
-    assert (after.entries, after.array_bytes) == (before.entries, before.array_bytes)
+    assert after.entries <= before.entries
+    assert after.array_bytes <= before.array_bytes
 
 
 def some_operations(x, y):
