@@ -27,14 +27,18 @@ def test_parameters_agree_with_the_reference_to_eleven_digits(problem, start):
 @each_fit
 def test_standard_errors_agree_with_the_reference_to_ten_digits(problem, start):
     # Lanczos1 has residuals of 1e-13 on data of order 1: a double keeps 3 digits.
-    floor = 3 if problem["name"] == "Lanczos1" else 10
+    # Lanczos1's residuals, 1e-13, are differences of numbers near 1: the last unit of
+    # exp, which differs between libraries, is their third digit.
+    floor = 2 if problem["name"] == "Lanczos1" else 10
     reference = problem.get("ref_f64_sd", problem["ref_sd"])
     assert digits(errors(_fit(problem, start), problem), reference) >= floor
 
 
 @each_fit
 def test_residual_sum_of_squares_agrees_with_the_reference(problem, start):
-    floor = 3 if problem["name"] == "Lanczos1" else 10
+    # Lanczos1's residuals, 1e-13, are differences of numbers near 1: the last unit of
+    # exp, which differs between libraries, is their third digit.
+    floor = 2 if problem["name"] == "Lanczos1" else 10
     reference = problem.get("ref_f64_rss", problem["ref_rss"])
     assert digits([_fit(problem, start).rss], [reference]) >= floor
 
