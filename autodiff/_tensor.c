@@ -97,9 +97,9 @@ PyObject *ad_tensor_wrap(ad_tape *tape, ad_value *v)
     x->value = v->scalar;
     x->array = v->array;
     x->h.tape = tape;
-    x->h.entry = v->entry;
+    x->h.entry = AD_NONE;
     x->h.flags = v->array != NULL ? AD_TENSOR_ARRAY : 0;
-    if (v->entry < AD_SWEPT)
+    if (v->entry != AD_NONE)
         ad_handle_insert(tape, &x->h, v->entry);
     return (PyObject *)x;
 }
@@ -184,7 +184,7 @@ static void drop_rich(ad_tensor *x)
     hand_over_hooks(x);
     if (x->leaf != NULL || x->frozen != NULL)
         drop_leaf(x);
-    if (x->group != NULL)
+    if (x->next_alias != NULL || (x->h.flags & AD_TENSOR_ALIAS))
         ad_tensor_part(x);
     tensor_clear((PyObject *)x);
     Py_CLEAR(x->hooks);

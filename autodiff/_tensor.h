@@ -26,7 +26,7 @@
 
 enum {
     AD_TENSOR_ARRAY = 1,  /* n-d */
-    AD_TENSOR_ALIAS = 2,  /* 0-d whose value is the root's */
+    AD_TENSOR_ALIAS = 2,  /* 0-d whose value is root's */
     AD_TENSOR_LEAF = 4,
     AD_TENSOR_RICH = 8,   /* owns grad, hooks or dict, or has aliases */
     AD_TENSOR_HIDDEN = 16, /* made by .data: writes leave no trace */
@@ -52,13 +52,13 @@ struct ad_tensor {
     /* 0-d tensors that share a value (detach, .data): one, the root, keeps it; the
      * others stand in a list that starts at the root's next_alias. Nobody owns
      * anybody: when the root dies, the next one takes its place. */
-    ad_tensor **group; /* where all of them find the root; NULL while alone */
+    ad_tensor *root; /* of an alias; else NULL */
     ad_tensor *next_alias, *previous_alias;
 };
 
 static inline ad_tensor *ad_tensor_root(const ad_tensor *x)
 {
-    return x->h.flags & AD_TENSOR_ALIAS ? *x->group : (ad_tensor *)x;
+    return x->h.flags & AD_TENSOR_ALIAS ? x->root : (ad_tensor *)x;
 }
 
 /* What the C files need of the Python layer; filled at import by _core.pyx. */

@@ -46,7 +46,7 @@ int ad_tensor_set_requires_grad(ad_tensor *x, int requires)
     x->frozen = NULL;
     x->h.flags |= AD_TENSOR_LEAF;
     if (x->h.flags & AD_TENSOR_ALIAS)
-        (*x->group)->h.flags |= AD_TENSOR_SHARED;
+        x->root->h.flags |= AD_TENSOR_SHARED;
     return 0;
 }
 
@@ -74,7 +74,7 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
             ad_tensor *root = ad_tensor_root(old);
             root->value += adjoint->scalar;
             root->version++;
-            if (root->h.flags & AD_TENSOR_SHARED)
+            if (root->next_alias != NULL)
                 ad_tensor_note_changed(root);
         } else {
             ad_kernel_add(old->array->size, adjoint->array->data, old->array->data);
@@ -145,16 +145,9 @@ void ad_tensor_settle(ad_tensor *x)
 
 PyObject *ad_tensor_alias(ad_tape *tape, ad_tensor *x, int is_hidden)
 {
-    ad_tensor *root = ad_tensor_root(x);
     ad_value v = {0.0, NULL, AD_NONE};
     if (x->array != NULL)
         v.array = ad_array_keep(x->array); /* the very header: no graph to miss */
-    else if (root->group == NULL) {
-        if ((root->group = malloc(sizeof *root->group)) == NULL)
-            return PyErr_NoMemory();
-        *root->group = root;
-        ad_tensor_make_rich(root); /* its death is to be noticed */
-    }
     ad_tensor *alias = (ad_tensor *)ad_tensor_wrap(tape, &v);
     if (alias == NULL)
         return NULL;
@@ -162,39 +155,39 @@ PyObject *ad_tensor_alias(ad_tape *tape, ad_tensor *x, int is_hidden)
         alias->h.flags |= AD_TENSOR_HIDDEN;
     if (x->array != NULL)
         return (PyObject *)alias;
+    ad_tensor *root = ad_tensor_root(x);
     alias->h.flags |= AD_TENSOR_ALIAS;
-    alias->group = root->group;
-    alias->previous_alias = root;
+    alias->root = alias->previous_alias = root;
     alias->next_alias = root->next_alias;
     if (root->next_alias != NULL)
         root->next_alias->previous_alias = alias;
     root->next_alias = alias;
+    ad_tensor_make_rich(root); /* its death is to be noticed */
     return (PyObject *)alias;
 }
 
 void ad_tensor_part(ad_tensor *x)
 {
-    ad_tensor *root = ad_tensor_root(x), *next = x->next_alias;
-    if (next != NULL)
-        next->previous_alias = x->previous_alias;
-    if (x != root) {
+    ad_tensor *next = x->next_alias;
+    if (x->h.flags & AD_TENSOR_ALIAS) {
         x->previous_alias->next_alias = next;
-        x->value = root->value;
-        x->version = root->version;
+        if (next != NULL)
+            next->previous_alias = x->previous_alias;
+        x->value = x->root->value;
+        x->version = x->root->version;
     } else if (next != NULL) {
+        next->previous_alias = next->root = NULL;
         next->value = x->value;
         next->version = x->version;
         next->h.flags &= ~(uint32_t)AD_TENSOR_ALIAS;
         next->h.flags |= x->h.flags & AD_TENSOR_SHARED;
-        ad_tensor_make_rich(next);
-        *x->group = root = next;
+        for (ad_tensor *other = next->next_alias; other != NULL;
+             other = other->next_alias)
+            other->root = next;
+        if (next->next_alias != NULL)
+            ad_tensor_make_rich(next);
     }
-    if (root->next_alias == NULL) { /* it is alone, or x itself */
-        free(root->group);
-        root->group = NULL;
-    }
-    x->group = NULL;
-    x->next_alias = x->previous_alias = NULL;
+    x->root = x->next_alias = x->previous_alias = NULL;
     x->h.flags &= ~(uint32_t)AD_TENSOR_ALIAS;
 }
 
@@ -216,11 +209,8 @@ static void note_one(ad_tensor *x, bool is_hidden)
 
 static void note_all(ad_tensor *x, bool is_hidden)
 {
-    x = ad_tensor_root(x);
-    note_one(x, is_hidden);
-    if (x->h.flags & AD_TENSOR_SHARED)
-        while ((x = x->next_alias) != NULL)
-            note_one(x, is_hidden);
+    for (x = ad_tensor_root(x); x != NULL; x = x->next_alias)
+        note_one(x, is_hidden);
 }
 
 void ad_tensor_note_changed(ad_tensor *x)
@@ -294,7 +284,7 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
     ad_handle_link(tape, &x->h, v->entry);
     x->h.flags &= ~(uint32_t)AD_TENSOR_CHANGED;
     if (x->h.flags & AD_TENSOR_ALIAS)
-        (*x->group)->h.flags |= AD_TENSOR_SHARED;
+        x->root->h.flags |= AD_TENSOR_SHARED;
     if (follows)
         ad_py.follow_entry((PyObject *)x);
     return 0;

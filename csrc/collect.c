@@ -157,7 +157,6 @@ static void move_holders(ad_tape *tape, const marks *m)
     }
     for (ad_handle *h = tape->pins.next; h != &tape->pins; h = h->next)
         h->entry = moved(m, h->entry);
-    ad_pins_measure(tape);
     int32_t kept = 0;
     for (int32_t i = 0; i < tape->n_watches; i++) {
         ad_watch watch = tape->watches[i];

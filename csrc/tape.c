@@ -84,8 +84,7 @@ void ad_tape_discard(ad_tape *tape, void *object)
     tape->trash[tape->n_trash++] = object;
 }
 
-/* Give up the lock and, if it is the last, what waited for that. */
-static void unlock(ad_tape *tape)
+void ad_tape_unlock(ad_tape *tape)
 {
     while (tape->n_locks == 1 && tape->n_trash > 0)
         tape->object_drop(tape->trash[--tape->n_trash]);
@@ -301,7 +300,9 @@ static void trim_watches(ad_tape *tape, uint32_t n)
 static bool trim_once(ad_tape *tape)
 {
     uint32_t n = ring_is_empty(&tape->handles) ? 0 : tape->handles.prev->entry + 1;
-    n = tape->pins_end > n ? tape->pins_end : n;
+    for (ad_handle *pin = tape->pins.next; pin != &tape->pins; pin = pin->next)
+        if (pin->entry >= n)
+            n = pin->entry + 1;
     if (n >= tape->n)
         return false;
     bool owns = tape->last_owner >= n || tape->n_watches > 0;
@@ -326,15 +327,8 @@ static bool trim_once(ad_tape *tape)
         (void)resize(tape, n * 2 + IDLE_CAP); /* the old block serves if not */
     set_limit(tape);
     if (owns)
-        unlock(tape);
+        ad_tape_unlock(tape);
     return owns;
-}
-
-void ad_tape_unlock(ad_tape *tape)
-{
-    unlock(tape);
-    while (tape->n_locks == 0 && trim_once(tape)) /* handles may have died meanwhile */
-        ;
 }
 
 void ad_tape_trim(ad_tape *tape)
@@ -369,24 +363,13 @@ void ad_pin_link(ad_tape *tape, ad_handle *pin, uint32_t entry)
     pin->prev = &tape->pins;
     pin->next->prev = pin;
     tape->pins.next = pin;
-    tape->pins_end = entry < tape->pins_end ? tape->pins_end : entry + 1;
-}
-
-void ad_pins_measure(ad_tape *tape)
-{
-    tape->pins_end = 0;
-    for (ad_handle *pin = tape->pins.next; pin != &tape->pins; pin = pin->next)
-        tape->pins_end = pin->entry < tape->pins_end ? tape->pins_end : pin->entry + 1;
 }
 
 void ad_pin_release(ad_handle *pin)
 {
     ad_tape *tape = pin->tape;
-    bool was_highest = pin->entry + 1 == tape->pins_end;
     ad_handle_unlink(pin);
     pin->entry = AD_NONE;
-    if (was_highest)
-        ad_pins_measure(tape);
     ad_tape_trim(tape);
 }
 

@@ -167,7 +167,6 @@ struct ad_tape {
     uint32_t last_owner; /* above this index no NODE or LEAF, nothing to release */
     ad_handle handles;   /* ring of handles, sorted by entry */
     ad_handle pins;      /* ring of grad_fn objects, in any order */
-    uint32_t pins_end;   /* above the entries of all of them */
     ad_watch *watches;   /* sorted by entry */
     int32_t n_watches, cap_watches;
     /* collection, see collect.c */
@@ -311,7 +310,6 @@ static inline void ad_handle_release(ad_handle *h)
 /* A pin keeps an entry reachable that no tensor holds (grad_fn). */
 void ad_pin_link(ad_tape *tape, ad_handle *pin, uint32_t entry);
 void ad_pin_release(ad_handle *pin);
-void ad_pins_measure(ad_tape *tape); /* sets pins_end */
 
 /* ---- Watches ------------------------------------------------------------------ */
 

@@ -398,23 +398,6 @@ def test_a_detached_number_outlives_its_source():
     assert b.item() == 4.0
 
 
-@pytest.mark.parametrize("order", ["first", "last", "random"])
-def test_many_detached_numbers_go_in_any_order(order, rng):
-    x = ad.tensor(2.0)
-    aliases = [x.detach() for _ in range(20_000)]
-    del x
-    aliases[7].add_(1.0)
-    while len(aliases) > 1:
-        if order == "random":
-            aliases.pop(rng.integers(len(aliases)))
-        else:
-            aliases.pop(0 if order == "first" else -1)
-        if len(aliases) % 1000 == 1:
-            assert aliases[-1].item() == 3.0
-    aliases[0].add_(1.0)
-    assert aliases[0].item() == 4.0
-
-
 def test_a_detached_leaf_has_its_own_gradient(x):
     y = x.detach().requires_grad_()
     (x * y).backward()

@@ -67,23 +67,6 @@ def test_a_seed_that_was_swept():
         g.backward()
 
 
-@pytest.mark.parametrize("value", [2.0, [2.0, 3.0]], ids=["0-d", "n-d"])
-def test_a_seed_that_was_swept_and_comes_out_again(value):
-    x = ad.tensor(value, requires_grad=True)
-    seed = x * x
-    seed.sum().backward()
-    y = x + 1.0
-    (g,) = ad.autograd.grad(y, [y], seed, create_graph=True)
-    ad._core.collect()
-    assert g.tolist() == seed.tolist()
-    with pytest.raises(ad.GraphError, match="second time"):
-        (g * 2.0).sum().backward()
-    leaf = ad.ones(x.shape, requires_grad=True)
-    leaf.backward(seed, create_graph=True)
-    ad._core.collect()
-    assert leaf.grad.tolist() == seed.tolist()
-
-
 def test_roots_of_which_one_is_bad():
     x = ad.tensor(2.0, requires_grad=True)
     y = x * x
