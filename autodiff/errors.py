@@ -47,6 +47,16 @@ class GradcheckError(AutodiffError, RuntimeError):
     """A gradient differs from the difference quotient of the values."""
 
 
+class TraceError(AutodiffError, TypeError):
+    """A function cannot be recorded as a program.
+
+    A value that depends on the function's arguments was asked for as a plain number
+    (``math.sin(x)``, ``float(x)``, ``np.asarray(x)``), or used outside of the function
+    that was being recorded. Failing: ``ad.compile(lambda x: math.sin(x))``. Right:
+    ``ad.compile(lambda x: ad.sin(x))``.
+    """
+
+
 class GradientLossWarning(UserWarning):
     """A value that carries a gradient was converted to a plain number.
 

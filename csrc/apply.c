@@ -57,7 +57,7 @@ static ad_status compute_structural(ad_tape *tape, int op, int n_args,
     return AD_OK;
 }
 
-static ad_status compute(ad_tape *tape, int op, int n_args, const ad_value *args,
+ad_status ad_apply_value(ad_tape *tape, int op, int n_args, const ad_value *args,
                          const ad_attr *attr, ad_value *out)
 {
     if (!is_elementwise(op))
@@ -255,7 +255,9 @@ ad_status ad_record(ad_tape *tape, int op, int n_args, const ad_value *args,
 ad_status ad_apply(ad_tape *tape, int op, int n_args, const ad_value *args,
                    const ad_attr *attr, ad_value *out)
 {
-    ad_status status = compute(tape, op, n_args, args, attr, out);
+    if (tape->redirect != NULL)
+        return tape->redirect(tape, op, n_args, args, attr, out);
+    ad_status status = ad_apply_value(tape, op, n_args, args, attr, out);
     if (status != AD_OK || !tape->is_recording)
         return status;
     for (int k = 0; k < n_args; k++)
@@ -353,8 +355,9 @@ static ad_status record_select(ad_tape *tape, const ad_formula *f,
     ad_status status = record_formula(tape, f->child[0], operands, &part[0]);
     if (status != AD_OK)
         return status;
-    part[0].entry = AD_NONE; /* a choice has no derivative */
-    if (part[0].array == NULL)
+    if (tape->redirect == NULL)
+        part[0].entry = AD_NONE; /* a choice has no derivative */
+    if (part[0].array == NULL && part[0].entry == AD_NONE)
         return record_formula(tape, f->child[part[0].scalar != 0.0 ? 1 : 2], operands,
                               out);
     part[1] = part[2] = (ad_value){0.0, NULL, AD_NONE};

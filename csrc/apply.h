@@ -18,6 +18,10 @@
 ad_status ad_apply(ad_tape *tape, int op, int n_args, const ad_value *args,
                    const ad_attr *attr, ad_value *out);
 
+/* The same, computed only: nothing is recorded, out->entry is AD_NONE. */
+ad_status ad_apply_value(ad_tape *tape, int op, int n_args, const ad_value *args,
+                         const ad_attr *attr, ad_value *out);
+
 /* Record `out` as the result of op without computing it (CUSTOM). */
 ad_status ad_record(ad_tape *tape, int op, int n_args, const ad_value *args,
                     const ad_attr *attr, ad_value *out);

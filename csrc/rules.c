@@ -55,6 +55,76 @@ static ad_status adjoint_matmul(ad_tape *tape, const ad_node *node, int k,
     return status;
 }
 
+/* Which x are the extreme that they fell on, 0 or 1; a NaN extreme is that of NaNs. */
+static ad_status extremes(ad_tape *tape, const ad_value *x, const ad_value *z,
+                          ad_value *out)
+{
+    ad_value same[2], differs[2], both[2];
+    const int ops[] = {AD_OP_EQ, AD_OP_NE, AD_OP_NE};
+    const ad_value *const pairs[][2] = {{x, z}, {x, x}, {z, z}};
+    ad_value *const to[] = {&same[0], &differs[0], &differs[1]};
+    ad_status status = AD_OK;
+    int n = 0;
+    for (; n < 3 && status == AD_OK; n++) {
+        ad_value args[2] = {*pairs[n][0], *pairs[n][1]};
+        *to[n] = (ad_value){0.0, NULL, AD_NONE};
+        status = ad_apply(tape, ops[n], 2, args, NULL, to[n]);
+    }
+    if (status == AD_OK &&
+        (status = ad_apply(tape, AD_OP_MUL, 2, differs, NULL, &same[1])) == AD_OK) {
+        both[0] = same[0], both[1] = same[1];
+        status = ad_apply(tape, AD_OP_MAXIMUM, 2, both, NULL, out);
+        ad_value_drop(&same[1]);
+    }
+    while (n-- > 0)
+        ad_value_drop(to[n]);
+    return status;
+}
+
+/* Each x's share of the extreme that it fell on, as an operation on the values: in a
+ * program they are not known yet. */
+static ad_status recorded_shares(ad_tape *tape, const ad_node *node, ad_value *out)
+{
+    ad_value x = saved_arg(node, 0), z, spread, is_extreme, count, spread_count;
+    ad_attr across = {.shape = x.array, .strides = node->attr.strides};
+    ad_attr down = node->attr;
+    down.shape = node->result;
+    down.object = NULL;
+    ad_status status = ad_apply(tape, AD_OP_REDUCE_MAX, 1, &x, &down, &z);
+    if (status != AD_OK)
+        return status;
+    status = ad_apply(tape, AD_OP_STRIDED, 1, &z, &across, &spread);
+    ad_value_drop(&z);
+    if (status != AD_OK)
+        return status;
+    status = extremes(tape, &x, &spread, &is_extreme);
+    ad_value_drop(&spread);
+    if (status != AD_OK)
+        return status;
+    ad_attr sum = {.shape = node->result, .strides = node->attr.strides};
+    status = ad_apply(tape, AD_OP_STRIDED_ADD, 1, &is_extreme, &sum, &count);
+    if (status == AD_OK) {
+        status = ad_apply(tape, AD_OP_STRIDED, 1, &count, &across, &spread_count);
+        ad_value_drop(&count);
+    }
+    if (status == AD_OK) {
+        ad_value args[2] = {is_extreme, spread_count};
+        status = ad_apply(tape, AD_OP_DIV, 2, args, NULL, out);
+        ad_value_drop(&spread_count);
+    }
+    ad_value_drop(&is_extreme);
+    return status;
+}
+
+/* The shares, as a constant where the values are known. New reference. */
+static ad_status shares_of(ad_tape *tape, const ad_node *node, ad_value *out)
+{
+    if (node->attr.aux == NULL)
+        return recorded_shares(tape, node, out);
+    *out = (ad_value){0.0, ad_array_keep(node->attr.aux), AD_NONE};
+    return AD_OK;
+}
+
 /* Spread z_bar over the elements that fell on it, then take each one's share. */
 static ad_status adjoint_reduce_max(ad_tape *tape, const ad_node *node,
                                     const ad_value *z_bar, ad_value *out)
@@ -64,8 +134,11 @@ static ad_status adjoint_reduce_max(ad_tape *tape, const ad_node *node,
     ad_status status = ad_apply(tape, AD_OP_STRIDED, 1, z_bar, &attr, &pair[0]);
     if (status != AD_OK)
         return status;
-    pair[1] = (ad_value){0.0, node->attr.aux, AD_NONE};
-    status = ad_apply(tape, AD_OP_GUARDED_MUL, 2, pair, NULL, out);
+    status = shares_of(tape, node, &pair[1]);
+    if (status == AD_OK) {
+        status = ad_apply(tape, AD_OP_GUARDED_MUL, 2, pair, NULL, out);
+        ad_value_drop(&pair[1]);
+    }
     ad_value_drop(&pair[0]);
     return status;
 }
@@ -158,8 +231,12 @@ static ad_status tangent_matmul(ad_tape *tape, const ad_node *node,
 static ad_status tangent_reduce_max(ad_tape *tape, const ad_node *node,
                                     const ad_value *x_dot, ad_value *out)
 {
-    ad_value pair[2] = {*x_dot, {0.0, node->attr.aux, AD_NONE}}, term;
-    ad_status status = ad_apply(tape, AD_OP_GUARDED_MUL, 2, pair, NULL, &term);
+    ad_value pair[2] = {*x_dot, {0.0, NULL, AD_NONE}}, term;
+    ad_status status = shares_of(tape, node, &pair[1]);
+    if (status != AD_OK)
+        return status;
+    status = ad_apply(tape, AD_OP_GUARDED_MUL, 2, pair, NULL, &term);
+    ad_value_drop(&pair[1]);
     if (status != AD_OK)
         return status;
     ad_attr attr = {.shape = node->result, .strides = node->attr.strides};

@@ -139,6 +139,12 @@ struct ad_handle {
 typedef bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
                                bool trans_a, const double *b, bool trans_b, double *c);
 
+/* Where operations go instead of the tape's entries: see builder.h. The contract is
+ * ad_apply's. */
+typedef ad_status (*ad_redirect)(ad_tape *tape, int op, int n_args,
+                                 const ad_value *args, const ad_attr *attr,
+                                 ad_value *out);
+
 /* Something that wants to see the gradient of an entry. */
 typedef struct ad_watch {
     uint32_t entry;
@@ -195,6 +201,8 @@ struct ad_tape {
     uint32_t (*line_id)(void);         /* upper layer: where the user's code is */
     ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
     void *upper;                       /* the upper layer's own data */
+    ad_redirect redirect;              /* a program under construction; or NULL */
+    void *builder;                     /* that program, see builder.h */
 };
 
 ad_tape *ad_tape_new(void);

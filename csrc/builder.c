@@ -1,0 +1,602 @@
+/*
+ * builder.c - see builder.h. What is simplified stands in simplify.c, what is shared
+ * is found by a hash of the whole instruction.
+ */
+#include "builder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply.h"
+#include "infer.h"
+#include "simplify.h"
+
+enum { FIRST_CAP = 64, LOOK_BACK = 32 };
+
+/* ---- Life ------------------------------------------------------------------------ */
+
+static ad_status redirected(ad_tape *tape, int op, int n_args, const ad_value *args,
+                            const ad_attr *attr, ad_value *out);
+
+ad_builder *ad_builder_of(const ad_tape *tape)
+{
+    return tape->redirect == redirected ? tape->builder : NULL;
+}
+
+ad_builder *ad_builder_new(bool is_tracing)
+{
+    ad_builder *b = calloc(1, sizeof *b);
+    ad_program *p = calloc(1, sizeof *p);
+    ad_tape *tape = ad_tape_new();
+    ad_array **shapes = calloc(FIRST_CAP, sizeof *shapes);
+    if (b == NULL || p == NULL || tape == NULL || shapes == NULL) {
+        free(b);
+        free(p);
+        free(shapes);
+        if (tape != NULL)
+            ad_tape_abandon(tape);
+        return NULL;
+    }
+    p->refs = 1;
+    p->shapes = shapes; /* [0] stays NULL */
+    p->n_shapes = 1;
+    b->cap_shapes = FIRST_CAP;
+    b->tape = tape;
+    b->program = p;
+    b->is_tracing = is_tracing;
+    tape->is_plain = false;
+    tape->redirect = redirected;
+    tape->builder = b;
+    return b;
+}
+
+static ad_status escaped(ad_tape *tape, int op, int n_args, const ad_value *args,
+                         const ad_attr *attr, ad_value *out)
+{
+    (void)op, (void)n_args, (void)args, (void)attr, (void)out;
+    return ad_fail(&tape->message, AD_ESCAPED, "%s", ad_status_text(AD_ESCAPED));
+}
+
+void ad_builder_free(ad_builder *b)
+{
+    if (b == NULL)
+        return;
+    b->tape->redirect = escaped;
+    b->tape->builder = NULL;
+    ad_tape_abandon(b->tape);
+    ad_program_drop(b->program);
+    free(b->table);
+    free(b);
+}
+
+/* ---- Growing ------------------------------------------------------------------------ */
+
+/* Room for `more` behind n elements. */
+static void *grown(void *at, uint32_t n, uint32_t more, uint32_t *cap, size_t bytes)
+{
+    uint64_t wanted = (uint64_t)n + more;
+    if (wanted <= *cap)
+        return at;
+    uint64_t next = (uint64_t)*cap + *cap / 2 + FIRST_CAP;
+    next = next < wanted ? wanted : next;
+    if (next >= AD_MAX_ENTRIES)
+        return NULL;
+    void *grown_at = realloc(at, (size_t)next * bytes);
+    if (grown_at != NULL)
+        *cap = (uint32_t)next;
+    return grown_at;
+}
+
+#define GROW(b, field, count, more, cap)                                        \
+    do {                                                                        \
+        void *at_ = grown((b)->program->field, (b)->program->count, more,       \
+                          &(b)->cap, sizeof *(b)->program->field);              \
+        if (at_ == NULL && (more) > 0)                                          \
+            return AD_NO_MEMORY;                                                \
+        (b)->program->field = at_;                                              \
+    } while (0)
+
+/* Index of a shape, which is shared with one that was seen lately. */
+static ad_status find_shape(ad_builder *b, const ad_array *shape, uint32_t *index)
+{
+    ad_program *p = b->program;
+    *index = 0;
+    if (shape == NULL || shape->ndim == 0)
+        return AD_OK;
+    uint32_t first = p->n_shapes > LOOK_BACK ? p->n_shapes - LOOK_BACK : 1;
+    for (uint32_t i = p->n_shapes; i-- > first;)
+        if (ad_array_same_shape(p->shapes[i], shape)) {
+            *index = i;
+            return AD_OK;
+        }
+    GROW(b, shapes, n_shapes, 1, cap_shapes);
+    ad_array *ghost = ad_array_ghost(shape->ndim, shape->shape);
+    if (ghost == NULL)
+        return AD_NO_MEMORY;
+    *index = p->n_shapes;
+    p->shapes[p->n_shapes++] = ghost;
+    return AD_OK;
+}
+
+static ad_status push(ad_builder *b, const ad_instr *instr, uint32_t *value)
+{
+    GROW(b, instr, n, 1, cap_instr);
+    *value = b->program->n;
+    b->program->instr[b->program->n++] = *instr;
+    return AD_OK;
+}
+
+static ad_status push_extra(ad_builder *b, const ad_extra *extra, uint32_t *index)
+{
+    GROW(b, extras, n_extras, 1, cap_extras);
+    *index = b->program->n_extras;
+    b->program->extras[b->program->n_extras++] = *extra;
+    return AD_OK;
+}
+
+ad_status ad_builder_input(ad_builder *b, const ad_array *shape, uint32_t *value)
+{
+    ad_instr instr = {.op = AD_OP_INPUT, .extra = AD_NONE};
+    instr.args[0] = b->program->n_inputs;
+    ad_status status = find_shape(b, shape, &instr.shape);
+    if (status == AD_OK)
+        status = push(b, &instr, value);
+    if (status == AD_OK)
+        b->program->n_inputs++;
+    return status;
+}
+
+ad_status ad_builder_guard(ad_builder *b, uint32_t value, double outcome, uint32_t line)
+{
+    GROW(b, guards, n_guards, 1, cap_guards);
+    b->program->guards[b->program->n_guards++] = (ad_guard){value, line, outcome};
+    return AD_OK;
+}
+
+/* ---- Sharing ------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9E3779B97F4A7C15ull;
+    return h ^ h >> 29;
+}
+
+static uint64_t bits_of(double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
+static uint64_t hash_instr(const ad_program *p, const ad_instr *i)
+{
+    uint64_t h = mix(i->op, i->shape);
+    const uint32_t *args = ad_instr_args(p, i);
+    for (int k = 0; k < i->n_args; k++)
+        h = mix(h, args[k]);
+    h = mix(h, bits_of(i->number));
+    if (i->extra != AD_NONE) {
+        const ad_extra *e = &p->extras[i->extra];
+        h = mix(h, (uint64_t)e->attr.offset);
+        for (int k = 0; k < e->n_strides; k++)
+            h = mix(h, (uint64_t)e->attr.strides[k]);
+        h = mix(h, (uint64_t)(uintptr_t)e->attr.index);
+        h = mix(h, e->value != NULL ? (uint64_t)(uintptr_t)e->value->data : 0);
+    }
+    return h;
+}
+
+static bool same_extra(const ad_extra *x, const ad_extra *y)
+{
+    const ad_attr *a = &x->attr, *b = &y->attr;
+    return x->n_strides == y->n_strides && a->offset == b->offset &&
+           a->index == b->index && a->aux == b->aux && a->axis == b->axis &&
+           a->object == b->object && a->reverse == b->reverse &&
+           a->trans_x == b->trans_x && a->trans_y == b->trans_y &&
+           (x->value != NULL ? x->value->data : NULL) ==
+               (y->value != NULL ? y->value->data : NULL) &&
+           (x->n_strides == 0 ||
+            memcmp(a->strides, b->strides,
+                   (size_t)x->n_strides * sizeof *a->strides) == 0);
+}
+
+static bool same_instr(const ad_program *p, const ad_instr *x, const ad_instr *y)
+{
+    if (x->op != y->op || x->n_args != y->n_args || x->shape != y->shape ||
+        bits_of(x->number) != bits_of(y->number) ||
+        (x->extra == AD_NONE) != (y->extra == AD_NONE))
+        return false;
+    if (memcmp(ad_instr_args(p, x), ad_instr_args(p, y),
+               x->n_args * sizeof(uint32_t)) != 0)
+        return false;
+    return x->extra == AD_NONE || same_extra(&p->extras[x->extra], &p->extras[y->extra]);
+}
+
+static ad_status grow_table(ad_builder *b)
+{
+    if (b->n_table * 2 < b->cap_table)
+        return AD_OK;
+    uint32_t cap = b->cap_table > 0 ? b->cap_table * 2 : 4 * FIRST_CAP;
+    uint32_t *table = malloc((size_t)cap * sizeof *table);
+    if (table == NULL)
+        return AD_NO_MEMORY;
+    memset(table, 0xff, (size_t)cap * sizeof *table);
+    const ad_program *p = b->program;
+    for (uint32_t k = 0; k < b->cap_table; k++) {
+        if (b->table[k] == AD_NONE)
+            continue;
+        uint64_t h = hash_instr(p, &p->instr[b->table[k]]);
+        while (table[h & (cap - 1)] != AD_NONE)
+            h++;
+        table[h & (cap - 1)] = b->table[k];
+    }
+    free(b->table);
+    b->table = table;
+    b->cap_table = cap;
+    return AD_OK;
+}
+
+/* The instruction just pushed, or an equal one before it, in whose favour it goes. */
+static ad_status share(ad_builder *b, uint32_t *value)
+{
+    ad_program *p = b->program;
+    ad_status status = grow_table(b);
+    if (status != AD_OK)
+        return status;
+    uint64_t h = hash_instr(p, &p->instr[*value]);
+    for (;; h++) {
+        uint32_t *found = &b->table[h & (b->cap_table - 1)];
+        if (*found == AD_NONE) {
+            *found = *value;
+            b->n_table++;
+            return AD_OK;
+        }
+        if (same_instr(p, &p->instr[*found], &p->instr[*value])) {
+            p->n--; /* an extra or operands of it may stay: ad_builder_finish */
+            *value = *found;
+            return AD_OK;
+        }
+    }
+}
+
+/* ---- Values ---------------------------------------------------------------------------- */
+
+ad_status ad_builder_constant(ad_builder *b, const ad_value *v, uint32_t *value)
+{
+    ad_instr instr = {.op = AD_OP_CONST, .extra = AD_NONE, .number = v->scalar};
+    ad_status status = find_shape(b, v->array, &instr.shape);
+    if (status == AD_OK && v->array != NULL) {
+        ad_extra extra = {.value = v->array};
+        instr.number = 0.0;
+        if ((status = push_extra(b, &extra, &instr.extra)) == AD_OK)
+            ad_array_keep(v->array);
+    }
+    if (status == AD_OK)
+        status = push(b, &instr, value);
+    return status == AD_OK ? share(b, value) : status;
+}
+
+ad_value ad_builder_value(const ad_builder *b, uint32_t i)
+{
+    const ad_program *p = b->program;
+    const ad_instr *instr = &p->instr[i];
+    ad_value v = {instr->number, ad_program_shape(p, i), i};
+    if (instr->op == AD_OP_CONST) {
+        v.entry = AD_NONE;
+        v.array = v.array != NULL ? p->extras[instr->extra].value : NULL;
+    }
+    if (v.array != NULL)
+        ad_array_keep(v.array);
+    return v;
+}
+
+void ad_values_drop(int64_t n, ad_value *values)
+{
+    for (int64_t i = 0; i < n; i++)
+        ad_value_drop(&values[i]);
+}
+
+/* ---- Appending ---------------------------------------------------------------------------- */
+
+static int count_strides(int op, const ad_value *args, const ad_array *shape)
+{
+    const ad_array *walked = op == AD_OP_STRIDED ? shape : args[0].array;
+    return walked != NULL ? walked->ndim : 0;
+}
+
+/* An owned copy of the attributes. */
+static ad_status copy_attr(ad_builder *b, int op, const ad_value *args,
+                           const ad_attr *attr, const ad_array *shape, uint32_t *index)
+{
+    ad_extra extra = {.attr = *attr};
+    extra.attr.shape = NULL;
+    extra.attr.strides = NULL;
+    if (attr->strides != NULL)
+        extra.n_strides = count_strides(op, args, shape);
+    if (extra.n_strides > 0) {
+        size_t bytes = (size_t)extra.n_strides * sizeof *attr->strides;
+        int64_t *strides = malloc(bytes);
+        if (strides == NULL)
+            return AD_NO_MEMORY;
+        memcpy(strides, attr->strides, bytes);
+        extra.attr.strides = strides;
+    }
+    ad_status status = push_extra(b, &extra, index);
+    if (status != AD_OK) {
+        free((void *)extra.attr.strides);
+        return status;
+    }
+    if (attr->index != NULL)
+        attr->index->refs++;
+    if (attr->aux != NULL)
+        ad_array_keep(attr->aux);
+    return AD_OK;
+}
+
+static ad_status push_args(ad_builder *b, int n_args, const ad_value *args,
+                           ad_instr *instr)
+{
+    uint32_t *to = instr->args;
+    if (n_args > 3) {
+        GROW(b, operands, n_operands, (uint32_t)n_args, cap_operands);
+        instr->args[0] = b->program->n_operands;
+        to = b->program->operands + b->program->n_operands;
+        b->program->n_operands += (uint32_t)n_args;
+    }
+    for (int k = 0; k < n_args; k++) {
+        to[k] = args[k].entry;
+        if (to[k] != AD_NONE)
+            continue;
+        ad_status status = ad_builder_constant(b, &args[k], &to[k]);
+        if (status != AD_OK)
+            return status;
+    }
+    return AD_OK;
+}
+
+/* Append op(args) with a result of `shape`. */
+static ad_status append(ad_builder *b, int op, int n_args, const ad_value *args,
+                        const ad_attr *attr, const ad_array *shape, uint32_t *value)
+{
+    if (n_args > UINT16_MAX)
+        return ad_fail(&b->tape->message, AD_SHAPE,
+                       "%s: %d operands are too many for one instruction of a program; "
+                       "the most is %d",
+                       ad_op_name(op), n_args, UINT16_MAX);
+    ad_instr instr = {.op = (uint16_t)op, .n_args = (uint16_t)n_args, .extra = AD_NONE};
+    if (b->tape->wants_lines && b->tape->line_id != NULL)
+        instr.line = b->tape->line_id();
+    ad_status status = find_shape(b, shape, &instr.shape);
+    if (status == AD_OK)
+        status = push_args(b, n_args, args, &instr);
+    if (status == AD_OK && attr != NULL)
+        status = copy_attr(b, op, args, attr, shape, &instr.extra);
+    if (status == AD_OK)
+        status = push(b, &instr, value);
+    return status == AD_OK && !b->is_tracing ? share(b, value) : status;
+}
+
+/* Compute and append; what is computed while nothing is to be recorded has no
+ * derivative. */
+static ad_status trace(ad_builder *b, int op, int n_args, const ad_value *args,
+                       const ad_attr *attr, ad_value *out)
+{
+    ad_status status = ad_apply_value(b->tape, op, n_args, args, attr, out);
+    if (status != AD_OK)
+        return status;
+    status = append(b, op, n_args, args, attr, out->array, &out->entry);
+    if (status == AD_OK && !b->tape->is_recording)
+        status = append(b, AD_OP_STOP, 1, out, NULL, out->array, &out->entry);
+    if (status != AD_OK)
+        ad_value_drop(out);
+    return status;
+}
+
+static ad_status redirected(ad_tape *tape, int op, int n_args, const ad_value *args,
+                            const ad_attr *attr, ad_value *out)
+{
+    ad_builder *b = tape->builder;
+    bool is_passive = true;
+    for (int k = 0; k < n_args; k++)
+        is_passive &= args[k].entry == AD_NONE;
+    if (is_passive)
+        return ad_apply_value(tape, op, n_args, args, attr, out);
+    if (b->is_tracing)
+        return trace(b, op, n_args, args, attr, out);
+    if (ad_simplify(tape, op, n_args, args, attr, out))
+        return AD_OK;
+    ad_array *shape;
+    uint32_t value = AD_NONE;
+    ad_status status = ad_infer_shape(&tape->message, op, n_args, args, attr, &shape);
+    if (status == AD_OK) {
+        status = append(b, op, n_args, args, attr, shape, &value);
+        ad_array_drop(shape);
+    }
+    if (status == AD_OK)
+        *out = ad_builder_value(b, value);
+    return status;
+}
+
+ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,
+                            ad_value *values)
+{
+    memset(values, 0, (size_t)p->n * sizeof *values);
+    ad_value few[4], *args = few;
+    ad_status status = AD_OK;
+    for (uint32_t i = 0; i < p->n && status == AD_OK; i++) {
+        const ad_instr *instr = &p->instr[i];
+        const uint32_t *at = ad_instr_args(p, instr);
+        if (instr->op == AD_OP_INPUT || instr->op == AD_OP_CONST) {
+            values[i] = instr->op == AD_OP_INPUT
+                            ? inputs[instr->args[0]]
+                            : (ad_value){instr->number, NULL, AD_NONE};
+            if (instr->extra != AD_NONE)
+                values[i].array = p->extras[instr->extra].value;
+            if (values[i].array != NULL)
+                ad_array_keep(values[i].array);
+            continue;
+        }
+        args = instr->n_args > 4 ? malloc(instr->n_args * sizeof *args) : few;
+        if (args == NULL)
+            return AD_NO_MEMORY;
+        for (int k = 0; k < instr->n_args; k++)
+            args[k] = values[at[k]];
+        ad_attr attr = ad_program_attr(p, i);
+        const bool has_attr = ad_op_get(instr->op)->n_args == 0;
+        status = ad_apply(b->tape, instr->op, instr->n_args, args,
+                          has_attr ? &attr : NULL, &values[i]);
+        if (args != few)
+            free(args);
+    }
+    for (uint32_t k = 0; k < p->n_guards && status == AD_OK; k++) {
+        const ad_guard *g = &p->guards[k];
+        if (values[g->value].entry != AD_NONE)
+            status = ad_builder_guard(b, values[g->value].entry, g->outcome, g->line);
+    }
+    return status;
+}
+
+/* ---- Finishing ------------------------------------------------------------------------------- */
+
+static void mark_live(const ad_program *p, uint8_t *is_live)
+{
+    for (uint32_t i = p->n; i-- > 0;) {
+        const ad_instr *instr = &p->instr[i];
+        if (instr->op == AD_OP_INPUT)
+            is_live[i] = 1;
+        const uint32_t *args = ad_instr_args(p, instr);
+        for (int k = 0; is_live[i] && k < instr->n_args; k++)
+            is_live[args[k]] = 1;
+    }
+}
+
+/* New numbers: inputs first, then the rest in their order. */
+static uint32_t number(const ad_program *p, const uint8_t *is_live, uint32_t *renamed)
+{
+    uint32_t n = p->n_inputs;
+    for (uint32_t i = 0; i < p->n; i++)
+        renamed[i] = p->instr[i].op == AD_OP_INPUT ? p->instr[i].args[0]
+                     : is_live[i]                  ? n++
+                                                   : AD_NONE;
+    return n;
+}
+
+static ad_status copy_extra(const ad_extra *from, ad_extra *to)
+{
+    *to = *from;
+    if (from->n_strides > 0) {
+        size_t bytes = (size_t)from->n_strides * sizeof *from->attr.strides;
+        int64_t *strides = malloc(bytes);
+        if (strides == NULL) {
+            *to = (ad_extra){.n_strides = 0};
+            return AD_NO_MEMORY;
+        }
+        memcpy(strides, from->attr.strides, bytes);
+        to->attr.strides = strides;
+    }
+    if (from->attr.index != NULL)
+        from->attr.index->refs++;
+    if (from->attr.aux != NULL)
+        ad_array_keep(from->attr.aux);
+    if (from->value != NULL)
+        ad_array_keep(from->value);
+    return AD_OK;
+}
+
+/* Copy what is live of `from` into q, whose arrays are large enough. */
+static ad_status copy_live(const ad_program *from, const uint8_t *is_live,
+                           const uint32_t *renamed, ad_program *q)
+{
+    for (uint32_t i = 0; i < from->n; i++) {
+        if (!is_live[i])
+            continue;
+        ad_instr *to = &q->instr[renamed[i]];
+        const uint32_t *args = ad_instr_args(from, &from->instr[i]);
+        *to = from->instr[i];
+        uint32_t *at = to->args;
+        if (to->n_args > 3) {
+            to->args[0] = q->n_operands;
+            at = q->operands + q->n_operands;
+            q->n_operands += to->n_args;
+        }
+        for (int k = 0; k < to->n_args; k++)
+            at[k] = renamed[args[k]];
+        if (to->extra == AD_NONE)
+            continue;
+        ad_status status = copy_extra(&from->extras[to->extra], &q->extras[q->n_extras]);
+        to->extra = q->n_extras++;
+        if (status != AD_OK)
+            return status;
+    }
+    return AD_OK;
+}
+
+static bool allocate(const ad_program *like, uint32_t n, uint32_t n_outputs,
+                     ad_program *q)
+{
+    q->refs = 1;
+    q->instr = calloc((size_t)n + 1, sizeof *q->instr);
+    q->operands = calloc((size_t)like->n_operands + 1, sizeof *q->operands);
+    q->shapes = calloc((size_t)like->n_shapes, sizeof *q->shapes);
+    q->extras = calloc((size_t)like->n_extras + 1, sizeof *q->extras);
+    q->outputs = calloc((size_t)n_outputs + 1, sizeof *q->outputs);
+    q->guards = calloc((size_t)like->n_guards + 1, sizeof *q->guards);
+    return q->instr != NULL && q->operands != NULL && q->shapes != NULL &&
+           q->extras != NULL && q->outputs != NULL && q->guards != NULL;
+}
+
+static ad_status finish(ad_builder *b, uint32_t n_outputs, const uint32_t *outputs,
+                        bool keeps_guards, uint8_t *is_live, uint32_t *renamed,
+                        ad_program *q)
+{
+    const ad_program *p = b->program;
+    const uint32_t n_guards = keeps_guards ? p->n_guards : 0;
+    for (uint32_t k = 0; k < n_outputs; k++)
+        is_live[outputs[k]] = 1;
+    for (uint32_t k = 0; k < n_guards; k++)
+        is_live[p->guards[k].value] = 1;
+    mark_live(p, is_live);
+    q->n = number(p, is_live, renamed);
+    if (!allocate(p, q->n, n_outputs, q))
+        return AD_NO_MEMORY;
+    for (uint32_t i = 1; i < p->n_shapes; i++)
+        q->shapes[i] = ad_array_keep(p->shapes[i]);
+    q->n_shapes = p->n_shapes;
+    q->n_inputs = p->n_inputs;
+    ad_status status = copy_live(p, is_live, renamed, q);
+    for (uint32_t k = 0; k < n_outputs; k++)
+        q->outputs[q->n_outputs++] = renamed[outputs[k]];
+    for (uint32_t k = 0; k < n_guards; k++) {
+        q->guards[q->n_guards] = p->guards[k];
+        q->guards[q->n_guards++].value = renamed[p->guards[k].value];
+    }
+    return status;
+}
+
+ad_status ad_builder_finish(ad_builder *b, uint32_t n_outputs, const ad_value *outputs,
+                            bool keeps_guards, ad_program **program)
+{
+    uint32_t *ids = malloc(((size_t)n_outputs + 1) * sizeof *ids);
+    ad_status status = ids != NULL ? AD_OK : AD_NO_MEMORY;
+    for (uint32_t k = 0; k < n_outputs && status == AD_OK; k++) {
+        ids[k] = outputs[k].entry;
+        if (ids[k] == AD_NONE)
+            status = ad_builder_constant(b, &outputs[k], &ids[k]);
+    }
+    uint8_t *is_live = calloc((size_t)b->program->n + 1, 1);
+    uint32_t *renamed = calloc((size_t)b->program->n + 1, sizeof *renamed);
+    ad_program *q = calloc(1, sizeof *q);
+    if (status == AD_OK && (is_live == NULL || renamed == NULL || q == NULL))
+        status = AD_NO_MEMORY;
+    if (status == AD_OK)
+        status = finish(b, n_outputs, ids, keeps_guards, is_live, renamed, q);
+    free(ids);
+    free(is_live);
+    free(renamed);
+    if (status != AD_OK) {
+        ad_program_drop(q);
+        return status;
+    }
+    *program = q;
+    return AD_OK;
+}

@@ -1,0 +1,113 @@
+/*
+ * simplify.c - see simplify.h.
+ */
+#include "simplify.h"
+
+#include "apply.h"
+#include "builder.h"
+
+/* A constant of this value and no shape. */
+static bool is_number(const ad_value *v, double number)
+{
+    return v->entry == AD_NONE && v->array == NULL && v->scalar == number;
+}
+
+static bool is_operand(const ad_value *x, ad_value *out)
+{
+    *out = *x;
+    if (x->array != NULL)
+        ad_array_keep(x->array);
+    return true;
+}
+
+static bool becomes(ad_tape *tape, int op, int n_args, const ad_value *x,
+                    const ad_value *y, ad_value *out)
+{
+    ad_value args[2] = {*x, n_args > 1 ? *y : *x};
+    return ad_apply(tape, op, n_args, args, NULL, out) == AD_OK;
+}
+
+/* The instruction that made a value, if that is `op`. */
+static const ad_instr *made_by(const ad_tape *tape, const ad_value *v, int op)
+{
+    const ad_program *p = ad_builder_of(tape)->program;
+    return v->entry != AD_NONE && p->instr[v->entry].op == op ? &p->instr[v->entry]
+                                                              : NULL;
+}
+
+/* x^y for a few constant y; the bits are those of the rows POW and POW_D. */
+static bool simplify_power(ad_tape *tape, int op, const ad_value *args, ad_value *out)
+{
+    const ad_value *x = &args[0], *y = &args[1], two = {2.0, NULL, AD_NONE},
+                   three = {3.0, NULL, AD_NONE};
+    if (op == AD_OP_POW)
+        return is_number(y, 1.0)   ? is_operand(x, out)
+               : is_number(y, 2.0) ? becomes(tape, AD_OP_SQUARE, 1, x, NULL, out)
+                                   : false;
+    if (is_number(y, 2.0))
+        return becomes(tape, AD_OP_MUL, 2, &two, x, out);
+    ad_value square;
+    if (!is_number(y, 3.0) || !becomes(tape, AD_OP_SQUARE, 1, x, NULL, &square))
+        return false;
+    bool done = becomes(tape, AD_OP_MUL, 2, &three, &square, out);
+    ad_value_drop(&square);
+    return done;
+}
+
+static bool simplify_product(ad_tape *tape, const ad_value *args, ad_value *out)
+{
+    for (int k = 0; k < 2; k++) {
+        if (is_number(&args[k], 1.0))
+            return is_operand(&args[1 - k], out);
+        if (is_number(&args[k], -1.0))
+            return becomes(tape, AD_OP_NEG, 1, &args[1 - k], NULL, out);
+    }
+    return false;
+}
+
+/* A constant that is zero neither contributes to a sweep nor needs its guard. */
+static bool simplify_guarded(ad_tape *tape, const ad_value *args, ad_value *out)
+{
+    for (int k = 0; k < 2; k++) {
+        if (is_number(&args[k], 0.0) && args[1 - k].array == NULL) {
+            *out = (ad_value){0.0, NULL, AD_NONE};
+            return true;
+        }
+    }
+    return simplify_product(tape, args, out);
+}
+
+/* A view that shows everything in its order is a reshape; a reshape to the shape that
+ * is there already is nothing. */
+static bool simplify_reshape(const ad_value *x, const ad_attr *attr, ad_value *out)
+{
+    const ad_array *shape = attr->shape;
+    bool is_same = x->array == NULL || shape == NULL
+                       ? x->array == NULL && shape == NULL
+                       : ad_array_same_shape(x->array, shape);
+    return is_same && is_operand(x, out);
+}
+
+bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
+                 const ad_attr *attr, ad_value *out)
+{
+    (void)n_args;
+    if (op == AD_OP_MUL)
+        return simplify_product(tape, args, out);
+    if (op == AD_OP_GUARDED_MUL)
+        return simplify_guarded(tape, args, out);
+    if (op == AD_OP_POW || op == AD_OP_POW_D)
+        return simplify_power(tape, op, args, out);
+    if (op == AD_OP_DIV && is_number(&args[1], 1.0))
+        return is_operand(&args[0], out);
+    if (op == AD_OP_RESHAPE)
+        return simplify_reshape(&args[0], attr, out);
+    if (op == AD_OP_NEG) {
+        const ad_instr *inner = made_by(tape, &args[0], AD_OP_NEG);
+        if (inner == NULL)
+            return false;
+        *out = ad_builder_value(ad_builder_of(tape), inner->args[0]);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,260 @@
+/*
+ * transform.c - see transform.h. One pass down for adjoints, one pass up for tangents,
+ * over instructions on which a wanted input has an influence.
+ */
+#include "transform.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply.h"
+#include "rules.h"
+
+typedef struct run {
+    ad_builder *b;
+    const ad_program *p;
+    const ad_value *values; /* of p, in the builder */
+    bool *is_active;        /* for each instruction of p */
+    ad_value *derived;      /* its adjoint or tangent ... */
+    bool *is_set;           /* ... if there is one yet */
+} run;
+
+static void run_free(run *r)
+{
+    if (r->derived != NULL)
+        ad_values_drop(r->p->n, r->derived);
+    free(r->is_active);
+    free(r->derived);
+    free(r->is_set);
+}
+
+static ad_status run_start(run *r, ad_builder *b, const ad_program *p,
+                           const ad_value *values)
+{
+    const size_t n = (size_t)p->n + 1;
+    *r = (run){.b = b, .p = p, .values = values};
+    r->is_active = calloc(n, sizeof *r->is_active);
+    r->derived = calloc(n, sizeof *r->derived);
+    r->is_set = calloc(n, sizeof *r->is_set);
+    return r->is_active != NULL && r->derived != NULL && r->is_set != NULL
+               ? AD_OK
+               : AD_NO_MEMORY;
+}
+
+/* Can a change of operand k change the result, to first order? */
+static bool passes(const ad_instr *instr, int k)
+{
+    const ad_op_info *info = ad_op_get(instr->op);
+    if (instr->op == AD_OP_STOP)
+        return false;
+    return info->n_args == 0 || !info->partial_is_const[k] ||
+           info->partial_const[k] != 0.0;
+}
+
+static void mark_active(run *r, const bool *is_wanted)
+{
+    const ad_program *p = r->p;
+    for (uint32_t i = 0; i < p->n; i++) {
+        const ad_instr *instr = &p->instr[i];
+        const uint32_t *args = ad_instr_args(p, instr);
+        if (instr->op == AD_OP_INPUT)
+            r->is_active[i] = is_wanted[instr->args[0]];
+        for (int k = 0; k < instr->n_args; k++)
+            r->is_active[i] |= r->is_active[args[k]] && passes(instr, k);
+        /* A constant in disguise: folded when it was put into the builder. */
+        r->is_active[i] &= r->values[i].entry != AD_NONE;
+    }
+}
+
+/* Add a contribution to a derivative. Takes c's reference. */
+static ad_status add(run *r, uint32_t i, ad_value *c)
+{
+    ad_status status = ad_apply_accumulate(r->b->tape, &r->derived[i], r->is_set[i], c);
+    r->is_set[i] = true;
+    return status;
+}
+
+/* What the rules of structural operations read: the operands, as the tape saves them.
+ * Nothing in it is owned. */
+static ad_node *as_node(const run *r, uint32_t i)
+{
+    const ad_instr *instr = &r->p->instr[i];
+    const uint32_t *args = ad_instr_args(r->p, instr);
+    ad_node *node =
+        calloc(1, sizeof *node + (size_t)instr->n_args * sizeof node->args[0]);
+    if (node == NULL)
+        return NULL;
+    node->attr = ad_program_attr(r->p, i);
+    node->attr.shape = NULL;
+    node->result = r->values[i].array;
+    node->n_args = instr->n_args;
+    for (int k = 0; k < instr->n_args; k++) {
+        const ad_value *v = &r->values[args[k]];
+        node->args[k] =
+            (ad_arg){.entry = v->entry, .scalar = v->scalar, .array = v->array};
+    }
+    return node;
+}
+
+/* ---- Reverse -------------------------------------------------------------------------- */
+
+static ad_status reverse_elementwise(run *r, uint32_t i, const ad_instr *instr)
+{
+    ad_tape *tape = r->b->tape;
+    ad_value args[AD_MAX_ARITY] = {{0.0, NULL, AD_NONE}};
+    for (int k = 0; k < instr->n_args; k++)
+        args[k] = r->values[instr->args[k]];
+    for (int k = 0; k < instr->n_args; k++) {
+        ad_value full, c;
+        if (!r->is_active[instr->args[k]] || !passes(instr, k))
+            continue;
+        ad_status status =
+            ad_apply_partial(tape, instr->op, k, instr->n_args, args, &r->values[i],
+                             &r->derived[i], false, false, &full);
+        if (status == AD_OK) {
+            status = ad_apply_sum_to(tape, &full, args[k].array, &c);
+            ad_value_drop(&full);
+        }
+        if (status == AD_OK)
+            status = add(r, instr->args[k], &c);
+        if (status != AD_OK)
+            return status;
+    }
+    return AD_OK;
+}
+
+static ad_status reverse_structural(run *r, uint32_t i, const ad_instr *instr)
+{
+    ad_node *node = as_node(r, i);
+    ad_status status = node != NULL ? AD_OK : AD_NO_MEMORY;
+    const uint32_t *args = ad_instr_args(r->p, instr);
+    for (int k = 0; k < instr->n_args && status == AD_OK; k++) {
+        ad_value c;
+        if (!r->is_active[args[k]])
+            continue;
+        status = ad_rule_adjoint(r->b->tape, instr->op, node, k, &r->derived[i], &c);
+        if (status == AD_OK)
+            status = add(r, args[k], &c);
+    }
+    free(node);
+    return status;
+}
+
+ad_status ad_transform_reverse(ad_builder *b, const ad_program *p,
+                               const ad_value *values, const bool *is_wanted,
+                               const ad_value *seeds, ad_value *x_bar, bool *has_x_bar)
+{
+    run r;
+    ad_status status = run_start(&r, b, p, values);
+    if (status == AD_OK)
+        mark_active(&r, is_wanted);
+    for (uint32_t k = 0; k < p->n_outputs && status == AD_OK; k++) {
+        ad_value seed = seeds[k];
+        if (!r.is_active[p->outputs[k]])
+            continue;
+        if (seed.array != NULL)
+            ad_array_keep(seed.array);
+        status = add(&r, p->outputs[k], &seed);
+    }
+    for (uint32_t i = p->n; i-- > 0 && status == AD_OK;) {
+        const ad_instr *instr = &p->instr[i];
+        if (!r.is_set[i] || !r.is_active[i] || instr->op == AD_OP_INPUT)
+            continue;
+        status = ad_op_get(instr->op)->n_args > 0 ? reverse_elementwise(&r, i, instr)
+                                                  : reverse_structural(&r, i, instr);
+    }
+    for (uint32_t k = 0; k < p->n_inputs && status == AD_OK; k++) {
+        has_x_bar[k] = is_wanted[k] && r.is_set[k];
+        if (!has_x_bar[k])
+            continue;
+        x_bar[k] = r.derived[k];
+        r.derived[k].array = NULL;
+    }
+    run_free(&r);
+    return status;
+}
+
+/* ---- Forward -------------------------------------------------------------------------- */
+
+static ad_status forward_elementwise(run *r, uint32_t i, const ad_instr *instr)
+{
+    ad_tape *tape = r->b->tape;
+    ad_value args[AD_MAX_ARITY] = {{0.0, NULL, AD_NONE}};
+    for (int k = 0; k < instr->n_args; k++)
+        args[k] = r->values[instr->args[k]];
+    for (int k = 0; k < instr->n_args; k++) {
+        ad_value full, term;
+        if (!r->is_set[instr->args[k]] || !passes(instr, k))
+            continue;
+        ad_status status = ad_apply_broadcast_to(tape, &r->derived[instr->args[k]],
+                                                 r->values[i].array, &full);
+        if (status == AD_OK) {
+            status = ad_apply_partial(tape, instr->op, k, instr->n_args, args,
+                                      &r->values[i], &full, false, false, &term);
+            ad_value_drop(&full);
+        }
+        if (status == AD_OK)
+            status = add(r, i, &term);
+        if (status != AD_OK)
+            return status;
+    }
+    return AD_OK;
+}
+
+static ad_status forward_structural(run *r, uint32_t i, const ad_instr *instr)
+{
+    const uint32_t *args = ad_instr_args(r->p, instr);
+    const size_t n = (size_t)instr->n_args + 1;
+    ad_node *node = as_node(r, i);
+    ad_value *x_dot = calloc(n, sizeof *x_dot), z_dot;
+    bool *is_active = calloc(n, sizeof *is_active), any = false;
+    ad_status status =
+        node != NULL && x_dot != NULL && is_active != NULL ? AD_OK : AD_NO_MEMORY;
+    for (int k = 0; k < instr->n_args && status == AD_OK; k++) {
+        x_dot[k] = r->derived[args[k]];
+        any |= is_active[k] = r->is_set[args[k]];
+    }
+    if (status == AD_OK && any) {
+        status = ad_rule_tangent(r->b->tape, instr->op, node, x_dot, is_active, &z_dot);
+        if (status == AD_OK)
+            status = add(r, i, &z_dot);
+    }
+    free(node);
+    free(x_dot);
+    free(is_active);
+    return status;
+}
+
+ad_status ad_transform_forward(ad_builder *b, const ad_program *p,
+                               const ad_value *values, const ad_value *x_dot,
+                               const bool *has_x_dot, ad_value *z_dot, bool *has_z_dot)
+{
+    run r;
+    ad_status status = run_start(&r, b, p, values);
+    if (status == AD_OK)
+        mark_active(&r, has_x_dot);
+    for (uint32_t i = 0; i < p->n && status == AD_OK; i++) {
+        const ad_instr *instr = &p->instr[i];
+        if (!r.is_active[i])
+            continue;
+        if (instr->op == AD_OP_INPUT) {
+            ad_value seed = x_dot[instr->args[0]];
+            if (seed.array != NULL)
+                ad_array_keep(seed.array);
+            status = add(&r, i, &seed);
+        } else
+            status = ad_op_get(instr->op)->n_args > 0
+                         ? forward_elementwise(&r, i, instr)
+                         : forward_structural(&r, i, instr);
+    }
+    for (uint32_t k = 0; k < p->n_outputs && status == AD_OK; k++) {
+        has_z_dot[k] = r.is_set[p->outputs[k]];
+        if (!has_z_dot[k])
+            continue;
+        z_dot[k] = r.derived[p->outputs[k]];
+        if (z_dot[k].array != NULL)
+            ad_array_keep(z_dot[k].array);
+    }
+    run_free(&r);
+    return status;
+}
