@@ -16,6 +16,7 @@ cdef extern from "status.h":
         AD_CALLBACK
         AD_NO_TANGENT
         AD_NAN
+        AD_ESCAPED
     const char *ad_status_exception(ad_status status) nogil
     const char *ad_status_text(ad_status status) nogil
     ctypedef struct ad_message:
@@ -157,6 +158,10 @@ cdef extern from "tape.h":
         double failed_adjoint
         double failed_product
         ad_matmul_hook matmul
+        void (*object_drop)(void *object)
+        uint32_t (*line_id)()
+        void *upper
+        void *redirect
     ad_index *ad_index_new(int64_t size) nogil
     void ad_index_drop(ad_index *index) nogil
     void ad_tape_lock(ad_tape *tape)
@@ -196,9 +201,53 @@ cdef extern from "sweep.h":
                                bint is_strict, ad_value *out, c_bool *is_reached)
     int ad_entry_args(const ad_tape *tape, const ad_entry *entry, ad_value *args)
 
+cdef extern from "program.h":
+    ctypedef struct ad_guard:
+        uint32_t value
+        uint32_t line
+        double outcome
+    ctypedef struct ad_program:
+        int64_t refs
+        uint32_t n, n_operands, n_shapes, n_extras, n_inputs, n_outputs, n_guards
+        uint32_t *outputs
+        ad_guard *guards
+    void ad_program_drop(ad_program *p)
+    ad_program *ad_program_keep(ad_program *p)
+    ad_array *ad_program_shape(const ad_program *p, uint32_t i)
+    int64_t ad_program_size(const ad_program *p, uint32_t i)
+    ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *inputs,
+                                ad_value *values)
+
+cdef extern from "builder.h":
+    ctypedef struct ad_builder:
+        ad_tape *tape
+        ad_program *program
+        void *owner
+    ad_builder *ad_builder_new(bint is_tracing)
+    ad_builder *ad_builder_of(const ad_tape *tape)
+    void ad_builder_free(ad_builder *b)
+    ad_status ad_builder_input(ad_builder *b, const ad_array *shape, uint32_t *value)
+    ad_status ad_builder_guard(ad_builder *b, uint32_t value, double outcome, uint32_t line)
+    ad_value ad_builder_value(const ad_builder *b, uint32_t i)
+    ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,
+                                ad_value *values)
+    ad_status ad_builder_finish(ad_builder *b, uint32_t n_outputs, const ad_value *outputs,
+                                bint keeps_guards, ad_program **program)
+    void ad_values_drop(int64_t n, ad_value *values)
+
+cdef extern from "transform.h":
+    ad_status ad_transform_reverse(ad_builder *b, const ad_program *p,
+                                   const ad_value *values, const c_bool *is_wanted,
+                                   const ad_value *seeds, ad_value *x_bar,
+                                   c_bool *has_x_bar)
+    ad_status ad_transform_forward(ad_builder *b, const ad_program *p,
+                                   const ad_value *values, const ad_value *x_dot,
+                                   const c_bool *has_x_dot, ad_value *z_dot,
+                                   c_bool *has_z_dot)
+
 cdef extern from "_tensor.h":
     int AD_TENSOR_ARRAY, AD_TENSOR_ALIAS, AD_TENSOR_LEAF, AD_TENSOR_RICH
-    int AD_TENSOR_HIDDEN, AD_TENSOR_RETAINS, AD_TENSOR_WATCHED
+    int AD_TENSOR_HIDDEN, AD_TENSOR_RETAINS, AD_TENSOR_WATCHED, AD_TENSOR_CHANGED
     ctypedef struct ad_tensor:
         ad_handle h
         double value
@@ -217,6 +266,8 @@ cdef extern from "_tensor.h":
         int (*warn_lost)(const char *what) noexcept
         void (*drop_object)(void *object) noexcept
         uint32_t (*line_id)() noexcept
+        int (*capture)(ad_tape *tape, object tensor, ad_value *value) noexcept
+        int (*guard)(object tensor, const char *what) noexcept
         int (*before_inplace)(object tensor) noexcept
         int (*leave_entry)(object tensor) noexcept
         void (*follow_entry)(object tensor) noexcept
@@ -230,6 +281,8 @@ cdef extern from "_tensor.h":
     object ad_row_functions()
     object ad_row_methods()
     ad_tape *ad_current_tape
+    void set_current_tape "ad_set_current_tape"(ad_tape *tape)
+    bint ad_tensor_is_traced(const ad_tensor *x)
     ad_tape *ad_py_tape() except NULL
     object ad_tensor_wrap(ad_tape *tape, ad_value *v)
     int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v) except -1

@@ -9,6 +9,7 @@ the core become exceptions. No derivative rule lives here. The parts:
     graph.pxi      leaves, hooks, grad_fn, grad mode, aliases
     backward.pxi   reverse and tangent sweeps, custom functions
     report.pxi     the op table as data, tape_info, where a NaN came from
+    program.pxi    functions recorded as programs: tracing, derivatives, running
 """
 
 import sys
@@ -70,6 +71,7 @@ include "structure.pxi"
 include "graph.pxi"
 include "backward.pxi"
 include "report.pxi"
+include "program.pxi"
 
 
 # ---- Module start ---------------------------------------------------------------
@@ -84,6 +86,8 @@ ad_py.warn_lost = warn_lost
 ad_py.drop_object = drop_object
 ad_py.line_id = line_id
 ad_py.before_inplace = before_inplace
+ad_py.capture = capture
+ad_py.guard = guard
 ad_py.leave_entry = leave_entry
 ad_py.follow_entry = follow_entry
 ad_py.hooked_leaf = on_leaf

@@ -85,7 +85,8 @@ static inline bool is_resting(PyObject *o, const ad_tape *tape)
     const ad_tensor *x = (const ad_tensor *)o;
     return Py_TYPE(o) == ad_tensor_type &&
            (x->h.flags & (AD_TENSOR_ARRAY | AD_TENSOR_ALIAS)) == 0 &&
-           (!tape->is_recording || (x->h.entry == AD_NONE && x->leaf == NULL));
+           ((!tape->is_recording && tape->redirect == NULL) ||
+            (x->h.entry == AD_NONE && x->leaf == NULL));
 }
 
 /* The number behind an operand at rest. */
@@ -359,8 +360,11 @@ static PyObject *number_floor_divide(PyObject *a, PyObject *b)
 static int number_bool(PyObject *a)
 {
     ad_tensor *x = (ad_tensor *)a;
-    if (x->array == NULL || x->array->size == 1)
+    if (x->array == NULL || x->array->size == 1) {
+        if (ad_tensor_is_traced(x) && ad_py.guard(a, "bool") < 0)
+            return -1;
         return ad_tensor_scalar(x) != 0.0;
+    }
     PyErr_Format(PyExc_RuntimeError,
                  "Boolean value of Tensor with %lld values is ambiguous; use .any() or "
                  ".all()",
@@ -379,6 +383,10 @@ static PyObject *number_float(PyObject *a)
             (long long)x->array->size);
         return NULL;
     }
+    if (ad_tensor_is_traced(x)) {
+        ad_py.guard(a, "float"); /* an error */
+        return NULL;
+    }
     if (ad_tensor_requires_grad(x) && ad_py.warn_lost("float()") < 0)
         return NULL;
     return PyFloat_FromDouble(ad_tensor_scalar(x));
@@ -392,15 +400,33 @@ static PyObject *number_int(PyObject *a)
                         "only one-element tensors can be converted to a Python int");
         return NULL;
     }
-    if (ad_tensor_requires_grad(x) && ad_py.warn_lost("int()") < 0)
+    if (ad_tensor_is_traced(x)) {
+        if (ad_py.guard(a, "int") < 0)
+            return NULL;
+    } else if (ad_tensor_requires_grad(x) && ad_py.warn_lost("int()") < 0)
         return NULL;
     return PyLong_FromDouble(ad_tensor_scalar(x));
+}
+
+/* Comparisons of a function that is being recorded: rows of the table, like any other
+ * operation. Only where they decide something (bool) is there a guard. */
+static PyObject *traced_compare(PyObject *a, PyObject *b, int op)
+{
+    static const int rows_of[] = {[Py_LT] = AD_OP_LT, [Py_LE] = AD_OP_LE,
+                                  [Py_EQ] = AD_OP_EQ, [Py_NE] = AD_OP_NE,
+                                  [Py_GT] = AD_OP_GT, [Py_GE] = AD_OP_GE};
+    PyObject *args[] = {a, b};
+    return ad_py_apply(rows_of[op], 2, args);
 }
 
 static PyObject *rich_compare(PyObject *a, PyObject *b, int op)
 {
     double x, y;
     ad_tensor *s = (ad_tensor *)a, *t = (ad_tensor *)b;
+    if (ad_current_tape != NULL && ad_current_tape->redirect != NULL &&
+        (ad_tensor_requires_grad(s) ||
+         (ad_tensor_check(b) && ad_tensor_requires_grad(t))))
+        return traced_compare(a, b, op);
     if (s->array != NULL || (s->h.flags & AD_TENSOR_ALIAS))
         return ad_py.compare(a, b, op);
     x = s->value;

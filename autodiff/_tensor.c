@@ -261,6 +261,8 @@ int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v)
     v->scalar = x->array == NULL ? ad_tensor_scalar(x) : 0.0;
     v->array = x->array;
     v->entry = AD_NONE;
+    if (tape->redirect != NULL)
+        return ad_tensor_requires_grad(x) ? ad_py.capture(tape, (PyObject *)x, v) : 0;
     if (!tape->is_recording)
         return 0;
     if (x->leaf != NULL) {

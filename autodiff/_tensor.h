@@ -74,6 +74,10 @@ typedef struct ad_py_hooks {
     int (*warn_lost)(const char *what);            /* contract: no silent loss */
     void (*drop_object)(void *object);
     uint32_t (*line_id)(void);
+    /* While a function is recorded: an operand from outside of it, as an input of the
+     * program; a value that a choice hangs on (0-d, what for), which becomes a guard. */
+    int (*capture)(ad_tape *tape, PyObject *tensor, ad_value *value);
+    int (*guard)(PyObject *tensor, const char *what);
     int (*before_inplace)(PyObject *tensor);
     int (*leave_entry)(PyObject *tensor);
     void (*follow_entry)(PyObject *tensor);
@@ -83,6 +87,12 @@ typedef struct ad_py_hooks {
 
 extern ad_py_hooks ad_py;
 extern PyTypeObject *ad_tensor_type;
+
+/* Is a function being recorded, of which x is a value? */
+static inline bool ad_tensor_is_traced(const ad_tensor *x)
+{
+    return x->leaf == NULL && x->h.entry < AD_SWEPT && x->h.tape->redirect != NULL;
+}
 
 static inline int ad_tensor_check(PyObject *o)
 {
@@ -99,6 +109,11 @@ PyObject *ad_row_methods(void);
 
 /* This thread's tape, or NULL as long as it has none. */
 extern AD_THREAD_LOCAL ad_tape *ad_current_tape;
+
+static inline void ad_set_current_tape(ad_tape *tape)
+{
+    ad_current_tape = tape;
+}
 
 /* This thread's tape, made when first asked for; NULL with MemoryError set. */
 ad_tape *ad_py_tape(void);

@@ -276,7 +276,7 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
     if (failed < 0 || v->entry == AD_NONE)
         return failed;
     /* The operation becomes x's history. */
-    if (!(tape->entries[v->entry].flags & AD_FLAG_ARRAY))
+    if (tape->redirect == NULL && !(tape->entries[v->entry].flags & AD_FLAG_ARRAY))
         tape->entries[v->entry].flags |= AD_FLAG_INPLACE;
     int follows = x->hooks != NULL ? ad_py.leave_entry((PyObject *)x) : 0;
     if (x->h.entry < AD_SWEPT)

@@ -258,7 +258,7 @@ ad_status ad_apply(ad_tape *tape, int op, int n_args, const ad_value *args,
     if (tape->redirect != NULL)
         return tape->redirect(tape, op, n_args, args, attr, out);
     ad_status status = ad_apply_value(tape, op, n_args, args, attr, out);
-    if (status != AD_OK || !tape->is_recording)
+    if (status != AD_OK || !tape->is_recording || op == AD_OP_STOP)
         return status;
     for (int k = 0; k < n_args; k++)
         if (args[k].entry != AD_NONE) {

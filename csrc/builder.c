@@ -369,7 +369,7 @@ static ad_status append(ad_builder *b, int op, int n_args, const ad_value *args,
     ad_status status = find_shape(b, shape, &instr.shape);
     if (status == AD_OK)
         status = push_args(b, n_args, args, &instr);
-    if (status == AD_OK && attr != NULL)
+    if (status == AD_OK && attr != NULL && ad_op_get(op)->n_args == 0)
         status = copy_attr(b, op, args, attr, shape, &instr.extra);
     if (status == AD_OK)
         status = push(b, &instr, value);
@@ -420,34 +420,7 @@ static ad_status redirected(ad_tape *tape, int op, int n_args, const ad_value *a
 ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,
                             ad_value *values)
 {
-    memset(values, 0, (size_t)p->n * sizeof *values);
-    ad_value few[4], *args = few;
-    ad_status status = AD_OK;
-    for (uint32_t i = 0; i < p->n && status == AD_OK; i++) {
-        const ad_instr *instr = &p->instr[i];
-        const uint32_t *at = ad_instr_args(p, instr);
-        if (instr->op == AD_OP_INPUT || instr->op == AD_OP_CONST) {
-            values[i] = instr->op == AD_OP_INPUT
-                            ? inputs[instr->args[0]]
-                            : (ad_value){instr->number, NULL, AD_NONE};
-            if (instr->extra != AD_NONE)
-                values[i].array = p->extras[instr->extra].value;
-            if (values[i].array != NULL)
-                ad_array_keep(values[i].array);
-            continue;
-        }
-        args = instr->n_args > 4 ? malloc(instr->n_args * sizeof *args) : few;
-        if (args == NULL)
-            return AD_NO_MEMORY;
-        for (int k = 0; k < instr->n_args; k++)
-            args[k] = values[at[k]];
-        ad_attr attr = ad_program_attr(p, i);
-        const bool has_attr = ad_op_get(instr->op)->n_args == 0;
-        status = ad_apply(b->tape, instr->op, instr->n_args, args,
-                          has_attr ? &attr : NULL, &values[i]);
-        if (args != few)
-            free(args);
-    }
+    ad_status status = ad_program_replay(b->tape, p, inputs, values);
     for (uint32_t k = 0; k < p->n_guards && status == AD_OK; k++) {
         const ad_guard *g = &p->guards[k];
         if (values[g->value].entry != AD_NONE)

@@ -22,6 +22,7 @@ typedef struct ad_builder {
     ad_tape *tape;
     ad_program *program;
     bool is_tracing;
+    void *owner; /* the upper layer's */
     uint32_t cap_instr, cap_operands, cap_shapes, cap_extras, cap_guards;
     uint32_t *table; /* open hash of instructions; AD_NONE: free */
     uint32_t cap_table, n_table;
@@ -52,7 +53,7 @@ ad_status ad_builder_guard(ad_builder *b, uint32_t value, double outcome,
                            uint32_t line);
 
 /*
- * Append all of p with its guards. inputs: p's, borrowed. values: room for p->n, new
+ * Append all of p with its guards: ad_program_replay, then ad_builder_guard. inputs: p's, borrowed. values: room for p->n, new
  * references, which ad_values_drop gives up (all of them, also on failure).
  */
 ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,

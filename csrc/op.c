@@ -37,7 +37,7 @@ static char name_of[N_OPS][NAME_BYTES];
 static uint8_t saves[N_OPS];
 
 _Static_assert(N_OPS < 65536, "an opcode has 16 bits in a tape entry");
-_Static_assert(AD_OP_CUSTOM == N_OPS - 1, "structural rows follow elementwise rows");
+_Static_assert(AD_OP_STOP == N_OPS - 1, "structural rows follow elementwise rows");
 
 int ad_op_count(void)
 {

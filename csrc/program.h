@@ -96,6 +96,14 @@ static inline int64_t ad_program_size(const ad_program *p, uint32_t i)
 ad_attr ad_program_attr(const ad_program *p, uint32_t i);
 
 /*
+ * Apply the instructions one after another, on whatever the tape stands for: numbers
+ * (and a graph, if it records and inputs are active), or a program under construction.
+ * inputs: p's, borrowed. values: room for p->n, new references, also on failure.
+ */
+ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *inputs,
+                            ad_value *values);
+
+/*
  * Is this a program? Checked: input k is instruction k; opcodes exist and have
  * their number of operands; operands lie below; shapes follow from operands and
  * attributes; strides and indices stay inside their operand; constants have their

@@ -283,10 +283,11 @@ ad_status ad_structural_value(ad_message *message, int op, int n_args,
     if (op == AD_OP_MATMUL)
         return matmul(message, args[0], args[1], attr, hook, z);
     const ad_array *x = args[0];
-    const ad_array *like = op == AD_OP_PUT || op == AD_OP_CUMSUM ? x : attr->shape;
+    const bool is_like_x = op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_STOP;
+    const ad_array *like = is_like_x ? x : attr->shape;
     int ndim = like != NULL ? like->ndim : 0;
     const int64_t *shape = like != NULL ? like->shape : NULL;
-    *z = op == AD_OP_RESHAPE ? ad_array_share((ad_array *)x, ndim, shape)
+    *z = op == AD_OP_RESHAPE || op == AD_OP_STOP ? ad_array_share((ad_array *)x, ndim, shape)
                              : ad_array_new(ndim, shape);
     if (*z == NULL)
         return AD_NO_MEMORY;

@@ -242,6 +242,8 @@ static inline void ad_tape_excuse(ad_tape *tape, uint32_t from)
 /* The value of an entry was changed in place: rules that read it must fail. */
 static inline void ad_tape_mark_stale(ad_tape *tape, uint32_t entry)
 {
+    if (tape->redirect != NULL)
+        return; /* a program has no entries; a value of it never changes */
     tape->entries[entry].flags |= AD_FLAG_STALE;
     tape->has_stale = true;
     if (entry < tape->cap_lines)

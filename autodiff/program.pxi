@@ -1,0 +1,370 @@
+# Functions as programs: recording one, differentiating it, running it.
+
+
+# ---- Recording ---------------------------------------------------------------------
+
+cdef class Recording:
+    """A function being recorded.
+
+    Between `begin` and `end` operations of this thread go into a program. Inputs are
+    tensors that carry a value; tensors of outside that carry gradient become inputs of
+    their own, listed in `captured`, in the order in which they were met.
+    """
+
+    cdef ad_builder *b
+    cdef ad_tape *outer  # what this thread recorded on before
+    cdef readonly Recording outer_recording
+    cdef readonly list captured
+    cdef dict captured_values
+    cdef object owner_thread
+
+    def __cinit__(self):
+        self.b = ad_builder_new(True)
+        if self.b == NULL:
+            raise MemoryError
+        self.b.owner = <void *>self
+        self.captured, self.captured_values = [], {}
+
+    def __dealloc__(self):
+        ad_builder_free(self.b)
+
+    def begin(self):
+        """Record from here on."""
+        cdef ad_tape *tape = self.b.tape
+        self.outer = ad_py_tape()
+        self.outer_recording = current_recording()
+        tape.upper = self.outer.upper
+        tape.object_drop, tape.line_id = self.outer.object_drop, self.outer.line_id
+        tape.matmul = self.outer.matmul
+        tape.wants_lines = True
+        set_current_tape(tape)
+
+    def end(self):
+        """Record as before `begin` again; whatever happened in between."""
+        set_current_tape(self.outer)
+
+    def input(self, value):
+        """The next input, with the value (a float or ndarray) it has this time."""
+        cdef ad_value v
+        cdef ad_array *owned = NULL
+        cdef uint32_t entry
+        v.scalar, v.array, v.entry = 0.0, NULL, AD_NONE
+        if isinstance(value, float):
+            v.scalar = value
+        elif ad_tensor_check(value):
+            v.scalar = ad_tensor_scalar(as_tensor(value))
+            v.array = as_tensor(value).array
+            if v.array != NULL:
+                ad_array_keep(v.array)
+        elif to_value(value, &v) != 1:
+            raise TypeError(f"expected a number or an array of real numbers, got "
+                            f"'{type(value).__name__}'")
+        try:
+            check(self.b.tape, ad_builder_input(self.b, v.array, &entry))
+        except BaseException:
+            ad_array_drop(v.array)
+            raise
+        v.entry = entry
+        return ad_tensor_wrap(self.b.tape, &v)
+
+    cdef int capture(self, object x, ad_value *v) except -1:
+        """An operand that carries gradient: ours, or one from outside."""
+        cdef ad_tensor *t = as_tensor(x)
+        cdef uint32_t entry
+        if t.leaf == NULL and t.h.tape == self.b.tape:
+            if t.h.flags & AD_TENSOR_CHANGED:
+                raise errors.TraceError(
+                    "a value of the recorded function was changed in place under "
+                    "no_grad(); write x = f(x), or change it where gradients are recorded")
+            v.entry = t.h.entry
+            return 0
+        found = self.captured_values.get(id(x))
+        if found is None:
+            self.check_outer(t)
+            check(self.b.tape, ad_builder_input(self.b, t.array, &entry))
+            self.captured.append(x)
+            self.captured_values[id(x)] = found = entry
+        v.entry = found
+        return 0
+
+    cdef int check_outer(self, ad_tensor *t) except -1:
+        """Raise unless t is a leaf, or a value of a graph that is open further out."""
+        cdef Recording trace = self
+        if t.leaf != NULL or t.h.entry == AD_SWEPT:
+            return 0
+        while trace is not None:
+            if t.h.tape == trace.outer:
+                return 0
+            trace = trace.outer_recording
+        check(self.b.tape, AD_ESCAPED if t.h.tape.redirect != NULL else AD_THREAD)
+
+    def finish(self, outputs):
+        """The program of these outputs: tensors of this function, or constants."""
+        cdef Py_ssize_t k, n = len(outputs)
+        cdef ad_value *values = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        cdef ad_program *p = NULL
+        try:
+            if values == NULL:
+                raise MemoryError
+            for k in range(n):
+                ad_tensor_value(self.b.tape, as_tensor(outputs[k]), &values[k])
+            check(self.b.tape, ad_builder_finish(self.b, n, values, True, &p))
+            return program_new(p)
+        finally:
+            free(values)
+
+
+cdef Recording current_recording():
+    """The innermost function that this thread records, or None."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_builder *b = ad_builder_of(tape)
+    return <Recording>b.owner if b != NULL and b.owner != NULL else None
+
+
+def is_tracing():
+    """Whether this thread records a function as a program."""
+    return current_recording() is not None
+
+
+def is_traced(x):
+    """Whether x is a value of a function that is being recorded as a program."""
+    return bool(ad_tensor_check(x) and ad_tensor_is_traced(as_tensor(x)))
+
+
+cdef int capture(ad_tape *tape, object x, ad_value *v) noexcept:
+    """Hook: an operand of an operation that goes into a program."""
+    cdef ad_builder *b = ad_builder_of(tape)
+    try:
+        if b == NULL or b.owner == NULL:
+            check(tape, AD_ESCAPED)
+        return (<Recording>b.owner).capture(x, v)
+    except BaseException as error:
+        restore(error)
+        return -1
+
+
+cdef int guard(object x, const char *what) noexcept:
+    """Hook: the function is about to choose by the value of x, or to lose it."""
+    cdef ad_tensor *t = as_tensor(x)
+    try:
+        add_guard(x, what.decode())
+        return 0
+    except BaseException as error:
+        restore(error)
+        return -1
+
+
+cdef int add_guard(object x, str what) except -1:
+    """The value that x has, as bool or int, is what the program is good for."""
+    cdef ad_value v
+    cdef Recording trace = current_recording()
+    if trace is None:
+        check(ad_py_tape(), AD_ESCAPED)
+    if what == "float":
+        raise errors.TraceError(
+            "float() of a value that depends on the arguments of a function which is "
+            "being recorded; use the functions of autodiff or NumPy on it (ad.sin instead "
+            "of math.sin), or ad.stop_gradient to leave it out of the derivative")
+    if t_size(x) != 1:
+        raise errors.TraceError(f"{what}() of a tensor with {t_size(x)} elements")
+    if shape_of(x):
+        x = reshape(x, ())
+    decided = apply_row("_ne", x, 0.0) if what == "bool" else apply_row("trunc", x)
+    ad_tensor_value(trace.b.tape, as_tensor(decided), &v)
+    if v.entry == AD_NONE:
+        return 0
+    check(trace.b.tape, ad_builder_guard(trace.b, v.entry, v.scalar, line_id()))
+    return 0
+
+
+cdef Py_ssize_t t_size(object x):
+    return size_of(x)
+
+
+# ---- Programs ---------------------------------------------------------------------
+
+cdef class Program:
+    """A recorded function: instructions on values, inputs, outputs, guards.
+
+    Never changes; may be shared by threads. Made by recording a function, by
+    differentiating another program, or by loading one.
+    """
+
+    cdef ad_program *p
+
+    def __init__(self):
+        raise TypeError("programs are made by recording a function: autodiff.compile")
+
+    def __dealloc__(self):
+        ad_program_drop(self.p)
+
+    @property
+    def n_instructions(self):
+        """Number of instructions, inputs and constants included."""
+        return self.p.n
+
+    @property
+    def input_shapes(self):
+        """Shape of each input; () is a number."""
+        return [shape_at(self.p, k) for k in range(self.p.n_inputs)]
+
+    @property
+    def output_shapes(self):
+        """Shape of each output."""
+        return [shape_at(self.p, self.p.outputs[k]) for k in range(self.p.n_outputs)]
+
+    @property
+    def guards(self):
+        """What the function's choices came out as, and where: (outcome, line)."""
+        return [(self.p.guards[k].outcome, line_texts[self.p.guards[k].line])
+                for k in range(self.p.n_guards)]
+
+    def evaluate(self, inputs):
+        """Outputs, and what the guards' values are, one operation after another.
+
+        Slow and simple, by the operations of tensors: what every other way to run the
+        program is held against.
+        """
+        cdef ad_tape *tape = ad_py_tape()
+        cdef ad_value *given = NULL
+        cdef ad_value *values = NULL
+        cdef bint was = tape.is_recording
+        cdef Py_ssize_t k, n = len(inputs)
+        if n != self.p.n_inputs:
+            raise TypeError(f"the program has {self.p.n_inputs} inputs, got {n}")
+        tensors = [x if ad_tensor_check(x) else from_array(x) for x in inputs]
+        given = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        values = <ad_value *>calloc(self.p.n + 1, sizeof(ad_value))
+        try:
+            if given == NULL or values == NULL:
+                raise MemoryError
+            for k in range(n):
+                ad_tensor_value(tape, as_tensor(tensors[k]), &given[k])
+            check(tape, ad_program_replay(tape, self.p, given, values))
+            outputs = [wrap_kept(tape, &values[self.p.outputs[k]])
+                       for k in range(self.p.n_outputs)]
+            return outputs, [values[self.p.guards[k].value].scalar
+                             for k in range(self.p.n_guards)]
+        finally:
+            if values != NULL:
+                ad_values_drop(self.p.n, values)
+            free(given)
+            free(values)
+
+    def reverse(self, wanted, bint keeps_outputs=True):
+        """The program with inputs (x..., seeds of all outputs...) and outputs
+        (outputs..., adjoints of the inputs that are wanted...)."""
+        return differentiate(self.p, [bool(w) for w in wanted], True, keeps_outputs)
+
+    def forward(self, active, bint keeps_outputs=True):
+        """The program with inputs (x..., tangents of those that are active...) and
+        outputs (outputs..., tangents of all outputs...)."""
+        return differentiate(self.p, [bool(a) for a in active], False, keeps_outputs)
+
+
+cdef tuple shape_at(const ad_program *p, uint32_t i):
+    cdef ad_array *shape = ad_program_shape(p, i)
+    if shape == NULL:
+        return ()
+    return tuple([shape.shape[j] for j in range(shape.ndim)])
+
+
+cdef Program program_new(ad_program *p):
+    """Takes the reference."""
+    cdef Program program = Program.__new__(Program)
+    program.p = p
+    return program
+
+
+cdef object wrap_kept(ad_tape *tape, const ad_value *v):
+    cdef ad_value copy = v[0]
+    if copy.array != NULL:
+        ad_array_keep(copy.array)
+    return ad_tensor_wrap(tape, &copy)
+
+
+cdef int add_input(ad_builder *b, ad_array *shape, ad_value *v) except -1:
+    """A new input of the shape, as an operand."""
+    cdef uint32_t entry
+    check(b.tape, ad_builder_input(b, shape, &entry))
+    v[0] = ad_builder_value(b, entry)
+    return 0
+
+
+cdef int set_zero(ad_value *v, ad_array *shape) except -1:
+    """Zeros of a shape, as a constant."""
+    v.scalar, v.array, v.entry = 0.0, NULL, AD_NONE
+    if shape == NULL:
+        return 0
+    v.array = ad_array_new(shape.ndim, shape.shape)
+    if v.array == NULL:
+        raise MemoryError
+    ad_kernel_fill(v.array.size, 0.0, v.array.data)
+    return 0
+
+
+cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint keeps_outputs):
+    """Inline p into a new builder and derive it there."""
+    cdef uint32_t k, n_in = p.n_inputs, n_out = p.n_outputs
+    cdef uint32_t n_seeds = n_out if is_reverse else n_in
+    cdef uint32_t n_made = n_in if is_reverse else n_out
+    cdef uint32_t n = 0
+    cdef ad_builder *b = ad_builder_new(False)
+    cdef ad_value *inputs = <ad_value *>calloc(n_in + 1, sizeof(ad_value))
+    cdef ad_value *values = <ad_value *>calloc(p.n + 1, sizeof(ad_value))
+    cdef ad_value *seeds = <ad_value *>calloc(n_seeds + 1, sizeof(ad_value))
+    cdef ad_value *made = <ad_value *>calloc(n_made + 1, sizeof(ad_value))
+    cdef ad_value *outputs = <ad_value *>calloc(n_in + n_out + n_out + 1, sizeof(ad_value))
+    cdef c_bool *is_chosen = <c_bool *>calloc(n_in + 1, sizeof(c_bool))
+    cdef c_bool *has_made = <c_bool *>calloc(n_made + 1, sizeof(c_bool))
+    cdef ad_program *q = NULL
+    if len(chosen) != n_in:
+        raise ValueError(f"one flag for each of {n_in} inputs, got {len(chosen)}")
+    try:
+        if (b == NULL or inputs == NULL or values == NULL or seeds == NULL or made == NULL
+                or outputs == NULL or is_chosen == NULL or has_made == NULL):
+            raise MemoryError
+        for k in range(n_in):
+            is_chosen[k] = chosen[k]
+            add_input(b, ad_program_shape(p, k), &inputs[k])
+        for k in range(n_seeds):
+            if is_reverse:
+                add_input(b, ad_program_shape(p, p.outputs[k]), &seeds[k])
+            elif chosen[k]:
+                add_input(b, ad_program_shape(p, k), &seeds[k])
+        check(b.tape, ad_builder_inline(b, p, inputs, values))
+        if is_reverse:
+            check(b.tape, ad_transform_reverse(b, p, values, is_chosen, seeds, made,
+                                               has_made))
+        else:
+            check(b.tape, ad_transform_forward(b, p, values, seeds, is_chosen, made,
+                                               has_made))
+        for k in range(n_out if keeps_outputs else 0):
+            outputs[n] = values[p.outputs[k]]
+            n += 1
+        for k in range(n_made):
+            if is_reverse and not is_chosen[k]:
+                continue
+            if not has_made[k]:
+                set_zero(&made[k], ad_program_shape(p, k if is_reverse else p.outputs[k]))
+            outputs[n] = made[k]
+            n += 1
+        check(b.tape, ad_builder_finish(b, n, outputs, True, &q))
+        return program_new(q)
+    finally:
+        if values != NULL:
+            ad_values_drop(p.n, values)
+        if inputs != NULL:
+            ad_values_drop(n_in, inputs)
+        if seeds != NULL:
+            ad_values_drop(n_seeds, seeds)
+        if made != NULL:
+            ad_values_drop(n_made, made)
+        free(inputs)
+        free(values)
+        free(seeds)
+        free(made)
+        free(outputs)
+        free(is_chosen)
+        free(has_made)
+        ad_builder_free(b)
