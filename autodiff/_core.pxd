@@ -245,6 +245,45 @@ cdef extern from "transform.h":
                                    const c_bool *has_x_dot, ad_value *z_dot,
                                    c_bool *has_z_dot)
 
+cdef extern from "vm.h":
+    ctypedef struct ad_code:
+        pass
+    ad_code *ad_code_new(ad_program *p)
+    void ad_code_free(ad_code *code)
+    int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes) nogil
+    int64_t ad_code_best_lanes(const ad_code *code) nogil
+    void ad_code_prepare(const ad_code *code, double *ws, int64_t n_lanes) nogil
+    int64_t ad_code_input(const ad_code *code, uint32_t k) nogil
+    int64_t ad_code_output(const ad_code *code, uint32_t k) nogil
+    int64_t ad_code_guard(const ad_code *code, uint32_t k) nogil
+    ad_status ad_code_run(const ad_code *code, double *ws, int64_t n_lanes, int64_t n_used,
+                          bint is_guarded, ad_matmul_hook hook, ad_message *message) nogil
+    bint ad_code_has_guarded(const ad_code *code) nogil
+
+cdef extern from "batch.h":
+    ctypedef struct ad_batch_input:
+        const double *data
+        int64_t stride
+    ctypedef struct ad_batch_output:
+        double *data
+        bint is_summed
+    ctypedef struct ad_batch:
+        const ad_code *code
+        int64_t n_lanes
+        int64_t n_rows
+        const int64_t *rows
+        const ad_batch_input *inputs
+        const ad_batch_output *outputs
+        int32_t *differs
+        double *outcome
+    int64_t ad_batch_blocks(const ad_batch *batch) nogil
+    int64_t ad_batch_scratch(const ad_code *code, int64_t n_lanes) nogil
+    ad_status ad_batch_run(const ad_batch *batch, double *scratch, int64_t first,
+                           int64_t last, const int *stop, ad_matmul_hook hook,
+                           ad_message *message) nogil
+    void ad_batch_sum(int64_t n_blocks, int64_t size, const double *parts,
+                      double *total) nogil
+
 cdef extern from "_tensor.h":
     int AD_TENSOR_ARRAY, AD_TENSOR_ALIAS, AD_TENSOR_LEAF, AD_TENSOR_RICH
     int AD_TENSOR_HIDDEN, AD_TENSOR_RETAINS, AD_TENSOR_WATCHED, AD_TENSOR_CHANGED

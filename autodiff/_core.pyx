@@ -9,7 +9,8 @@ the core become exceptions. No derivative rule lives here. The parts:
     graph.pxi      leaves, hooks, grad_fn, grad mode, aliases
     backward.pxi   reverse and tangent sweeps, custom functions
     report.pxi     the op table as data, tape_info, where a NaN came from
-    program.pxi    functions recorded as programs: tracing, derivatives, running
+    program.pxi    functions recorded as programs, and their derivatives
+    run.pxi        programs at work: over one point, or over rows
 """
 
 import sys
@@ -21,7 +22,7 @@ from autodiff import errors
 
 cimport cython
 from cpython.buffer cimport (
-    PyBUF_ND, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
@@ -72,6 +73,7 @@ include "graph.pxi"
 include "backward.pxi"
 include "report.pxi"
 include "program.pxi"
+include "run.pxi"
 
 
 # ---- Module start ---------------------------------------------------------------

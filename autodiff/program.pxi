@@ -251,15 +251,48 @@ cdef class Program:
             free(given)
             free(values)
 
-    def reverse(self, wanted, bint keeps_outputs=True):
+    def apply(self, inputs):
+        """Outputs as tensors, by the operations of tensors, wherever these go: into the
+        graph, or into the program that is being recorded, guards included."""
+        cdef Recording recording = current_recording()
+        cdef ad_tape *tape = ad_py_tape()
+        cdef Py_ssize_t k, n = self.p.n_inputs
+        cdef ad_value *given = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        cdef ad_value *values = <ad_value *>calloc(self.p.n + 1, sizeof(ad_value))
+        tensors = [x if ad_tensor_check(x) else from_array(x) for x in inputs]
+        try:
+            if given == NULL or values == NULL:
+                raise MemoryError
+            for k in range(n):
+                ad_tensor_value(tape, as_tensor(tensors[k]), &given[k])
+            check(tape, ad_program_replay(tape, self.p, given, values))
+            for k in range(self.p.n_guards if recording is not None else 0):
+                if values[self.p.guards[k].value].entry != AD_NONE:
+                    check(tape, ad_builder_guard(
+                        recording.b, values[self.p.guards[k].value].entry,
+                        self.p.guards[k].outcome, self.p.guards[k].line))
+            return [wrap_kept(tape, &values[self.p.outputs[k]])
+                    for k in range(self.p.n_outputs)]
+        finally:
+            if values != NULL:
+                ad_values_drop(self.p.n, values)
+            free(given)
+            free(values)
+
+    def reverse(self, wanted, bint keeps_outputs=True, bint unit_seeds=False):
         """The program with inputs (x..., seeds of all outputs...) and outputs
-        (outputs..., adjoints of the inputs that are wanted...)."""
-        return differentiate(self.p, [bool(w) for w in wanted], True, keeps_outputs)
+        (outputs..., adjoints of the inputs that are wanted...).
+
+        With unit_seeds, seeds are 1 and not inputs: of a number, the gradient.
+        """
+        return differentiate(self.p, [bool(w) for w in wanted], True, keeps_outputs,
+                             unit_seeds)
 
     def forward(self, active, bint keeps_outputs=True):
         """The program with inputs (x..., tangents of those that are active...) and
         outputs (outputs..., tangents of all outputs...)."""
-        return differentiate(self.p, [bool(a) for a in active], False, keeps_outputs)
+        return differentiate(self.p, [bool(a) for a in active], False, keeps_outputs,
+                             False)
 
 
 cdef tuple shape_at(const ad_program *p, uint32_t i):
@@ -291,19 +324,20 @@ cdef int add_input(ad_builder *b, ad_array *shape, ad_value *v) except -1:
     return 0
 
 
-cdef int set_zero(ad_value *v, ad_array *shape) except -1:
-    """Zeros of a shape, as a constant."""
-    v.scalar, v.array, v.entry = 0.0, NULL, AD_NONE
+cdef int set_filled(ad_value *v, ad_array *shape, double value) except -1:
+    """An array of a shape filled with a value, or the value, as a constant."""
+    v.scalar, v.array, v.entry = value, NULL, AD_NONE
     if shape == NULL:
         return 0
     v.array = ad_array_new(shape.ndim, shape.shape)
     if v.array == NULL:
         raise MemoryError
-    ad_kernel_fill(v.array.size, 0.0, v.array.data)
+    ad_kernel_fill(v.array.size, value, v.array.data)
     return 0
 
 
-cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint keeps_outputs):
+cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint keeps_outputs,
+                           bint unit_seeds):
     """Inline p into a new builder and derive it there."""
     cdef uint32_t k, n_in = p.n_inputs, n_out = p.n_outputs
     cdef uint32_t n_seeds = n_out if is_reverse else n_in
@@ -328,7 +362,9 @@ cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint kee
             is_chosen[k] = chosen[k]
             add_input(b, ad_program_shape(p, k), &inputs[k])
         for k in range(n_seeds):
-            if is_reverse:
+            if unit_seeds:
+                set_filled(&seeds[k], ad_program_shape(p, p.outputs[k]), 1.0)
+            elif is_reverse:
                 add_input(b, ad_program_shape(p, p.outputs[k]), &seeds[k])
             elif chosen[k]:
                 add_input(b, ad_program_shape(p, k), &seeds[k])
@@ -346,7 +382,8 @@ cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint kee
             if is_reverse and not is_chosen[k]:
                 continue
             if not has_made[k]:
-                set_zero(&made[k], ad_program_shape(p, k if is_reverse else p.outputs[k]))
+                set_filled(&made[k], ad_program_shape(p, k if is_reverse else p.outputs[k]),
+                           0.0)
             outputs[n] = made[k]
             n += 1
         check(b.tape, ad_builder_finish(b, n, outputs, True, &q))

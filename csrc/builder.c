@@ -423,8 +423,11 @@ ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *
     ad_status status = ad_program_replay(b->tape, p, inputs, values);
     for (uint32_t k = 0; k < p->n_guards && status == AD_OK; k++) {
         const ad_guard *g = &p->guards[k];
-        if (values[g->value].entry != AD_NONE)
-            status = ad_builder_guard(b, values[g->value].entry, g->outcome, g->line);
+        uint32_t value = values[g->value].entry;
+        if (value == AD_NONE) /* guard k of p stays guard k */
+            status = ad_builder_constant(b, &values[g->value], &value);
+        if (status == AD_OK)
+            status = ad_builder_guard(b, value, g->outcome, g->line);
     }
     return status;
 }

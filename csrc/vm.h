@@ -33,6 +33,9 @@ typedef struct ad_code ad_code;
 ad_code *ad_code_new(ad_program *p);
 void ad_code_free(ad_code *code); /* NULL will do */
 
+/* The program that it runs. */
+const ad_program *ad_code_program(const ad_code *code);
+
 /* Doubles of a workspace for B lanes. */
 int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes);
 

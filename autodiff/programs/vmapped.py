@@ -1,0 +1,223 @@
+"""vmap: a function of one row, run over many rows as lanes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autodiff import shape, tree
+from autodiff._core import Tensor
+from autodiff.errors import ArgumentError, ShapeError
+from autodiff.programs.compiled import leaf_value
+from autodiff.programs.paths import Paths, plain
+from autodiff.programs.recording import Leaves, record
+from autodiff.programs.rows import RowsDerived
+
+Axes = Any  # an int, None, or a tree of them that is a prefix of the arguments
+
+
+def spread_axes(axes: Axes, value: Any, where: str) -> list[int | None]:
+    """Return an axis, or None, for each leaf of a value."""
+    if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
+        return [axes] * len(tree.flatten(value, where)[0])
+    if isinstance(axes, (tuple, list)) and isinstance(value, (tuple, list)):
+        if len(axes) == len(value):
+            pairs = enumerate(zip(axes, value, strict=True))
+            return [a for k, (x, v) in pairs for a in spread_axes(x, v, f"{where}[{k}]")]
+    if isinstance(axes, dict) and isinstance(value, dict) and axes.keys() == value.keys():
+        keys = sorted(value, key=lambda key: (type(key).__name__, repr(key)))
+        return [a for k in keys for a in spread_axes(axes[k], value[k], f"{where}[{k!r}]")]
+    raise ArgumentError(
+        f"in_axes: expected an int, None, or a tuple, list or dict of them shaped like "
+        f"{where}, got {axes!r}"
+    )
+
+
+def rows_first(leaf: Any, axis: int | None, where: str) -> Any:
+    """Return a leaf with its batch axis in front."""
+    if axis is None:
+        return leaf
+    ndim = np.ndim(plain(leaf))
+    if not -ndim <= axis < ndim:
+        raise ShapeError(
+            f"{where}: axis {axis} is to be mapped over, but the value has {ndim} axes; "
+            "give in_axes=None for what all rows share"
+        )
+    if axis % ndim == 0:
+        return leaf
+    if isinstance(leaf, Tensor):
+        return shape.movedim(leaf, axis, 0)
+    return np.ascontiguousarray(np.moveaxis(leaf, axis, 0))
+
+
+class Vmapped:
+    """A function over rows; see `vmap`."""
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        in_axes: Axes,
+        out_axes: Axes,
+        threads: int | None,
+        max_paths: int,
+    ):
+        functools.update_wrapper(self, fun, updated=())
+        self.fun, self.in_axes, self.out_axes = fun, in_axes, out_axes
+        self.threads, self.max_paths = threads, max_paths
+        self.name = str(getattr(fun, "__name__", None) or type(fun).__name__)
+        self._paths: dict[Any, Paths] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, structure = tree.flatten((args, kwargs), f"arguments of {self.name}")
+        axes = self._axes(args, kwargs)
+        values = [
+            rows_first(leaf_value(leaf), axis, f"argument of vmap({self.name})")
+            for leaf, axis in zip(leaves, axes, strict=True)
+        ]
+        is_batched = tuple(axis is not None for axis in axes)
+        n_rows = self._count(values, is_batched)
+        row_shapes = tuple(
+            np.shape(plain(v))[1:] if b else np.shape(plain(v))
+            for v, b in zip(values, is_batched, strict=True)
+        )
+        paths = self._paths_of(structure, row_shapes)
+        if n_rows == 0:
+            return self._nothing(paths, row_shapes)
+        derived = RowsDerived(
+            paths, len(values), (), is_batched, None, n_rows, self.threads
+        )
+        path, outputs = derived(values)
+        return self._result(path.structure, outputs)
+
+    def _axes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:
+        axes = self.in_axes
+        if isinstance(axes, list):
+            axes = tuple(axes)
+        if isinstance(axes, tuple) and len(axes) != len(args):
+            raise ArgumentError(
+                f"in_axes has {len(axes)} entries for {len(args)} positional arguments "
+                f"of {self.name}"
+            )
+        found = spread_axes(axes, args, "the arguments")
+        return found + [0] * len(tree.flatten(kwargs)[0])
+
+    def _count(self, values: list[Any], is_batched: tuple[bool, ...]) -> int:
+        counts = {
+            np.shape(plain(v))[0] for v, b in zip(values, is_batched, strict=True) if b
+        }
+        if len(counts) == 1:
+            return int(counts.pop())
+        if not counts:
+            raise ArgumentError(
+                f"vmap of {self.name}: no argument is mapped over; give at least one an "
+                "axis in in_axes"
+            )
+        raise ShapeError(
+            f"vmap of {self.name}: arguments have different numbers of rows: "
+            f"{sorted(counts)}"
+        )
+
+    def _paths_of(self, structure: tree.Structure, row_shapes: Any) -> Paths:
+        found = self._paths.get((structure, row_shapes))
+        if found is None:
+
+            def run(tensors: list[Tensor]) -> Any:
+                args, kwargs = tree.unflatten(structure, tensors)
+                return self.fun(*args, **kwargs)
+
+            def record_row(leaves: Leaves) -> Any:
+                return record(run, leaves, self.name)
+
+            found = Paths(record_row, self.name, self.max_paths)
+            self._paths[structure, row_shapes] = found
+        return found
+
+    def _nothing(self, paths: Paths, row_shapes: Any) -> Any:
+        """Return the result for no rows: shapes are found by a row of ones."""
+        path = paths.first([np.ones(s) if s else 1.0 for s in row_shapes])
+        empty = [np.empty((0, *s)) for s in path.program.output_shapes]
+        return self._result(path.structure, empty)
+
+    def _result(self, structure: tree.Structure, outputs: list[Any]) -> Any:
+        result = tree.unflatten(structure, outputs)
+        axes = spread_axes(self.out_axes, result, "the result")
+        if all(axis == 0 for axis in axes):
+            return result
+        leaves = tree.flatten(result)[0]
+        moved = [
+            shape.movedim(leaf, 0, axis)
+            if isinstance(leaf, Tensor)
+            else np.moveaxis(leaf, 0, axis or 0)
+            for leaf, axis in zip(leaves, axes, strict=True)
+        ]
+        return tree.unflatten(structure, moved)
+
+    @property
+    def programs(self) -> list[Any]:
+        """Every program recorded so far."""
+        return [path.program for paths in self._paths.values() for path in paths.all]
+
+
+def vmap(
+    fun: Callable[..., Any] | None = None,
+    in_axes: Axes = 0,
+    out_axes: Axes = 0,
+    *,
+    threads: int | None = None,
+    max_paths: int = 256,
+) -> Any:
+    """Return a function that applies `fun` to each row of its arguments.
+
+    Parameters
+    ----------
+    fun
+        Takes one row: numbers, arrays, or nested containers of them.
+    in_axes
+        For each argument the axis along which its rows lie, or None for what all rows
+        share; one int for all.
+    out_axes
+        Where the rows of the result lie.
+    threads
+        How many run the rows; by default all cores for many rows. Results do not depend
+        on it.
+    max_paths
+        How many ways through its choices `fun` may take.
+
+    Raises
+    ------
+    ShapeError
+        When arguments have different numbers of rows.
+    TraceError
+        When `fun` asks for a value that depends on its row as a plain number.
+
+    Notes
+    -----
+    The function is recorded once for each way through its choices; rows then run as SIMD
+    lanes, with the interpreter's lock released.
+
+    Examples
+    --------
+    >>> import autodiff as ad, numpy as np
+    >>> f = ad.vmap(lambda x, k: k * x if x > 0 else 0.0, in_axes=(0, None))
+    >>> f(np.array([-1.0, 2.0, 3.0]), 10.0)
+    array([ 0., 20., 30.])
+    """
+    if fun is None:
+        return functools.partial(
+            vmap, in_axes=in_axes, out_axes=out_axes, threads=threads, max_paths=max_paths
+        )
+    if not callable(fun):
+        raise TypeError(f"vmap takes a function, got '{type(fun).__name__}'")
+    if threads is not None and threads < 1:
+        raise ArgumentError(f"threads must be at least 1, got {threads}")
+    return Vmapped(fun, in_axes, out_axes, threads, max_paths)
+
+
+def map_rows(f: Callable[..., Any], xs: Any) -> Any:
+    """Return f applied to each row of xs, as `vmap(f)(xs)`."""
+    return vmap(f)(xs)
+
+

@@ -1,0 +1,316 @@
+# Programs at work: over one point, or over rows.
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+
+
+cdef class Code:
+    """A program made ready to run. Shared by threads; each run has its own workspace."""
+
+    cdef ad_code *code
+    cdef readonly Program program
+    cdef double *spare      # a workspace for one point that nobody uses just now
+    cdef list in_shapes, out_shapes
+    cdef bint is_long, has_guarded
+
+    def __cinit__(self, Program program not None):
+        self.program = program
+        self.code = ad_code_new(program.p)
+        if self.code == NULL:
+            raise MemoryError("no memory to make a program ready to run")
+        self.in_shapes, self.out_shapes = program.input_shapes, program.output_shapes
+        self.is_long = program.p.n > 4000
+        self.has_guarded = ad_code_has_guarded(self.code)
+
+    def __dealloc__(self):
+        ad_code_free(self.code)
+        free(self.spare)
+
+    cdef double *take_workspace(self) except NULL:
+        cdef double *ws = self.spare
+        self.spare = NULL
+        if ws == NULL:
+            ws = <double *>malloc((ad_code_workspace(self.code, 1) + 1) * sizeof(double))
+            if ws == NULL:
+                raise MemoryError("no memory for the workspace of a program")
+            ad_code_prepare(self.code, ws, 1)
+        return ws
+
+    cdef void give_workspace(self, double *ws) noexcept:
+        if self.spare == NULL:
+            self.spare = ws
+        else:
+            free(ws)
+
+    cdef int fill(self, uint32_t k, double *ws, object x) except -1:
+        """Input k takes the value of x; 0 if it is of another type or shape."""
+        cdef double *to = ws + ad_code_input(self.code, k)
+        cdef Py_buffer buffer
+        cdef tuple shape = <tuple>self.in_shapes[k]
+        cdef int i, ndim = len(shape)
+        cdef bint fits
+        if ndim == 0:
+            if type(x) is float:
+                to[0] = x
+                return 1
+            if type(x) is int or isinstance(x, float):
+                to[0] = float(x)
+                return 1
+            return 0
+        if not isinstance(x, np.ndarray):
+            return 0
+        try:
+            PyObject_GetBuffer(x, &buffer, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+        except (BufferError, ValueError):
+            return 0
+        fits = buffer.ndim == ndim and buffer.format[0] == c"d" and buffer.format[1] == 0
+        for i in range(ndim if fits else 0):
+            fits = fits and buffer.shape[i] == <object>shape[i]
+        if fits and buffer.len > 0:
+            memcpy(to, buffer.buf, buffer.len)
+        PyBuffer_Release(&buffer)
+        return fits
+
+    cdef bint has_nan(self, const double *ws) noexcept:
+        cdef uint32_t k
+        cdef int64_t i
+        cdef const double *at
+        for k in range(self.program.p.n_outputs):
+            at = ws + ad_code_output(self.code, k)
+            for i in range(ad_program_size(self.program.p, self.program.p.outputs[k])):
+                if at[i] != at[i]:
+                    return True
+        return False
+
+    cdef int run_point(self, double *ws) except -1:
+        """Inputs stand in ws; outputs will. The index of the first guard that came out
+        otherwise goes to the caller through `first_differing`."""
+        cdef ad_message message
+        cdef ad_status status
+        cdef bint guarded = False
+        cdef ad_code *code = self.code
+        message.text[0] = 0
+        while True:
+            if self.is_long:
+                with nogil:
+                    status = ad_code_run(code, ws, 1, 1, guarded, hook_with_gil, &message)
+            else:
+                status = ad_code_run(code, ws, 1, 1, guarded, large_matmul, &message)
+            if status != AD_OK:
+                ad_py_tape().message = message
+                check(ad_py_tape(), status)
+            if guarded or not self.has_guarded or not self.has_nan(ws):
+                return 0
+            guarded = True
+
+    cdef int first_differing(self, const double *ws) noexcept:
+        cdef const ad_program *p = self.program.p
+        cdef uint32_t k
+        for k in range(p.n_guards):
+            if ws[ad_code_guard(self.code, k)] != p.guards[k].outcome:
+                return k
+        return -1
+
+    cdef object output(self, const double *ws, uint32_t k):
+        cdef const double *at = ws + ad_code_output(self.code, k)
+        cdef tuple shape = <tuple>self.out_shapes[k]
+        if not shape:
+            return at[0]
+        return self.copy_out(at, np.empty(shape))
+
+    cdef object copy_out(self, const double *at, object array):
+        cdef Py_buffer buffer
+        PyObject_GetBuffer(array, &buffer, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+        if buffer.len > 0:
+            memcpy(buffer.buf, at, buffer.len)
+        PyBuffer_Release(&buffer)
+        return array
+
+    def run(self, inputs, out=None):
+        """Run over one point.
+
+        Parameters
+        ----------
+        inputs
+            A float or float64 ndarray for each input, of its shape.
+        out
+            None, or a list with an array (or None) for each output.
+
+        Returns
+        -------
+        outputs, guard, outcome
+            Outputs as floats and arrays; -1, or the first guard that came out otherwise
+            and how (outputs are then None).
+        """
+        cdef double *ws
+        cdef uint32_t k
+        cdef int differs
+        if len(inputs) != self.program.p.n_inputs:
+            raise TypeError(f"the program has {self.program.p.n_inputs} inputs, got "
+                            f"{len(inputs)}")
+        ws = self.take_workspace()
+        try:
+            for k in range(self.program.p.n_inputs):
+                if not self.fill(k, ws, inputs[k]):
+                    raise TypeError(
+                        f"input {k}: expected a float64 array of shape "
+                        f"{self.in_shapes[k]}, got {type(inputs[k]).__name__} of shape "
+                        f"{np.shape(inputs[k])}")
+            self.run_point(ws)
+            differs = self.first_differing(ws)
+            if differs >= 0:
+                return None, differs, ws[ad_code_guard(self.code, differs)]
+            if out is None:
+                return ([self.output(ws, k) for k in range(self.program.p.n_outputs)],
+                        -1, 0.0)
+            return ([self.output(ws, k) if out[k] is None
+                     else self.copy_out(ws + ad_code_output(self.code, k), out[k])
+                     for k in range(self.program.p.n_outputs)], -1, 0.0)
+        finally:
+            self.give_workspace(ws)
+
+    cdef object try_call(self, tuple args):
+        """The single output for plain arguments that fit; NotImplemented otherwise."""
+        cdef double *ws
+        cdef uint32_t k
+        if <uint32_t>len(args) != self.program.p.n_inputs:
+            return NotImplemented
+        ws = self.take_workspace()
+        try:
+            for k in range(self.program.p.n_inputs):
+                if not self.fill(k, ws, <object>args[k]):
+                    return NotImplemented
+            self.run_point(ws)
+            if self.first_differing(ws) >= 0:
+                return NotImplemented
+            return self.output(ws, 0)
+        finally:
+            self.give_workspace(ws)
+
+
+cdef class FastCall:
+    """A callable with a short way: the code that fitted the last call is tried first.
+
+    The long way, `call_slowly(args, kwargs)`, is a subclass's; it may set the short one
+    with `set_fast` when arguments are flat and there is one result.
+    """
+
+    cdef Code fast
+
+    def set_fast(self, Code code):
+        """Say what to try first; None: nothing."""
+        self.fast = code
+
+    def __call__(self, *args, **kwargs):
+        if self.fast is not None and not kwargs and ad_builder_of(ad_py_tape()) == NULL:
+            result = self.fast.try_call(args)
+            if result is not NotImplemented:
+                return result
+        return self.call_slowly(args, kwargs)
+
+
+cdef c_bool hook_with_gil(int64_t m, int64_t n, int64_t k, const double *a, c_bool trans_a,
+                          const double *b, c_bool trans_b, double *c) noexcept with gil:
+    """Hook: a large product, called without the lock."""
+    return large_matmul(m, n, k, a, trans_a, b, trans_b, c)
+
+
+# ---- Rows ------------------------------------------------------------------------------
+
+cdef class RowsJob:
+    """A program over many rows: set up once, then run block by block by any thread."""
+
+    cdef Code code
+    cdef ad_batch batch
+    cdef ad_batch_input *inputs
+    cdef ad_batch_output *outputs
+    cdef Py_buffer *buffers
+    cdef int n_buffers
+    cdef int stop
+    cdef readonly object differs, outcome  # of each row, where the program has guards
+
+    def __cinit__(self, Code code not None, inputs, is_shared, outputs, is_summed,
+                  int64_t n_rows, rows=None, int64_t n_lanes=0):
+        """inputs: contiguous float64 arrays, of one row where shared. outputs: arrays to
+        write to; parts of blocks where summed."""
+        cdef ad_program *p = code.program.p
+        cdef uint32_t k
+        self.code = code
+        self.batch.code = code.code
+        self.batch.n_rows = n_rows
+        self.batch.n_lanes = n_lanes if n_lanes else ad_code_best_lanes(code.code)
+        self.inputs = <ad_batch_input *>calloc(p.n_inputs + 1, sizeof(ad_batch_input))
+        self.outputs = <ad_batch_output *>calloc(p.n_outputs + 1, sizeof(ad_batch_output))
+        self.buffers = <Py_buffer *>calloc(p.n_inputs + p.n_outputs + 3, sizeof(Py_buffer))
+        if self.inputs == NULL or self.outputs == NULL or self.buffers == NULL:
+            raise MemoryError
+        for k in range(p.n_inputs):
+            self.inputs[k].data = <double *>self.hold(inputs[k], False)
+            self.inputs[k].stride = 0 if is_shared[k] else ad_program_size(p, k)
+        for k in range(p.n_outputs):
+            self.outputs[k].data = <double *>self.hold(outputs[k], True)
+            self.outputs[k].is_summed = is_summed[k]
+        if rows is not None:
+            self.batch.rows = <int64_t *>self.hold(rows, False)
+        if p.n_guards > 0:
+            self.differs = np.empty(n_rows, dtype=np.int32)
+            self.outcome = np.empty(n_rows)
+            self.batch.differs = <int32_t *>self.hold(self.differs, True)
+            self.batch.outcome = <double *>self.hold(self.outcome, True)
+        self.batch.inputs, self.batch.outputs = self.inputs, self.outputs
+
+    cdef void *hold(self, object array, bint writes) except *:
+        cdef Py_buffer *buffer = &self.buffers[self.n_buffers]
+        PyObject_GetBuffer(array, buffer,
+                           PyBUF_C_CONTIGUOUS | (PyBUF_WRITABLE if writes else 0))
+        self.n_buffers += 1
+        return buffer.buf
+
+    def __dealloc__(self):
+        cdef int k
+        for k in range(self.n_buffers):
+            PyBuffer_Release(&self.buffers[k])
+        free(self.inputs)
+        free(self.outputs)
+        free(self.buffers)
+
+    @property
+    def n_blocks(self):
+        """How many blocks the rows make."""
+        return ad_batch_blocks(&self.batch)
+
+    def cancel(self):
+        """Let running threads return soon."""
+        self.stop = 1
+
+    def run(self, int64_t first, int64_t last):
+        """Run blocks [first, last) with the interpreter's lock released."""
+        cdef ad_message message
+        cdef ad_status status
+        cdef int64_t n = ad_batch_scratch(self.code.code, self.batch.n_lanes)
+        cdef double *scratch = <double *>malloc((n + 1) * sizeof(double))
+        message.text[0] = 0
+        if scratch == NULL:
+            raise MemoryError("no memory for a block of lanes")
+        with nogil:
+            status = ad_batch_run(&self.batch, scratch, first, last, &self.stop,
+                                  hook_with_gil, &message)
+        free(scratch)
+        if status != AD_OK:
+            ad_py_tape().message = message
+            check(ad_py_tape(), status)
+
+
+def best_lanes(Code code not None):
+    """How many rows make a block."""
+    return ad_code_best_lanes(code.code)
+
+
+def sum_parts(parts, total):
+    """total = parts added up over their first axis, pairwise."""
+    cdef Py_buffer source, target
+    cdef int64_t n = parts.shape[0]
+    PyObject_GetBuffer(parts, &source, PyBUF_C_CONTIGUOUS)
+    PyObject_GetBuffer(total, &target, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+    ad_batch_sum(n, target.len // 8, <double *>source.buf, <double *>target.buf)
+    PyBuffer_Release(&source)
+    PyBuffer_Release(&target)

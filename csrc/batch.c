@@ -1,0 +1,249 @@
+/*
+ * batch.c - see batch.h.
+ *
+ * A block is loaded lane by lane (rows become columns), run, and its results put into
+ * `result`; lanes in which a NaN came out are run once more with the sweep rule's guarded
+ * products, and patched there; then what is good is stored.
+ */
+#include "batch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+
+typedef struct run {
+    const ad_batch *batch;
+    const ad_program *p;
+    double *ws;     /* of the code */
+    double *result; /* outputs, one after another: element by lane */
+    uint8_t *is_bad; /* lanes with a NaN, then lanes whose guards differ */
+    int64_t first, n; /* positions of this block */
+} run;
+
+static int64_t result_size(const ad_program *p)
+{
+    int64_t size = 0;
+    for (uint32_t k = 0; k < p->n_outputs; k++)
+        size += ad_program_size(p, p->outputs[k]);
+    return size;
+}
+
+int64_t ad_batch_scratch(const ad_code *code, int64_t n_lanes)
+{
+    return ad_code_workspace(code, n_lanes) +
+           (result_size(ad_code_program(code)) + 1) * n_lanes;
+}
+
+static int64_t row_at(const run *r, int64_t lane)
+{
+    return r->batch->rows != NULL ? r->batch->rows[r->first + lane] : r->first + lane;
+}
+
+static void load_shared(double *to, const double *from, int64_t size, int64_t n_lanes)
+{
+    for (int64_t e = 0; e < size; e++)
+        ad_kernel_fill(n_lanes, from[e], to + e * n_lanes);
+}
+
+/* Shared inputs are the same for all blocks: once for each workspace. */
+static void prepare(run *r)
+{
+    const int64_t n_lanes = r->batch->n_lanes;
+    ad_code_prepare(r->batch->code, r->ws, n_lanes);
+    for (uint32_t k = 0; k < r->p->n_inputs; k++) {
+        const ad_batch_input *in = &r->batch->inputs[k];
+        if (in->stride == 0)
+            load_shared(r->ws + ad_code_input(r->batch->code, k) * n_lanes, in->data,
+                        ad_program_size(r->p, k), n_lanes);
+    }
+}
+
+static void load_rows(const run *r, const ad_batch_input *in, double *to, int64_t size)
+{
+    const int64_t n_lanes = r->batch->n_lanes;
+    const bool is_dense = r->batch->rows == NULL;
+    if (size == 1 && in->stride == 1 && is_dense) {
+        memcpy(to, in->data + r->first, (size_t)r->n * sizeof *to);
+        return;
+    }
+    for (int64_t lane = 0; lane < r->n; lane++) {
+        const double *from = in->data + row_at(r, lane) * in->stride;
+        for (int64_t e = 0; e < size; e++)
+            to[e * n_lanes + lane] = from[e];
+    }
+}
+
+/* Lanes beyond the last row repeat it, so that they raise no alarm of their own. */
+static void load(const run *r)
+{
+    const int64_t n_lanes = r->batch->n_lanes;
+    for (uint32_t k = 0; k < r->p->n_inputs; k++) {
+        const ad_batch_input *in = &r->batch->inputs[k];
+        double *to = r->ws + ad_code_input(r->batch->code, k) * n_lanes;
+        const int64_t size = ad_program_size(r->p, k);
+        if (in->stride == 0)
+            continue;
+        load_rows(r, in, to, size);
+        for (int64_t e = 0; e < size && r->n < n_lanes; e++)
+            ad_kernel_fill(n_lanes - r->n, to[e * n_lanes + r->n - 1],
+                           to + e * n_lanes + r->n);
+    }
+}
+
+/* Outputs to `result`: all lanes, or only those that are bad. */
+static void take_results(run *r, bool only_bad)
+{
+    const int64_t n_lanes = r->batch->n_lanes;
+    double *to = r->result;
+    for (uint32_t k = 0; k < r->p->n_outputs; k++) {
+        const double *from = r->ws + ad_code_output(r->batch->code, k) * n_lanes;
+        const int64_t n = ad_program_size(r->p, r->p->outputs[k]) * n_lanes;
+        if (!only_bad && n > 0)
+            memcpy(to, from, (size_t)n * sizeof *to);
+        for (int64_t i = 0; only_bad && i < n; i++)
+            to[i] = r->is_bad[i % n_lanes] ? from[i] : to[i];
+        to += n;
+    }
+}
+
+/* Mark lanes in which an output is NaN; is there one? */
+static bool find_nan(run *r, int64_t size)
+{
+    const int64_t n_lanes = r->batch->n_lanes;
+    bool any = false;
+    for (int64_t i = 0; i < size * n_lanes; i++)
+        any |= r->result[i] != r->result[i];
+    if (!any)
+        return false;
+    memset(r->is_bad, 0, (size_t)n_lanes);
+    for (int64_t i = 0; i < size * n_lanes; i++)
+        r->is_bad[i % n_lanes] |= r->result[i] != r->result[i];
+    return true;
+}
+
+/* Which guard of each lane differs first? Marks those lanes bad; is there one? */
+static bool check_guards(run *r)
+{
+    const ad_batch *batch = r->batch;
+    bool any = false;
+    memset(r->is_bad, 0, (size_t)batch->n_lanes);
+    if (r->p->n_guards == 0)
+        return false;
+    for (int64_t lane = 0; lane < r->n; lane++)
+        batch->differs[r->first + lane] = -1;
+    for (uint32_t k = 0; k < r->p->n_guards; k++) {
+        const double wanted = r->p->guards[k].outcome;
+        const double *v = r->ws + ad_code_guard(batch->code, k) * batch->n_lanes;
+        for (int64_t lane = 0; lane < r->n; lane++) {
+            if (v[lane] == wanted || r->is_bad[lane])
+                continue;
+            r->is_bad[lane] = any = true;
+            batch->differs[r->first + lane] = (int32_t)k;
+            batch->outcome[r->first + lane] = v[lane];
+        }
+    }
+    return any;
+}
+
+static void store_rows(const run *r, double *to, const double *from, int64_t size,
+                       bool any_bad)
+{
+    const int64_t n_lanes = r->batch->n_lanes;
+    if (size == 1 && !any_bad && r->batch->rows == NULL) {
+        memcpy(to + r->first, from, (size_t)r->n * sizeof *to);
+        return;
+    }
+    for (int64_t lane = 0; lane < r->n; lane++) {
+        double *row = to + row_at(r, lane) * size;
+        if (!any_bad || !r->is_bad[lane])
+            for (int64_t e = 0; e < size; e++)
+                row[e] = from[e * n_lanes + lane];
+    }
+}
+
+static void store_sum(const run *r, double *to, double *from, int64_t size, bool any_bad)
+{
+    const int64_t n_lanes = r->batch->n_lanes;
+    double *part = to + r->first / n_lanes * size;
+    for (int64_t e = 0; e < size; e++) {
+        for (int64_t lane = 0; any_bad && lane < r->n; lane++)
+            if (r->is_bad[lane])
+                from[e * n_lanes + lane] = 0.0;
+        part[e] = ad_kernel_sum(r->n, from + e * n_lanes);
+    }
+}
+
+static ad_status run_block(run *r, ad_matmul_hook hook, ad_message *message)
+{
+    const ad_batch *batch = r->batch;
+    const int64_t size = result_size(r->p);
+    load(r);
+    ad_status status =
+        ad_code_run(batch->code, r->ws, batch->n_lanes, r->n, false, hook, message);
+    if (status != AD_OK)
+        return status;
+    take_results(r, false);
+    if (ad_code_has_guarded(batch->code) && find_nan(r, size)) {
+        status =
+            ad_code_run(batch->code, r->ws, batch->n_lanes, r->n, true, hook, message);
+        if (status != AD_OK)
+            return status;
+        take_results(r, true);
+    }
+    const bool any_bad = check_guards(r);
+    double *from = r->result;
+    for (uint32_t k = 0; k < r->p->n_outputs; k++) {
+        const ad_batch_output *out = &batch->outputs[k];
+        const int64_t n = ad_program_size(r->p, r->p->outputs[k]);
+        if (out->is_summed)
+            store_sum(r, out->data, from, n, any_bad);
+        else
+            store_rows(r, out->data, from, n, any_bad);
+        from += n * batch->n_lanes;
+    }
+    return AD_OK;
+}
+
+ad_status ad_batch_run(const ad_batch *batch, double *scratch, int64_t from, int64_t to,
+                       const volatile int *stop, ad_matmul_hook hook,
+                       ad_message *message)
+{
+    run r = {.batch = batch, .p = ad_code_program(batch->code), .ws = scratch};
+    r.result = scratch + ad_code_workspace(batch->code, batch->n_lanes);
+    r.is_bad = malloc((size_t)batch->n_lanes);
+    if (r.is_bad == NULL)
+        return AD_NO_MEMORY;
+    prepare(&r);
+    ad_status status = AD_OK;
+    for (int64_t block = from; block < to && status == AD_OK && !*stop; block++) {
+        r.first = block * batch->n_lanes;
+        r.n = batch->n_rows - r.first;
+        r.n = r.n < batch->n_lanes ? r.n : batch->n_lanes;
+        status = run_block(&r, hook, message);
+    }
+    free(r.is_bad);
+    return status;
+}
+
+/* One element at a time, from a copy in a row: parts are few beside rows. */
+void ad_batch_sum(int64_t n_blocks, int64_t size, const double *parts, double *total)
+{
+    enum { FEW = 1024 };
+    double few[FEW];
+    for (int64_t e = 0; e < size; e++) {
+        double *column = n_blocks > FEW ? malloc((size_t)n_blocks * sizeof *column) : few;
+        total[e] = 0.0;
+        for (int64_t b = 0; b < n_blocks; b++) {
+            if (column != NULL)
+                column[b] = parts[b * size + e];
+            else
+                total[e] += parts[b * size + e];
+        }
+        if (column != NULL)
+            total[e] = ad_kernel_sum(n_blocks, column);
+        if (column != few)
+            free(column);
+    }
+}
