@@ -24,20 +24,21 @@ cdef class Recording:
             raise MemoryError
         self.b.owner = <void *>self
         self.captured, self.captured_values = [], {}
+        cdef ad_tape *tape = self.b.tape
+        self.outer = ad_py_tape()
+        tape.upper = self.outer.upper
+        tape.object_drop, tape.line_id = self.outer.object_drop, self.outer.line_id
+        tape.matmul = self.outer.matmul
+        tape.wants_lines = True
 
     def __dealloc__(self):
         ad_builder_free(self.b)
 
     def begin(self):
         """Record from here on."""
-        cdef ad_tape *tape = self.b.tape
         self.outer = ad_py_tape()
         self.outer_recording = current_recording()
-        tape.upper = self.outer.upper
-        tape.object_drop, tape.line_id = self.outer.object_drop, self.outer.line_id
-        tape.matmul = self.outer.matmul
-        tape.wants_lines = True
-        set_current_tape(tape)
+        set_current_tape(self.b.tape)
 
     def end(self):
         """Record as before `begin` again; whatever happened in between."""

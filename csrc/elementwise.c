@@ -14,13 +14,11 @@
 #include "formula.h"
 #include "kernel.h"
 
-enum { BLOCK = 512 };
-
 /* An operand as a run of contiguous elements. */
 typedef struct reader {
     const double *data; /* NULL: an operand that the kernel does not read */
     int64_t step;
-    double spread[BLOCK];
+    double spread[AD_BLOCK_MOST];
 } reader;
 
 static void reader_start(reader *r, const double *data, int64_t step, int64_t run)
@@ -28,8 +26,7 @@ static void reader_start(reader *r, const double *data, int64_t step, int64_t ru
     r->data = data;
     r->step = step;
     if (step == 0 && data != NULL)
-        for (int64_t i = 0; i < run && i < BLOCK; i++)
-            r->spread[i] = *data;
+        ad_kernel_fill(run < AD_BLOCK_MOST ? run : AD_BLOCK_MOST, *data, r->spread);
 }
 
 static const double *reader_at(const reader *r, int64_t i)
@@ -50,7 +47,7 @@ typedef struct job {
 
 static void run_product(const job *j, const double *const *in, int64_t at, int64_t n)
 {
-    double block[BLOCK];
+    double block[AD_BLOCK_MOST];
     const double *p = block;
     if (j->partial != NULL)
         j->partial(n, in[0], in[1], in[2], j->z + at, block);
@@ -141,19 +138,19 @@ static void run_job(const job *j, const ad_value *args, int ndim, const int64_t 
             in_blocks |= in[k].data != NULL && in[k].step == 0;
         }
         int64_t at = walk.offset[AD_MAX_ARITY];
-        int64_t block = in_blocks ? BLOCK : walk.run;
-        for (int64_t i = 0; i < walk.run; i += block)
-            run_kernel(j, in, at, i, walk.run - i < block ? walk.run - i : block);
+        for (int64_t i = 0, n; i < walk.run; i += n) {
+            n = in_blocks ? ad_block_length(walk.run - i, AD_BLOCK) : walk.run;
+            run_kernel(j, in, at, i, n);
+        }
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
 }
 
-/* The row that does the same for less: a square needs no logarithm. */
 static int cheapest(int op, const ad_value *args)
 {
-    bool is_square = op == AD_OP_POW && args[1].array == NULL && args[1].scalar == 2.0;
-    return is_square ? AD_OP_SQUARE : op;
+    const bool has_scalar = ad_op_get(op)->n_args == 2 && args[1].array == NULL;
+    return has_scalar ? ad_elementwise_cheapest(op, args[1].scalar) : op;
 }
 
 ad_status ad_elementwise_value(ad_message *message, int op, int n_args,

@@ -6,6 +6,13 @@
 
 #include "tape.h"
 
+/* The row that does the same to an array x and a scalar y for less: a square needs no
+ * logarithm. */
+static inline int ad_elementwise_cheapest(int op, double y)
+{
+    return op == AD_OP_POW && y == 2.0 ? AD_OP_SQUARE : op;
+}
+
 /* out = op(args), at least one of which is an array. out->array is new. */
 ad_status ad_elementwise_value(ad_message *message, int op, int n_args,
                                const ad_value *args, ad_value *out);

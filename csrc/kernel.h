@@ -29,10 +29,28 @@ ad_partial_kernel ad_kernel_partial(int op, int k);
 void ad_kernel_product(int64_t n, const double *p, const double *g, double *out,
                        bool is_strict, bool adds);
 
+/*
+ * Long runs may be done in blocks that stay in the nearest cache. An element's last
+ * bit may hang on how far it is from the end, where kernels go on without SIMD; so
+ * blocks are whole vectors, and none is shorter than the least of the last.
+ */
+enum { AD_BLOCK = 512, AD_BLOCK_LAST = 64, AD_BLOCK_MOST = AD_BLOCK + AD_BLOCK_LAST };
+
+/* Length of the next block when `rest` elements are left. */
+static inline int64_t ad_block_length(int64_t rest, int64_t block)
+{
+    return rest < block + AD_BLOCK_LAST ? rest : block;
+}
+
 /* c (m, n) += a (m, k) @ b (k, n), all in C order; an operand that is transposed
  * lies in memory as (k, m) or (n, k). */
 void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool trans_a,
                       const double *b, bool trans_b, double *restrict c);
+
+/* c = a @ b for each of n_lanes products, whose elements lie side by side. */
+void ad_kernel_matmul_lanes(int64_t m, int64_t n, int64_t k, const double *a,
+                            bool trans_a, const double *b, bool trans_b,
+                            int64_t n_lanes, double *restrict c);
 
 /* to = value; to += x, which may be `to` itself */
 void ad_kernel_fill(int64_t n, double value, double *to);
@@ -40,5 +58,23 @@ void ad_kernel_add(int64_t n, const double *x, double *to);
 
 /* Sum of n elements, pairwise: error grows with log n. */
 double ad_kernel_sum(int64_t n, const double *x);
+
+/* to[l] += the same sum of each of n_lanes lanes; element i of lane l at
+ * x[i * n_lanes + l]. */
+void ad_kernel_sum_lanes(int64_t n, int64_t n_lanes, const double *x, double *to);
+
+/* The same sums of what comes in pieces: all but the last are whole blocks. */
+enum { AD_SUM_BLOCK = 128, AD_SUM_DEPTH = 64 };
+
+typedef struct ad_sum {
+    int64_t n_lanes;
+    int64_t n_blocks; /* so far */
+    int depth;        /* levels of the stack in use */
+    double *stack;    /* AD_SUM_DEPTH * n_lanes, the caller's */
+} ad_sum;
+
+void ad_sum_start(ad_sum *sum, int64_t n_lanes, double *stack);
+void ad_sum_feed(ad_sum *sum, int64_t n, const double *x);
+void ad_sum_end(const ad_sum *sum, double *to);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * kernel_matmul.c - small dense products and sums.
+ * kernel_matmul.c - small dense products.
  *
  * A product is made in tiles of ROWS x COLS sums that stay in registers while they
  * run down a panel of b, COLS columns wide. The panel is read in place where b's
@@ -83,36 +83,37 @@ void ad_kernel_matmul(int64_t m, int64_t n, int64_t k, const double *a, bool tra
         }
 }
 
-enum { LEAF_SIZE = 128, LANES = 8 };
-
-AD_CLONES static double sum_block(int64_t n, const double *x)
+/* Lanes side by side: a sum for each of a few lanes stays in registers. */
+AD_CLONES static void dot_lanes(int64_t k, int64_t n_lanes, const double *a,
+                                int64_t a_step, const double *b, int64_t b_step,
+                                double *restrict c)
 {
-    double lane[LANES] = {0};
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lane[j] += x[i + j];
-    double sum = ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-                 ((lane[4] + lane[5]) + (lane[6] + lane[7]));
-    for (; i < n; i++)
-        sum += x[i];
-    return sum;
+    int64_t l = 0;
+    for (; l + COLS <= n_lanes; l += COLS) {
+        double sum[COLS] = {0};
+        for (int64_t p = 0; p < k; p++)
+            for (int j = 0; j < COLS; j++)
+                sum[j] += a[p * a_step + l + j] * b[p * b_step + l + j];
+        for (int j = 0; j < COLS; j++)
+            c[l + j] = sum[j];
+    }
+    for (; l < n_lanes; l++) {
+        double sum = 0.0;
+        for (int64_t p = 0; p < k; p++)
+            sum += a[p * a_step + l] * b[p * b_step + l];
+        c[l] = sum;
+    }
 }
 
-/* Partial sums of 2^j blocks wait in stack[j], as digits of a binary counter. */
-double ad_kernel_sum(int64_t n, const double *x)
+void ad_kernel_matmul_lanes(int64_t m, int64_t n, int64_t k, const double *a,
+                            bool trans_a, const double *b, bool trans_b,
+                            int64_t n_lanes, double *restrict c)
 {
-    double stack[64];
-    int64_t n_blocks = 0;
-    int depth = 0;
-    for (int64_t i = 0; i < n; i += LEAF_SIZE) {
-        double sum = sum_block(n - i < LEAF_SIZE ? n - i : LEAF_SIZE, x + i);
-        for (int64_t b = n_blocks++; b & 1; b >>= 1)
-            sum = stack[--depth] + sum;
-        stack[depth++] = sum;
-    }
-    double sum = depth > 0 ? stack[--depth] : 0.0;
-    while (depth > 0)
-        sum = stack[--depth] + sum;
-    return sum;
+    const int64_t a_row = trans_a ? 1 : k, a_col = trans_a ? m : 1;
+    const int64_t b_row = trans_b ? 1 : n, b_col = trans_b ? k : 1;
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++)
+            dot_lanes(k, n_lanes, a + i * a_row * n_lanes, a_col * n_lanes,
+                      b + j * b_col * n_lanes, b_row * n_lanes,
+                      c + (i * n + j) * n_lanes);
 }

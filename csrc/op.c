@@ -14,19 +14,19 @@
 static ad_op_info infos[] = {
 #define OP1(id, names, value, dx, domain, smoothness, ulp, ulp_d, synopsis)     \
     {#id, names, 1, #value, {#dx}, domain, synopsis, smoothness, ulp, ulp_d,    \
-     false, {0}, {0}, {0}, {0}},
+     false, {0}, {0}, 0, {0}, {0}},
 #define OP2(id, names, value, dx, dy, domain, smoothness, ulp, ulp_d, synopsis) \
     {#id, names, 2, #value, {#dx, #dy}, domain, synopsis, smoothness, ulp,      \
-     ulp_d, false, {0}, {0}, {0}, {0}},
+     ulp_d, false, {0}, {0}, 0, {0}, {0}},
 #define OP3(id, names, value, dx, dy, dw, domain, smoothness, ulp, ulp_d, synopsis)                                                           \
     {#id, names, 3, #value, {#dx, #dy, #dw}, domain, synopsis, smoothness, ulp, \
-     ulp_d, false, {0}, {0}, {0}, {0}},
+     ulp_d, false, {0}, {0}, 0, {0}, {0}},
 #include "ops.def"
 #undef OP1
 #undef OP2
 #undef OP3
 #define OPS(id, name, linear, synopsis)                                         \
-    {#id, name, 0, "", {0}, "", synopsis, SMOOTH, 0, 0, linear, {0}, {0}, {0}, {0}},
+    {#id, name, 0, "", {0}, "", synopsis, SMOOTH, 0, 0, linear, {0}, {0}, 0, {0}, {0}},
 #include "structural.def"
 #undef OPS
 };
@@ -73,6 +73,40 @@ int ad_op_find(const char *name, int length)
     return -1;
 }
 
+static const double probes[] = {NAN, -INFINITY, -1.5, -1.0, 0.0, 1.0, 1.5, INFINITY};
+
+enum { N_PROBES = sizeof probes / sizeof probes[0] };
+
+/* With the others fixed: does a NaN operand k give a number, another one another? */
+static bool turns_nan(int op, int k, double *v)
+{
+    v[k] = NAN;
+    const double z = ad_op_value(op, v[0], v[1], v[2]);
+    for (int i = 1; i < N_PROBES && z == z; i++) {
+        v[k] = probes[i];
+        if (ad_op_value(op, v[0], v[1], v[2]) != z)
+            return true;
+    }
+    return false;
+}
+
+/* Smooth rows pass every NaN on that counts. The others are cheap, and are tried. */
+static uint8_t find_absorbed(int op)
+{
+    uint8_t found = 0;
+    const ad_op_info *info = &infos[op];
+    for (int k = 0; k < info->n_args && info->smoothness != SMOOTH; k++)
+        for (int i = 0; i < N_PROBES * N_PROBES * N_PROBES; i++) {
+            double v[] = {probes[i % N_PROBES], probes[i / N_PROBES % N_PROBES],
+                          probes[i / N_PROBES / N_PROBES]};
+            if (turns_nan(op, k, v)) {
+                found |= (uint8_t)(1u << k);
+                break;
+            }
+        }
+    return found;
+}
+
 const char *ad_op_init(void)
 {
     for (int op = 0; op < N_OPS; op++) {
@@ -88,6 +122,7 @@ const char *ad_op_init(void)
             info->partial_is_const[k] = f->kind == AD_FORMULA_NUMBER;
             info->partial_const[k] = f->number;
         }
+        info->absorbs_nan = find_absorbed(op);
         bool reads_x = info->uses[0] != 0, reads_y = info->uses[1] != 0;
         saves[op] = (uint8_t)(reads_x << AD_KIND_UNARY | reads_x << AD_KIND_X_CONST |
                               reads_y << AD_KIND_CONST_Y |

@@ -58,6 +58,8 @@ typedef struct ad_op_info {
     bool is_linear;                      /* structural rows only */
     ad_formula *partial[AD_MAX_ARITY];   /* parsed partial_text */
     uint8_t uses[AD_MAX_ARITY];          /* what each partial reads */
+    uint8_t absorbs_nan;                 /* bit k: a NaN operand k may become a number
+                                            that is not right for all operands k */
     bool partial_is_const[AD_MAX_ARITY]; /* the partial is a number ... */
     double partial_const[AD_MAX_ARITY];  /* ... this one */
 } ad_op_info;

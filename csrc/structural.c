@@ -5,105 +5,145 @@
  * view, broadcast, slice, transpose and sum; GATHER and GATHER_ADD likewise for
  * arbitrary indices. A walk goes over the shape that has strides: the result's
  * for STRIDED, the operand's for STRIDED_ADD and REDUCE_MAX.
+ *
+ * All work on spans, in which an element is n_lanes doubles side by side. Arrays are
+ * the case of one lane, for which some have a loop of its own.
  */
 #include "structural.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel.h"
 
-static void contiguous_strides(const ad_array *a, int64_t *strides)
-{
-    ad_shape_strides(a->ndim, a->shape, a->ndim, a->shape, strides);
-}
-
 /* Walk `a` in its own order beside memory that is read with attr's strides. */
-static void walk_pair(ad_walk *walk, const ad_array *a, const int64_t *strides)
+static void walk_pair(ad_walk *walk, const ad_span *a, const int64_t *strides)
 {
     int64_t own[AD_MAX_NDIM];
     const int64_t *all[] = {own, strides};
-    contiguous_strides(a, own);
+    ad_shape_strides(a->ndim, a->shape, a->ndim, a->shape, own);
     ad_walk_start(walk, a->ndim, a->shape, 2, all);
 }
 
-static void strided(const ad_array *x, const ad_attr *attr, ad_array *z)
+/* n elements, `step` apart, to n in a row. */
+static void copy_run(int64_t n, int64_t step, int64_t n_lanes, const double *from,
+                     double *to)
+{
+    if (step == 1)
+        memcpy(to, from, (size_t)(n * n_lanes) * sizeof *to);
+    else if (n_lanes > 1)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + i * n_lanes, from + i * step * n_lanes,
+                   (size_t)n_lanes * sizeof *to);
+    else if (step == 0)
+        ad_kernel_fill(n, *from, to);
+    else
+        for (int64_t i = 0; i < n; i++)
+            to[i] = from[i * step];
+}
+
+/* n elements in a row, added to n that are `step` apart. */
+static void add_run(int64_t n, int64_t step, int64_t n_lanes, const double *from,
+                    double *restrict to)
+{
+    if (step == 0 && n_lanes == 1)
+        *to += ad_kernel_sum(n, from);
+    else if (step == 0)
+        ad_kernel_sum_lanes(n, n_lanes, from, to);
+    else if (step == 1)
+        ad_kernel_add(n * n_lanes, from, to);
+    else if (n_lanes > 1)
+        for (int64_t i = 0; i < n; i++)
+            ad_kernel_add(n_lanes, from + i * n_lanes, to + i * step * n_lanes);
+    else
+        for (int64_t i = 0; i < n; i++)
+            to[i * step] += from[i];
+}
+
+static void strided(const ad_span *x, const ad_attr *attr, int64_t n_lanes,
+                    const ad_span *z)
 {
     ad_walk walk;
     walk_pair(&walk, z, attr->strides);
     for (int64_t r = 0; r < walk.n_runs; r++) {
-        double *to = z->data + walk.offset[0];
-        const double *from = x->data + attr->offset + walk.offset[1];
-        const int64_t step = walk.step[1];
-        if (step == 1)
-            memcpy(to, from, (size_t)walk.run * sizeof *to);
-        else if (step == 0)
-            ad_kernel_fill(walk.run, *from, to);
-        else
-            for (int64_t i = 0; i < walk.run; i++)
-                to[i] = from[i * step];
+        copy_run(walk.run, walk.step[1], n_lanes,
+                 x->data + (attr->offset + walk.offset[1]) * n_lanes,
+                 z->data + walk.offset[0] * n_lanes);
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
 }
 
-static void strided_add(const ad_array *x, const ad_attr *attr, ad_array *z)
+static void strided_add(const ad_span *x, const ad_attr *attr, int64_t n_lanes,
+                        const ad_span *z)
 {
-    ad_kernel_fill(z->size, 0.0, z->data);
+    ad_kernel_fill(z->size * n_lanes, 0.0, z->data);
     ad_walk walk;
     walk_pair(&walk, x, attr->strides);
     for (int64_t r = 0; r < walk.n_runs; r++) {
-        const double *from = x->data + walk.offset[0];
-        double *restrict to = z->data + attr->offset + walk.offset[1];
-        const int64_t step = walk.step[1];
-        if (step == 0)
-            *to += ad_kernel_sum(walk.run, from);
-        else if (step == 1)
-            ad_kernel_add(walk.run, from, to);
-        else
-            for (int64_t i = 0; i < walk.run; i++)
-                to[i * step] += from[i];
+        add_run(walk.run, walk.step[1], n_lanes, x->data + walk.offset[0] * n_lanes,
+                z->data + (attr->offset + walk.offset[1]) * n_lanes);
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
 }
 
-static void gather(const ad_array *x, const ad_index *index, ad_array *z)
+static void gather(const ad_span *x, const ad_index *index, int64_t n_lanes,
+                   const ad_span *z)
 {
-    for (int64_t k = 0; k < z->size; k++)
-        z->data[k] = index->at[k] < 0 ? 0.0 : x->data[index->at[k]];
+    const double *from = x->data;
+    double *to = z->data;
+    for (int64_t k = 0; k < z->size; k++) {
+        const int64_t at = index->at[k];
+        if (n_lanes == 1)
+            to[k] = at < 0 ? 0.0 : from[at];
+        else if (at < 0)
+            ad_kernel_fill(n_lanes, 0.0, to + k * n_lanes);
+        else
+            copy_run(1, 1, n_lanes, from + at * n_lanes, to + k * n_lanes);
+    }
 }
 
-static void gather_add(const ad_array *x, const ad_index *index, ad_array *z)
+static void gather_add(const ad_span *x, const ad_index *index, int64_t n_lanes,
+                       const ad_span *z)
 {
-    ad_kernel_fill(z->size, 0.0, z->data);
-    for (int64_t k = 0; k < x->size; k++)
-        if (index->at[k] >= 0)
-            z->data[index->at[k]] += x->data[k];
+    ad_kernel_fill(z->size * n_lanes, 0.0, z->data);
+    for (int64_t k = 0; k < x->size; k++) {
+        const int64_t at = index->at[k];
+        if (at < 0)
+            continue;
+        if (n_lanes == 1)
+            z->data[at] += x->data[k];
+        else
+            ad_kernel_add(n_lanes, x->data + k * n_lanes, z->data + at * n_lanes);
+    }
 }
 
-static void put(const ad_array *x, const ad_array *y, const ad_index *index,
-                ad_array *z)
+static void put(const ad_span *x, const ad_span *y, const ad_index *index,
+                int64_t n_lanes, const ad_span *z)
 {
     if (x->size > 0)
-        memcpy(z->data, x->data, (size_t)x->size * sizeof *x->data);
+        copy_run(x->size, 1, n_lanes, x->data, z->data);
     for (int64_t k = 0; k < index->size; k++)
-        z->data[index->at[k]] = y->data[y->size == 1 ? 0 : k];
+        copy_run(1, 1, n_lanes, y->data + (y->size == 1 ? 0 : k) * n_lanes,
+                 z->data + index->at[k] * n_lanes);
 }
 
-/* Extents before, of and after an axis. */
-static void split_axis(const ad_array *a, int axis, int64_t *outer, int64_t *n,
-                       int64_t *inner)
+/* Extents before, of and after an axis; lanes are the innermost. */
+static void split_axis(const ad_span *a, int axis, int64_t n_lanes, int64_t *outer,
+                       int64_t *n, int64_t *inner)
 {
     *outer = ad_shape_size(axis, a->shape);
     *n = a->shape[axis];
-    *inner = ad_shape_size(a->ndim - axis - 1, a->shape + axis + 1);
+    *inner = ad_shape_size(a->ndim - axis - 1, a->shape + axis + 1) * n_lanes;
 }
 
-static void cumsum(const ad_array *x, const ad_attr *attr, ad_array *z)
+static void cumsum(const ad_span *x, const ad_attr *attr, int64_t n_lanes,
+                   const ad_span *z)
 {
     int64_t outer, n, inner;
-    split_axis(x, attr->axis, &outer, &n, &inner);
+    split_axis(x, attr->axis, n_lanes, &outer, &n, &inner);
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < n; i++) {
             int64_t at = attr->reverse ? n - 1 - i : i;
@@ -116,11 +156,27 @@ static void cumsum(const ad_array *x, const ad_attr *attr, ad_array *z)
         }
 }
 
-static ad_status cat(ad_message *message, int n_args, const ad_array *const *args,
-                     int axis, ad_array **z)
+static void cat(int n_args, const ad_span *args, int axis, int64_t n_lanes,
+                const ad_span *z)
 {
-    int64_t shape[AD_MAX_NDIM], outer, n, inner, total = 0;
+    int64_t outer, n, inner, before = 0;
+    const int64_t total = z->shape[axis];
+    for (int k = 0; k < n_args; k++) {
+        split_axis(&args[k], axis, n_lanes, &outer, &n, &inner);
+        for (int64_t o = 0; o < outer && n * inner > 0; o++)
+            memcpy(z->data + (o * total + before) * inner, args[k].data + o * n * inner,
+                   (size_t)(n * inner) * sizeof(double));
+        before += n;
+    }
+}
+
+/* The shape that CAT makes. */
+static ad_status cat_shape(ad_message *message, int n_args, const ad_array *const *args,
+                           int axis, int64_t *shape)
+{
     const ad_array *first = args[0];
+    memcpy(shape, first->shape, (size_t)first->ndim * sizeof shape[0]);
+    shape[axis] = 0;
     for (int k = 0; k < n_args; k++) {
         bool fits = args[k]->ndim == first->ndim;
         for (int i = 0; i < first->ndim && fits; i++)
@@ -134,19 +190,7 @@ static ad_status cat(ad_message *message, int n_args, const ad_array *const *arg
                            "may differ along axis %d only",
                            left, k, right, axis);
         }
-        total += args[k]->shape[axis];
-    }
-    memcpy(shape, first->shape, (size_t)first->ndim * sizeof shape[0]);
-    shape[axis] = total;
-    if ((*z = ad_array_new(first->ndim, shape)) == NULL)
-        return AD_NO_MEMORY;
-    int64_t before = 0;
-    for (int k = 0; k < n_args; k++) {
-        split_axis(args[k], axis, &outer, &n, &inner);
-        for (int64_t o = 0; o < outer && n * inner > 0; o++)
-            memcpy((*z)->data + (o * total + before) * inner,
-                   args[k]->data + o * n * inner, (size_t)(n * inner) * sizeof(double));
-        before += n;
+        shape[axis] += args[k]->shape[axis];
     }
     return AD_OK;
 }
@@ -169,44 +213,83 @@ static ad_status misfit(ad_message *message, const ad_array *x, const ad_array *
                    attr->trans_y ? " transposed" : "");
 }
 
-static ad_status matmul(ad_message *message, const ad_array *x, const ad_array *y,
-                        const ad_attr *attr, ad_matmul_hook hook, ad_array **z)
+/* Extents of the matrices, (m, k) and (k, n); those of the batch are before. */
+typedef struct product {
+    int64_t m, n, k;
+} product;
+
+static product extents_of(int x_ndim, const int64_t *x, int y_ndim, const int64_t *y,
+                          const ad_attr *attr)
+{
+    return (product){.m = x[x_ndim - (attr->trans_x ? 1 : 2)],
+                     .k = x[x_ndim - (attr->trans_x ? 2 : 1)],
+                     .n = y[y_ndim - (attr->trans_y ? 2 : 1)]};
+}
+
+/* The shape that MATMUL makes. */
+static ad_status matmul_shape(ad_message *message, const ad_array *x, const ad_array *y,
+                              const ad_attr *attr, int *ndim, int64_t *shape)
+{
+    const product p = extents_of(x->ndim, x->shape, y->ndim, y->shape, attr);
+    if (p.k != y->shape[y->ndim - (attr->trans_y ? 1 : 2)] ||
+        !ad_shape_broadcast(x->ndim - 2, x->shape, y->ndim - 2, y->shape, ndim, shape))
+        return misfit(message, x, y, attr);
+    shape[(*ndim)++] = p.m;
+    shape[(*ndim)++] = p.n;
+    return AD_OK;
+}
+
+static bool is_large(const product *p)
+{
+    return (double)p->m * (double)p->n * (double)p->k > LARGE_PRODUCT;
+}
+
+bool ad_structural_wants_hook(int op, const ad_span *args, const ad_attr *attr)
+{
+    if (op != AD_OP_MATMUL)
+        return false;
+    const product p =
+        extents_of(args[0].ndim, args[0].shape, args[1].ndim, args[1].shape, attr);
+    return is_large(&p);
+}
+
+static void matmul_one(const product *p, const ad_attr *attr, int64_t n_lanes,
+                       ad_matmul_hook hook, const double *a, const double *b, double *c)
 {
     const bool tx = attr->trans_x, ty = attr->trans_y;
-    const int64_t m = x->shape[x->ndim - (tx ? 1 : 2)];
-    const int64_t k = x->shape[x->ndim - (tx ? 2 : 1)];
-    const int64_t n = y->shape[y->ndim - (ty ? 2 : 1)];
-    int64_t shape[AD_MAX_NDIM];
-    int ndim;
-    if (k != y->shape[y->ndim - (ty ? 1 : 2)] ||
-        !ad_shape_broadcast(x->ndim - 2, x->shape, y->ndim - 2, y->shape, &ndim, shape))
-        return misfit(message, x, y, attr);
+    if (n_lanes > 1) {
+        ad_kernel_matmul_lanes(p->m, p->n, p->k, a, tx, b, ty, n_lanes, c);
+        return;
+    }
+    if (is_large(p) && hook != NULL && hook(p->m, p->n, p->k, a, tx, b, ty, c))
+        return;
+    ad_kernel_fill(p->m * p->n, 0.0, c);
+    ad_kernel_matmul(p->m, p->n, p->k, a, tx, b, ty, c);
+}
+
+static void matmul(const ad_span *x, const ad_span *y, const ad_attr *attr,
+                   int64_t n_lanes, ad_matmul_hook hook, const ad_span *z)
+{
+    const product p = extents_of(x->ndim, x->shape, y->ndim, y->shape, attr);
+    const int ndim = z->ndim - 2;
     int64_t x_strides[AD_MAX_NDIM], y_strides[AD_MAX_NDIM], z_strides[AD_MAX_NDIM];
     const int64_t *all[] = {x_strides, y_strides, z_strides};
-    ad_shape_strides(x->ndim - 2, x->shape, ndim, shape, x_strides);
-    ad_shape_strides(y->ndim - 2, y->shape, ndim, shape, y_strides);
-    ad_shape_strides(ndim, shape, ndim, shape, z_strides);
+    ad_shape_strides(x->ndim - 2, x->shape, ndim, z->shape, x_strides);
+    ad_shape_strides(y->ndim - 2, y->shape, ndim, z->shape, y_strides);
+    ad_shape_strides(ndim, z->shape, ndim, z->shape, z_strides);
     ad_walk walk;
-    ad_walk_start(&walk, ndim, shape, 3, all);
-    shape[ndim] = m;
-    shape[ndim + 1] = n;
-    if ((*z = ad_array_new(ndim + 2, shape)) == NULL)
-        return AD_NO_MEMORY;
-    const bool is_large = (double)m * (double)n * (double)k > LARGE_PRODUCT;
+    ad_walk_start(&walk, ndim, z->shape, 3, all);
     for (int64_t r = 0; r < walk.n_runs; r++) {
         for (int64_t i = 0; i < walk.run; i++) {
-            const double *a = x->data + (walk.offset[0] + i * walk.step[0]) * m * k;
-            const double *b = y->data + (walk.offset[1] + i * walk.step[1]) * k * n;
-            double *c = (*z)->data + (walk.offset[2] + i * walk.step[2]) * m * n;
-            if (is_large && hook != NULL && hook(m, n, k, a, tx, b, ty, c))
-                continue;
-            ad_kernel_fill(m * n, 0.0, c);
-            ad_kernel_matmul(m, n, k, a, tx, b, ty, c);
+            int64_t at[3];
+            for (int k = 0; k < 3; k++)
+                at[k] = (walk.offset[k] + i * walk.step[k]) * n_lanes;
+            matmul_one(&p, attr, n_lanes, hook, x->data + at[0] * p.m * p.k,
+                       y->data + at[1] * p.k * p.n, z->data + at[2] * p.m * p.n);
         }
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
-    return AD_OK;
 }
 
 /* ---- Maxima --------------------------------------------------------------------- */
@@ -217,21 +300,23 @@ static inline double larger(double a, double b)
     return a > b || isnan(a) ? a : b;
 }
 
-static void reduce_max(const ad_array *x, const ad_attr *attr, ad_array *z)
+static void reduce_max(const ad_span *x, const ad_attr *attr, int64_t n_lanes,
+                       const ad_span *z)
 {
     const double sign = attr->reverse ? -1.0 : 1.0;
-    ad_kernel_fill(z->size, -INFINITY, z->data);
+    ad_kernel_fill(z->size * n_lanes, -INFINITY, z->data);
     ad_walk walk;
     walk_pair(&walk, x, attr->strides);
     for (int64_t r = 0; r < walk.n_runs; r++) {
-        const double *from = x->data + walk.offset[0];
-        double *to = z->data + walk.offset[1];
-        for (int64_t i = 0; i < walk.run; i++)
-            to[i * walk.step[1]] = larger(to[i * walk.step[1]], sign * from[i]);
+        const double *from = x->data + walk.offset[0] * n_lanes;
+        double *to = z->data + walk.offset[1] * n_lanes;
+        for (int64_t i = 0; i < walk.run; i++, to += walk.step[1] * n_lanes)
+            for (int64_t l = 0; l < n_lanes; l++)
+                to[l] = larger(to[l], sign * from[i * n_lanes + l]);
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
-    for (int64_t i = 0; i < z->size && attr->reverse; i++)
+    for (int64_t i = 0; i < z->size * n_lanes && attr->reverse; i++)
         z->data[i] = -z->data[i];
 }
 
@@ -253,7 +338,8 @@ ad_status ad_structural_shares(const ad_array *x, const ad_array *z,
     ad_kernel_fill(count->size, 0.0, count->data);
     for (int pass = 0; pass < 2; pass++) {
         ad_walk walk;
-        walk_pair(&walk, x, attr->strides);
+        const ad_span walked = ad_span_of(x);
+        walk_pair(&walk, &walked, attr->strides);
         for (int64_t r = 0; r < walk.n_runs; r++) {
             for (int64_t i = 0; i < walk.run; i++) {
                 int64_t from = walk.offset[0] + i;
@@ -274,36 +360,62 @@ ad_status ad_structural_shares(const ad_array *x, const ad_array *z,
 
 /* ---- Dispatch -------------------------------------------------------------------- */
 
+void ad_structural_run(int op, int n_args, const ad_span *args, const ad_attr *attr,
+                       int64_t n_lanes, ad_matmul_hook hook, const ad_span *z)
+{
+    if (op == AD_OP_STRIDED)
+        strided(&args[0], attr, n_lanes, z);
+    else if (op == AD_OP_STRIDED_ADD)
+        strided_add(&args[0], attr, n_lanes, z);
+    else if (op == AD_OP_GATHER)
+        gather(&args[0], attr->index, n_lanes, z);
+    else if (op == AD_OP_GATHER_ADD)
+        gather_add(&args[0], attr->index, n_lanes, z);
+    else if (op == AD_OP_PUT)
+        put(&args[0], &args[1], attr->index, n_lanes, z);
+    else if (op == AD_OP_CUMSUM)
+        cumsum(&args[0], attr, n_lanes, z);
+    else if (op == AD_OP_CAT)
+        cat(n_args, args, attr->axis, n_lanes, z);
+    else if (op == AD_OP_MATMUL)
+        matmul(&args[0], &args[1], attr, n_lanes, hook, z);
+    else if (op == AD_OP_REDUCE_MAX)
+        reduce_max(&args[0], attr, n_lanes, z);
+}
+
 ad_status ad_structural_value(ad_message *message, int op, int n_args,
                               const ad_array *const *args, const ad_attr *attr,
                               ad_matmul_hook hook, ad_array **z)
 {
-    if (op == AD_OP_CAT)
-        return cat(message, n_args, args, attr->axis, z);
-    if (op == AD_OP_MATMUL)
-        return matmul(message, args[0], args[1], attr, hook, z);
-    const ad_array *x = args[0];
-    const bool is_like_x = op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_STOP;
-    const ad_array *like = is_like_x ? x : attr->shape;
+    ad_span few[4], *spans = few;
+    int64_t extents[AD_MAX_NDIM + 2];
+    const bool is_like_x =
+        op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_CAT || op == AD_OP_STOP;
+    const ad_array *like = is_like_x ? args[0] : attr->shape;
     int ndim = like != NULL ? like->ndim : 0;
     const int64_t *shape = like != NULL ? like->shape : NULL;
-    *z = op == AD_OP_RESHAPE || op == AD_OP_STOP ? ad_array_share((ad_array *)x, ndim, shape)
-                             : ad_array_new(ndim, shape);
-    if (*z == NULL)
+    ad_status status = AD_OK;
+    if (op == AD_OP_CAT)
+        status = cat_shape(message, n_args, args, attr->axis, extents);
+    else if (op == AD_OP_MATMUL)
+        status = matmul_shape(message, args[0], args[1], attr, &ndim, extents);
+    if (status != AD_OK)
+        return status;
+    if (op == AD_OP_CAT || op == AD_OP_MATMUL)
+        shape = extents;
+    if (op == AD_OP_RESHAPE || op == AD_OP_STOP) {
+        *z = ad_array_share((ad_array *)args[0], ndim, shape);
+        return *z != NULL ? AD_OK : AD_NO_MEMORY;
+    }
+    if (n_args > 4 && (spans = malloc((size_t)n_args * sizeof *spans)) == NULL)
         return AD_NO_MEMORY;
-    if (op == AD_OP_STRIDED)
-        strided(x, attr, *z);
-    else if (op == AD_OP_STRIDED_ADD)
-        strided_add(x, attr, *z);
-    else if (op == AD_OP_GATHER)
-        gather(x, attr->index, *z);
-    else if (op == AD_OP_GATHER_ADD)
-        gather_add(x, attr->index, *z);
-    else if (op == AD_OP_PUT)
-        put(x, args[1], attr->index, *z);
-    else if (op == AD_OP_CUMSUM)
-        cumsum(x, attr, *z);
-    else if (op == AD_OP_REDUCE_MAX)
-        reduce_max(x, attr, *z);
-    return AD_OK;
+    if ((*z = ad_array_new(ndim, shape)) != NULL) {
+        for (int k = 0; k < n_args; k++)
+            spans[k] = ad_span_of(args[k]);
+        const ad_span to = ad_span_of(*z);
+        ad_structural_run(op, n_args, spans, attr, 1, hook, &to);
+    }
+    if (spans != few)
+        free(spans);
+    return *z != NULL ? AD_OK : AD_NO_MEMORY;
 }

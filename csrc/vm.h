@@ -17,7 +17,7 @@
  *
  * Code never changes after it is made, so threads share it; each run has its own
  * workspace. Runs need no lock, but for a hook that may be called for large products
- * (`needs_hook`).
+ * (ad_code_needs_hook).
  *
  * Products of the sweep rule (GUARDED_MUL) run as plain products; where an output comes
  * out NaN, the caller runs that lane again with `is_guarded`.
@@ -36,7 +36,7 @@ void ad_code_free(ad_code *code); /* NULL will do */
 /* The program that it runs. */
 const ad_program *ad_code_program(const ad_code *code);
 
-/* Doubles of a workspace for B lanes. */
+/* Doubles of a workspace for B lanes. It had best begin at a line of a cache. */
 int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes);
 
 /* How many lanes keep the workspace well inside the second-level cache: a power of two
@@ -59,7 +59,11 @@ int64_t ad_code_guard(const ad_code *code, uint32_t k);
 ad_status ad_code_run(const ad_code *code, double *ws, int64_t n_lanes, int64_t n_used,
                       bool is_guarded, ad_matmul_hook hook, ad_message *message);
 
-/* Is there any GUARDED_MUL? If not, is_guarded changes nothing. */
+/* May a run call the hook, so that it needs what the hook needs? */
+bool ad_code_needs_hook(const ad_code *code);
+
+/* Is there any GUARDED_MUL that may run as a plain product? If
+ * not, is_guarded changes nothing. */
 bool ad_code_has_guarded(const ad_code *code);
 
 #endif

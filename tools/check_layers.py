@@ -57,6 +57,8 @@ LAYERS = {
     "csrc/sweep": 5,
     "csrc/tangent": 5,
     "csrc/anomaly": 5,
+    # Runs programs.
+    "csrc/vm": 7,
     # Python: the exceptions, the extension, the modules over it, the package's face.
     "autodiff/errors": 10,
     "autodiff/_tensor": 20,

@@ -1,0 +1,437 @@
+/*
+ * vm_code.c - makes code of a program: gives slots, writes steps, jobs and loops.
+ *
+ * Follows the order of a plan (vm_plan.c). A value's slots are given back after the
+ * last step that reads them, its own result being given room before, so that the two
+ * never overlap. Members of a loop are one step here: what a loop reads is given back
+ * after the loop.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm_code.h"
+
+typedef struct maker {
+    const ad_program *p;
+    ad_code *code;
+    ad_plan plan;
+    ad_slots *slots;
+    ad_room *room;       /* of bases */
+    uint32_t *last_read; /* of bases: by which step; UINT32_MAX: lives to the end */
+    uint32_t *buffer;    /* of values in the loop at hand; AD_NONE: not in one */
+    uint32_t *inner;     /* of bases: which member is the last to read it */
+    uint32_t *idle, n_idle; /* buffers that are free */
+    uint32_t cap_pool;
+    bool has_failed;
+} maker;
+
+/* ---- Slots --------------------------------------------------------------------------- */
+
+static uint32_t slot_of(const maker *m, uint32_t value)
+{
+    return m->room[m->plan.base[value]].slot + m->plan.shift[value];
+}
+
+static void take(maker *m, uint32_t value)
+{
+    const int64_t size = ad_program_size(m->p, value);
+    if (size > 0 && !ad_slots_take(m->slots, size, &m->room[value]))
+        m->has_failed = true;
+}
+
+static void give_if_last(maker *m, uint32_t base, uint32_t now)
+{
+    if (m->last_read[base] != now || m->room[base].room == 0)
+        return;
+    if (!ad_slots_give(m->slots, m->room[base]))
+        m->has_failed = true;
+    m->room[base].room = 0; /* once only */
+}
+
+/* Give back what instruction i, at step `now`, was the last to read or to make. */
+static void give_back(maker *m, uint32_t i, uint32_t now)
+{
+    const uint32_t *args = ad_instr_args(m->p, &m->p->instr[i]);
+    for (int k = 0; k < m->p->instr[i].n_args; k++)
+        give_if_last(m, m->plan.base[args[k]], now);
+    give_if_last(m, i, now);
+}
+
+static void place_inputs_and_constants(maker *m)
+{
+    const ad_program *p = m->p;
+    for (uint32_t i = 0; i < p->n_inputs; i++)
+        take(m, i);
+    m->code->first_const = (uint32_t)ad_slots_end(m->slots);
+    for (uint32_t i = p->n_inputs; i < p->n; i++) {
+        if (p->instr[i].op != AD_OP_CONST)
+            continue;
+        take(m, i);
+        uint32_t *pair = &m->code->consts[2 * m->code->n_consts++];
+        pair[0] = i;
+        pair[1] = slot_of(m, i);
+    }
+    m->code->end_const = (uint32_t)ad_slots_end(m->slots);
+}
+
+/* Step of the k-th in order, where a loop is one step: that of its end. */
+static void find_last_reads(maker *m)
+{
+    const ad_program *p = m->p;
+    const ad_plan *plan = &m->plan;
+    uint32_t loop = 0;
+    for (uint32_t at = 0; at < plan->n_order; at++) {
+        while (loop < plan->n_loops && plan->loops[2 * loop + 1] <= at)
+            loop++;
+        const bool is_inside = loop < plan->n_loops && plan->loops[2 * loop] <= at;
+        const uint32_t now = is_inside ? plan->loops[2 * loop + 1] : at + 1;
+        const uint32_t i = plan->order[at], *args = ad_instr_args(p, &p->instr[i]);
+        m->last_read[i] = now;
+        for (int k = 0; k < p->instr[i].n_args; k++)
+            m->last_read[plan->base[args[k]]] = now;
+    }
+    for (uint32_t i = 0; i < p->n; i++)
+        if (p->instr[i].op == AD_OP_INPUT || p->instr[i].op == AD_OP_CONST)
+            m->last_read[i] = UINT32_MAX;
+    for (uint32_t k = 0; k < p->n_outputs; k++)
+        m->last_read[plan->base[p->outputs[k]]] = UINT32_MAX;
+    for (uint32_t k = 0; k < p->n_guards; k++)
+        m->last_read[plan->base[p->guards[k].value]] = UINT32_MAX;
+}
+
+/* ---- Steps ---------------------------------------------------------------------------- */
+
+static void pool(maker *m, uint32_t slot)
+{
+    ad_code *code = m->code;
+    if (code->n_pooled == m->cap_pool) {
+        const uint32_t cap = m->cap_pool > 0 ? 2 * m->cap_pool : 64;
+        uint32_t *grown = realloc(code->slots, cap * sizeof *grown);
+        if (grown == NULL) {
+            m->has_failed = true;
+            return;
+        }
+        code->slots = grown;
+        m->cap_pool = cap;
+    }
+    code->slots[code->n_pooled++] = slot;
+}
+
+static void need_scratch(maker *m, int64_t elements, int64_t doubles)
+{
+    ad_code *code = m->code;
+    if (elements > code->scratch_elements)
+        code->scratch_elements = elements;
+    if (doubles > code->scratch_doubles)
+        code->scratch_doubles = doubles;
+}
+
+/* Opcodes of a row: a guarded product may be a plain one unless it could hide a NaN. */
+static ad_step step_of_row(maker *m, uint32_t i)
+{
+    ad_step step = {.op = {m->p->instr[i].op, m->p->instr[i].op}};
+    if (step.op[AD_FAST] == AD_OP_GUARDED_MUL && !m->plan.is_guarded[i]) {
+        step.op[AD_FAST] = AD_OP_MUL;
+        m->code->has_guarded = true;
+    }
+    return step;
+}
+
+static void set_operand(ad_step *step, int k, uint32_t where)
+{
+    uint32_t *operand = k == 0 ? &step->x : k == 1 ? &step->y : &step->w;
+    *operand = where;
+}
+
+static void add_scalar(maker *m, uint32_t i)
+{
+    ad_step step = step_of_row(m, i);
+    const uint32_t *args = ad_instr_args(m->p, &m->p->instr[i]);
+    step.z = slot_of(m, i);
+    for (int k = 0; k < AD_MAX_ARITY; k++)
+        set_operand(&step, k, slot_of(m, args[k < m->p->instr[i].n_args ? k : 0]));
+    m->code->steps[m->code->n_steps++] = step;
+}
+
+static void add_job(maker *m, ad_job job)
+{
+    ad_code *code = m->code;
+    code->jobs[code->n_jobs] = job;
+    code->steps[code->n_steps++] =
+        (ad_step){.op = {AD_STEP_JOB, AD_STEP_JOB}, .x = code->n_jobs++};
+}
+
+/* Slot of a power's exponent that is a scalar, for ad_vm_cheapest; else AD_NONE. */
+static uint32_t exponent_of(const maker *m, uint32_t i)
+{
+    const ad_instr *instr = &m->p->instr[i];
+    const bool has = instr->op == AD_OP_POW && m->p->instr[instr->args[1]].shape == 0;
+    return has ? slot_of(m, instr->args[1]) : AD_NONE;
+}
+
+static void add_structural(maker *m, uint32_t i)
+{
+    const ad_instr *instr = &m->p->instr[i];
+    ad_job job = {.run = ad_vm_structural,
+                  .instr = i,
+                  .args = m->code->n_pooled,
+                  .z = slot_of(m, i)};
+    const uint32_t *args = ad_instr_args(m->p, instr);
+    for (int k = 0; k < instr->n_args; k++)
+        pool(m, slot_of(m, args[k]));
+    if (instr->op < AD_N_ROWS) { /* its opcodes and exponent stand after the operands */
+        const ad_step step = step_of_row(m, i);
+        job.run = ad_vm_broadcast;
+        pool(m, step.op[AD_FAST]);
+        pool(m, step.op[AD_GUARDED]);
+        pool(m, exponent_of(m, i));
+        need_scratch(m, ad_loop_scratch(ad_program_size(m->p, i), AD_MAX_ARITY, 0), 0);
+    } else {
+        need_scratch(m, 0, ad_vm_structural_scratch(m->p, i));
+        m->code->needs_hook |= ad_vm_structural_needs_hook(m->p, i);
+    }
+    add_job(m, job);
+}
+
+/* ---- Loops ---------------------------------------------------------------------------- */
+
+static bool is_linear_scalar(const maker *m, const ad_loop *loop, uint32_t value)
+{
+    return loop->n > 1 && ad_program_size(m->p, value) == 1;
+}
+
+/* Pass 1: which scalars are spread, into the first buffers; who reads what last. */
+static void find_spreads(maker *m, ad_loop *loop, uint32_t n, const uint32_t *members)
+{
+    for (uint32_t j = 0; j < n; j++) {
+        const ad_instr *instr = &m->p->instr[members[j]];
+        const uint32_t *args = ad_instr_args(m->p, instr);
+        m->inner[members[j]] = j;
+        for (int k = 0; k < instr->n_args; k++) {
+            m->inner[m->plan.base[args[k]]] = j;
+            if (!is_linear_scalar(m, loop, args[k]) || m->buffer[args[k]] != AD_NONE)
+                continue;
+            pool(m, slot_of(m, args[k]));
+            m->buffer[args[k]] = loop->n_spreads++;
+        }
+    }
+    loop->n_buffers = loop->n_spreads;
+}
+
+static uint32_t operand_of(const maker *m, const ad_loop *loop, uint32_t value)
+{
+    const uint32_t key = is_linear_scalar(m, loop, value) ? value : m->plan.base[value];
+    return m->buffer[key] != AD_NONE ? AD_IN_BUFFER | m->buffer[key]
+                                     : slot_of(m, value);
+}
+
+/* Where a member's result goes: a buffer if nothing outside reads it. */
+static uint32_t place_member(maker *m, ad_loop *loop, uint32_t i, uint32_t now)
+{
+    if (m->last_read[i] == now && loop->n > 1 && ad_program_size(m->p, i) > 1) {
+        m->buffer[i] = m->n_idle > 0 ? m->idle[--m->n_idle] : loop->n_buffers++;
+        return AD_IN_BUFFER | m->buffer[i];
+    }
+    take(m, i);
+    return slot_of(m, i);
+}
+
+static void release_buffer(maker *m, const ad_loop *loop, uint32_t base, uint32_t j)
+{
+    const uint32_t buffer = m->buffer[base];
+    if (buffer == AD_NONE || buffer < loop->n_spreads || m->inner[base] != j)
+        return;
+    m->idle[m->n_idle++] = buffer;
+    m->inner[base] = AD_NONE; /* once only */
+}
+
+static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t now)
+{
+    const ad_instr *instr = &m->p->instr[i];
+    const uint32_t *args = ad_instr_args(m->p, instr);
+    ad_step step = step_of_row(m, i);
+    for (int k = 0; k < AD_MAX_ARITY; k++)
+        set_operand(&step, k, operand_of(m, loop, args[k < instr->n_args ? k : 0]));
+    if (instr->op < AD_N_ROWS && instr->n_args < AD_MAX_ARITY)
+        step.w = exponent_of(m, i);
+    if (instr->op == AD_OP_STRIDED && m->last_read[i] == now) {
+        m->buffer[i] = step.x & ~AD_IN_BUFFER; /* it is the scalar's */
+        return;
+    }
+    step.z = place_member(m, loop, i, now);
+    if (instr->op == AD_OP_STRIDED)
+        step.op[AD_FAST] = step.op[AD_GUARDED] = AD_STEP_COPY;
+    if (instr->op == AD_OP_STRIDED_ADD) {
+        step.op[AD_FAST] = step.op[AD_GUARDED] = AD_STEP_SUM;
+        step.w = loop->n_sums++;
+    }
+    m->code->loop_steps[m->code->n_loop_steps++] = step;
+    for (int k = 0; k < instr->n_args; k++)
+        release_buffer(m, loop, m->plan.base[args[k]], j);
+    release_buffer(m, loop, i, j);
+}
+
+/* n members, in order; `now` is the step that reads for all of them. */
+static void add_loop(maker *m, uint32_t n, const uint32_t *members, uint32_t now)
+{
+    ad_code *code = m->code;
+    const uint32_t first = members[0];
+    const bool is_total = m->p->instr[first].op == AD_OP_STRIDED_ADD;
+    ad_loop loop = {
+        .n = ad_program_size(m->p, is_total ? m->p->instr[first].args[0] : first),
+        .first = code->n_loop_steps,
+        .first_spread = code->n_pooled};
+    m->n_idle = 0;
+    find_spreads(m, &loop, n, members);
+    for (uint32_t j = 0; j < n; j++)
+        add_member(m, &loop, members[j], j, now);
+    for (uint32_t j = 0; j < n; j++) {
+        const ad_instr *instr = &m->p->instr[members[j]];
+        for (int k = 0; k < instr->n_args; k++)
+            m->buffer[ad_instr_args(m->p, instr)[k]] = AD_NONE;
+        give_back(m, members[j], now);
+        m->buffer[members[j]] = AD_NONE;
+    }
+    loop.n_steps = code->n_loop_steps - loop.first;
+    need_scratch(m, ad_loop_scratch(loop.n, loop.n_buffers, loop.n_sums), 0);
+    code->loops[code->n_loops] = loop;
+    add_job(m, (ad_job){.run = ad_vm_loop, .instr = code->n_loops++});
+}
+
+/* ---- The whole -------------------------------------------------------------------------- */
+
+static void add_one(maker *m, uint32_t i, uint32_t now)
+{
+    const ad_shape_class class = ad_plan_class(m->p, i);
+    const int64_t size = ad_program_size(m->p, i);
+    if (class == AD_LINEAR && size > 0) {
+        add_loop(m, 1, &i, now);
+        return;
+    }
+    if (size > 0) {
+        take(m, i);
+        if (class == AD_SCALAR)
+            add_scalar(m, i);
+        else
+            add_structural(m, i);
+    }
+    give_back(m, i, now);
+}
+
+static void add_steps(maker *m)
+{
+    const ad_plan *plan = &m->plan;
+    uint32_t loop = 0;
+    for (uint32_t at = 0; at < plan->n_order && !m->has_failed;) {
+        if (loop < plan->n_loops && plan->loops[2 * loop] == at) {
+            const uint32_t end = plan->loops[2 * loop++ + 1];
+            add_loop(m, end - at, plan->order + at, end);
+            at = end;
+        } else {
+            add_one(m, plan->order[at], at + 1);
+            at++;
+        }
+    }
+    m->code->steps[m->code->n_steps++] = (ad_step){.op = {AD_STEP_END, AD_STEP_END}};
+}
+
+static uint32_t *slots_of(const maker *m, uint32_t n, const uint32_t *values)
+{
+    uint32_t *slots = malloc((n > 0 ? n : 1) * sizeof *slots);
+    for (uint32_t k = 0; k < n && slots != NULL; k++)
+        slots[k] = slot_of(m, values != NULL ? values[k] : k);
+    return slots;
+}
+
+static bool place_ends(maker *m)
+{
+    const ad_program *p = m->p;
+    ad_code *code = m->code;
+    uint32_t *guards = malloc((p->n_guards > 0 ? p->n_guards : 1) * sizeof *guards);
+    for (uint32_t k = 0; k < p->n_guards && guards != NULL; k++)
+        guards[k] = slot_of(m, p->guards[k].value);
+    code->guards = guards;
+    code->inputs = slots_of(m, p->n_inputs, NULL);
+    code->outputs = slots_of(m, p->n_outputs, p->outputs);
+    code->n_slots = ad_slots_end(m->slots);
+    return guards != NULL && code->inputs != NULL && code->outputs != NULL;
+}
+
+static bool make_room(maker *m)
+{
+    const ad_program *p = m->p;
+    ad_code *code = m->code;
+    const size_t n = (size_t)p->n + 1;
+    size_t n_consts = 1, n_jobs = 1;
+    for (uint32_t i = 0; i < p->n; i++)
+        n_consts += p->instr[i].op == AD_OP_CONST;
+    for (uint32_t k = 0; k < m->plan.n_order; k++)
+        n_jobs += ad_plan_class(p, m->plan.order[k]) != AD_SCALAR;
+    m->slots = ad_slots_new(p->n_shapes + 1);
+    m->room = calloc(n, sizeof *m->room);
+    m->last_read = calloc(n, sizeof *m->last_read);
+    m->buffer = malloc(n * sizeof *m->buffer);
+    m->inner = malloc(n * sizeof *m->inner);
+    m->idle = malloc(n_jobs * sizeof *m->idle);
+    code->steps = malloc(((size_t)m->plan.n_order + 1) * sizeof *code->steps);
+    code->jobs = malloc(n_jobs * sizeof *code->jobs);
+    code->loops = malloc(n_jobs * sizeof *code->loops);
+    code->loop_steps = malloc(n_jobs * sizeof *code->loop_steps);
+    code->consts = malloc(2 * n_consts * sizeof *code->consts);
+    if (m->buffer != NULL)
+        memset(m->buffer, 0xff, n * sizeof *m->buffer); /* AD_NONE */
+    return m->slots != NULL && m->room != NULL && m->last_read != NULL &&
+           m->buffer != NULL && m->inner != NULL && m->idle != NULL &&
+           code->steps != NULL && code->jobs != NULL && code->loops != NULL &&
+           code->loop_steps != NULL && code->consts != NULL;
+}
+
+static void drop_maker(maker *m)
+{
+    ad_plan_drop(&m->plan);
+    ad_slots_free(m->slots);
+    free(m->room);
+    free(m->last_read);
+    free(m->buffer);
+    free(m->inner);
+    free(m->idle);
+}
+
+ad_code *ad_code_new(ad_program *p)
+{
+    maker m = {.p = p, .code = calloc(1, sizeof *m.code)};
+    if (m.code == NULL)
+        return NULL;
+    m.code->program = ad_program_keep(p);
+    bool is_made = ad_plan_make(&m.plan, p) && make_room(&m);
+    if (is_made) {
+        find_last_reads(&m);
+        place_inputs_and_constants(&m);
+        if (!m.has_failed)
+            add_steps(&m);
+        is_made = !m.has_failed && place_ends(&m);
+    }
+    drop_maker(&m);
+    if (!is_made) {
+        ad_code_free(m.code);
+        return NULL;
+    }
+    return m.code;
+}
+
+void ad_code_free(ad_code *code)
+{
+    if (code == NULL)
+        return;
+    ad_program_drop(code->program);
+    free(code->steps);
+    free(code->jobs);
+    free(code->loops);
+    free(code->loop_steps);
+    free(code->slots);
+    free(code->inputs);
+    free(code->outputs);
+    free(code->guards);
+    free(code->consts);
+    free(code);
+}

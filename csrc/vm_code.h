@@ -1,0 +1,164 @@
+/*
+ * vm_code.h - what a program becomes, for vm_*.c only.
+ *
+ *     steps   scalar rows, each on slots                    z = op(x, y, w)
+ *       |     one for each array operation:                 JOB, x = index of
+ *       v                                                     |
+ *     jobs    a function and what it needs  <-----------------+
+ *       |     structural: slots of the operands, the instruction
+ *       v     elementwise, shapes differ:   likewise
+ *     loops   elementwise, all of n elements or scalar: steps done block by block
+ *
+ * A loop is a run of array instructions over n elements each. Its steps go over one
+ * block of elements after another; a value that nothing outside reads lives in a buffer
+ * of one block, never as an array. An operand of a loop's step is
+ *
+ *     a slot                     element i of the block at slot + i
+ *     AD_IN_BUFFER | k           buffer k: such a value, or a scalar spread over a block
+ *
+ * Each step has two opcodes: the usual one, and the guarded, which differ where a
+ * guarded product may run as a plain one.
+ *
+ * Invariants: slots of operands and result of a step never overlap, save at one point
+ * for scalar rows; nothing writes slots of inputs and constants; code is not changed
+ * after ad_code_new.
+ */
+#ifndef AD_VM_CODE_H
+#define AD_VM_CODE_H
+
+#include "vm.h"
+
+enum { AD_FAST, AD_GUARDED };
+
+/* Opcodes that only steps have; below are the rows of ops.def. */
+enum {
+    AD_N_ROWS = AD_OP_RESHAPE,
+    AD_STEP_JOB = AD_N_ROWS,
+    AD_STEP_END,
+    AD_STEP_SUM,  /* in loops: z = sum over elements of x; w is which sum */
+    AD_STEP_COPY, /* in loops: z = x */
+};
+
+#define AD_IN_BUFFER (UINT32_C(1) << 31)
+
+/* In loops w of a row with fewer operands is the slot for ad_vm_cheapest. */
+typedef struct ad_step {
+    uint16_t op[2]; /* AD_FAST, AD_GUARDED */
+    uint32_t z, x, y, w;
+} ad_step;
+
+typedef struct ad_loop {
+    int64_t n; /* elements */
+    uint32_t first, n_steps;          /* in loop_steps */
+    uint32_t first_spread, n_spreads; /* slots in `slots`; spread k is in buffer k */
+    uint32_t n_buffers, n_sums;
+} ad_loop;
+
+/* One run under way. Lanes are the workspace's; the first n_used count. */
+typedef struct ad_run {
+    const ad_code *code;
+    double *ws, *scratch;
+    int64_t n_lanes, n_used;
+    int mode; /* AD_FAST or AD_GUARDED */
+    ad_matmul_hook hook;
+    ad_message *message;
+} ad_run;
+
+typedef struct ad_job ad_job;
+struct ad_job {
+    ad_status (*run)(const ad_run *run, const ad_job *job);
+    uint32_t instr; /* of the program; of a loop: which one */
+    uint32_t args;  /* where in `slots` the operands' slots are; a broadcast has
+                       both opcodes and the exponent after them */
+    uint32_t z;
+};
+
+struct ad_code {
+    ad_program *program;
+    int64_t n_slots;
+    uint32_t first_const, end_const; /* slots of constants */
+    ad_step *steps;                  /* the last is AD_STEP_END */
+    ad_job *jobs;
+    ad_loop *loops;
+    ad_step *loop_steps;
+    uint32_t *slots;
+    uint32_t *inputs, *outputs, *guards; /* slots */
+    uint32_t *consts;                    /* pairs: an instruction, its slot */
+    uint32_t n_steps, n_jobs, n_loops, n_loop_steps, n_pooled, n_consts;
+    /* Scratch, for the most demanding job: elements of each lane, and doubles */
+    int64_t scratch_elements, scratch_doubles;
+    bool has_guarded, needs_hook;
+};
+
+/* ---- Jobs ---------------------------------------------------------------------- */
+
+/* Scratch of a loop or a broadcast: elements that each lane needs. */
+int64_t ad_loop_scratch(int64_t n, int64_t n_buffers, int64_t n_sums);
+
+ad_status ad_vm_loop(const ad_run *run, const ad_job *job);
+ad_status ad_vm_broadcast(const ad_run *run, const ad_job *job);
+ad_status ad_vm_structural(const ad_run *run, const ad_job *job);
+
+/* Doubles that a structural instruction may need to be run lane by lane. */
+int64_t ad_vm_structural_scratch(const ad_program *p, uint32_t i);
+bool ad_vm_structural_needs_hook(const ad_program *p, uint32_t i);
+
+/*
+ * The row to run. A power of arrays with the scalar exponent 2 is a square, as in the
+ * eager operation; with lanes only where the program says 2, for neighbours in other
+ * lanes must not decide. y: the slot of such an exponent, or AD_NONE.
+ */
+int ad_vm_cheapest(const ad_run *run, int op, uint32_t y);
+
+/* ---- All steps ------------------------------------------------------------------ */
+
+ad_status ad_vm_point(const ad_run *run);
+ad_status ad_vm_lanes(const ad_run *run);
+
+/* ---- Making code ---------------------------------------------------------------- */
+
+/* Slots, as they are taken and given back; vm_slots.c. */
+typedef struct ad_slots ad_slots;
+
+ad_slots *ad_slots_new(uint32_t n_sizes); /* at most that many sizes */
+void ad_slots_free(ad_slots *s);
+
+typedef struct ad_room {
+    uint32_t slot, room; /* how many slots, at least those asked for */
+} ad_room;
+
+/* Room for `size` elements. False: no memory, or no more slots. */
+bool ad_slots_take(ad_slots *s, int64_t size, ad_room *taken);
+bool ad_slots_give(ad_slots *s, ad_room given);
+int64_t ad_slots_end(const ad_slots *s); /* slots so far */
+
+/* What is worked out about a program before its code is made; vm_plan.c. */
+enum { AD_LOOP_LEAST = 1024 }; /* elements of instructions that share a loop */
+
+typedef struct ad_plan {
+    const ad_program *program;
+    uint32_t *base;    /* of each value: the value on whose slots it stands, ... */
+    uint32_t *shift;   /* ... from this element on */
+    uint32_t *order;   /* instructions that become steps, in the order of steps */
+    uint32_t n_order;
+    uint32_t *loops;   /* pairs: where in the order a loop begins, and ends */
+    uint32_t n_loops;
+    bool *is_guarded;  /* of each value: a NaN in it may be absorbed */
+} ad_plan;
+
+bool ad_plan_make(ad_plan *plan, const ad_program *p); /* false: no memory */
+void ad_plan_drop(ad_plan *plan);
+
+/* How an instruction may be run. */
+typedef enum ad_shape_class {
+    AD_SCALAR,     /* a row, one element everywhere */
+    AD_LINEAR,     /* a row, of n elements and scalars */
+    AD_BROADCAST,  /* a row, any shapes */
+    AD_SPREAD,     /* STRIDED: a scalar everywhere */
+    AD_TOTAL,      /* STRIDED_ADD: all elements into one */
+    AD_STRUCTURAL, /* the rest */
+} ad_shape_class;
+
+ad_shape_class ad_plan_class(const ad_program *p, uint32_t i);
+
+#endif
