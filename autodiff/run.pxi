@@ -168,8 +168,9 @@ cdef class Code:
         finally:
             self.give_workspace(ws)
 
-    cdef object try_call(self, tuple args):
-        """The single output for plain arguments that fit; NotImplemented otherwise."""
+    cdef object try_call(self, tuple args, bint wants_all):
+        """The first output, or a list of all, for plain arguments that fit and take this
+        path; NotImplemented otherwise."""
         cdef double *ws
         cdef uint32_t k
         if <uint32_t>len(args) != self.program.p.n_inputs:
@@ -182,7 +183,9 @@ cdef class Code:
             self.run_point(ws)
             if self.first_differing(ws) >= 0:
                 return NotImplemented
-            return self.output(ws, 0)
+            if not wants_all:
+                return self.output(ws, 0)
+            return [self.output(ws, k) for k in range(self.program.p.n_outputs)]
         finally:
             self.give_workspace(ws)
 
@@ -200,9 +203,16 @@ cdef class FastCall:
         """Say what to try first; None: nothing."""
         self.fast = code
 
+    def try_fast(self, Code code, tuple args):
+        """Return all outputs of a code for plain arguments that fit, or None."""
+        if code is None or ad_builder_of(ad_py_tape()) != NULL:
+            return None
+        result = code.try_call(args, True)
+        return None if result is NotImplemented else result
+
     def __call__(self, *args, **kwargs):
         if self.fast is not None and not kwargs and ad_builder_of(ad_py_tape()) == NULL:
-            result = self.fast.try_call(args)
+            result = self.fast.try_call(args, False)
             if result is not NotImplemented:
                 return result
         return self.call_slowly(args, kwargs)

@@ -207,7 +207,7 @@ static bool same_instr(const ad_program *p, const ad_instr *x, const ad_instr *y
         (x->extra == AD_NONE) != (y->extra == AD_NONE))
         return false;
     if (memcmp(ad_instr_args(p, x), ad_instr_args(p, y),
-               x->n_args * sizeof(uint32_t)) != 0)
+               (size_t)x->n_args * sizeof(uint32_t)) != 0)
         return false;
     return x->extra == AD_NONE || same_extra(&p->extras[x->extra], &p->extras[y->extra]);
 }
@@ -358,12 +358,7 @@ static ad_status push_args(ad_builder *b, int n_args, const ad_value *args,
 static ad_status append(ad_builder *b, int op, int n_args, const ad_value *args,
                         const ad_attr *attr, const ad_array *shape, uint32_t *value)
 {
-    if (n_args > UINT16_MAX)
-        return ad_fail(&b->tape->message, AD_SHAPE,
-                       "%s: %d operands are too many for one instruction of a program; "
-                       "the most is %d",
-                       ad_op_name(op), n_args, UINT16_MAX);
-    ad_instr instr = {.op = (uint16_t)op, .n_args = (uint16_t)n_args, .extra = AD_NONE};
+    ad_instr instr = {.op = (uint16_t)op, .n_args = n_args, .extra = AD_NONE};
     if (b->tape->wants_lines && b->tape->line_id != NULL)
         instr.line = b->tape->line_id();
     ad_status status = find_shape(b, shape, &instr.shape);
@@ -493,7 +488,7 @@ static ad_status copy_live(const ad_program *from, const uint8_t *is_live,
         if (to->n_args > 3) {
             to->args[0] = q->n_operands;
             at = q->operands + q->n_operands;
-            q->n_operands += to->n_args;
+            q->n_operands += (uint32_t)to->n_args;
         }
         for (int k = 0; k < to->n_args; k++)
             at[k] = renamed[args[k]];

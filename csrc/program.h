@@ -33,7 +33,7 @@ typedef struct ad_program ad_program;
 
 typedef struct ad_instr {
     uint16_t op;
-    uint16_t n_args;
+    int32_t n_args;
     uint32_t args[3]; /* more than three: args[0] says where in `operands` */
     uint32_t shape;   /* index in `shapes`; 0: a scalar */
     uint32_t extra;   /* index in `extras`, or AD_NONE */

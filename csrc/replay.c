@@ -26,7 +26,7 @@ static ad_status apply_instr(ad_tape *tape, const ad_program *p, uint32_t i,
     const ad_instr *instr = &p->instr[i];
     const uint32_t *at = ad_instr_args(p, instr);
     ad_value few[4], *args = few;
-    if (instr->n_args > 4 && (args = malloc(instr->n_args * sizeof *args)) == NULL)
+    if (instr->n_args > 4 && (args = malloc((size_t)instr->n_args * sizeof *args)) == NULL)
         return AD_NO_MEMORY;
     for (int k = 0; k < instr->n_args; k++)
         args[k] = values[at[k]];

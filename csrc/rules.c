@@ -155,6 +155,10 @@ ad_status ad_rule_adjoint(ad_tape *tape, int op, const ad_node *node, int k,
         return adjoint_matmul(tape, node, k, z_bar, out);
     if (op == AD_OP_REDUCE_MAX)
         return adjoint_reduce_max(tape, node, z_bar, out);
+    if (op == AD_OP_PACK) {
+        attr.offset = k;
+        return ad_apply(tape, AD_OP_STRIDED, 1, z_bar, &attr, out);
+    }
     if (op == AD_OP_PUT && k == 0) {
         ad_value args[2] = {*z_bar, {0.0, NULL, AD_NONE}};
         return ad_apply(tape, AD_OP_PUT, 2, args, &attr, out);

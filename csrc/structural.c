@@ -381,6 +381,10 @@ void ad_structural_run(int op, int n_args, const ad_span *args, const ad_attr *a
         matmul(&args[0], &args[1], attr, n_lanes, hook, z);
     else if (op == AD_OP_REDUCE_MAX)
         reduce_max(&args[0], attr, n_lanes, z);
+    else if (op == AD_OP_PACK)
+        for (int k = 0; k < n_args; k++)
+            memcpy(z->data + k * n_lanes, args[k].data,
+                   (size_t)n_lanes * sizeof *z->data);
 }
 
 ad_status ad_structural_value(ad_message *message, int op, int n_args,

@@ -10,6 +10,13 @@
 #include "apply.h"
 #include "rules.h"
 
+/* Adjoints of single elements of an array, of which a loop may read very many: kept
+ * apart, and made an array once all are there. */
+typedef struct elements {
+    ad_value *sum;
+    bool *is_set;
+} elements;
+
 typedef struct run {
     ad_builder *b;
     const ad_program *p;
@@ -17,12 +24,25 @@ typedef struct run {
     bool *is_active;        /* for each instruction of p */
     ad_value *derived;      /* its adjoint or tangent ... */
     bool *is_set;           /* ... if there is one yet */
+    elements *elements;     /* of arrays; NULL where there are none */
 } run;
+
+static void drop_elements(elements *e, int64_t n)
+{
+    if (e->sum != NULL)
+        ad_values_drop(n, e->sum);
+    free(e->sum);
+    free(e->is_set);
+    *e = (elements){NULL, NULL};
+}
 
 static void run_free(run *r)
 {
     if (r->derived != NULL)
         ad_values_drop(r->p->n, r->derived);
+    for (uint32_t i = 0; r->elements != NULL && i < r->p->n; i++)
+        drop_elements(&r->elements[i], ad_program_size(r->p, i));
+    free(r->elements);
     free(r->is_active);
     free(r->derived);
     free(r->is_set);
@@ -36,7 +56,9 @@ static ad_status run_start(run *r, ad_builder *b, const ad_program *p,
     r->is_active = calloc(n, sizeof *r->is_active);
     r->derived = calloc(n, sizeof *r->derived);
     r->is_set = calloc(n, sizeof *r->is_set);
-    return r->is_active != NULL && r->derived != NULL && r->is_set != NULL
+    r->elements = calloc(n, sizeof *r->elements);
+    return r->is_active != NULL && r->derived != NULL && r->is_set != NULL &&
+                   r->elements != NULL
                ? AD_OK
                : AD_NO_MEMORY;
 }
@@ -123,8 +145,58 @@ static ad_status reverse_elementwise(run *r, uint32_t i, const ad_instr *instr)
     return AD_OK;
 }
 
+/* Add to the adjoint of one element of array i. */
+static ad_status add_element(run *r, uint32_t i, int64_t at, const ad_value *z_bar)
+{
+    elements *e = &r->elements[i];
+    const size_t n = (size_t)ad_program_size(r->p, i);
+    if (e->sum == NULL) {
+        e->sum = calloc(n, sizeof *e->sum);
+        e->is_set = calloc(n, sizeof *e->is_set);
+        if (e->sum == NULL || e->is_set == NULL)
+            return AD_NO_MEMORY;
+        for (size_t k = 0; k < n; k++)
+            e->sum[k].entry = AD_NONE;
+    }
+    ad_value c = *z_bar;
+    ad_status status =
+        ad_apply_accumulate(r->b->tape, &e->sum[at], e->is_set[at], &c);
+    e->is_set[at] = true;
+    return status;
+}
+
+/* The adjoints of single elements join that of the array. */
+static ad_status collect_elements(run *r, uint32_t i)
+{
+    elements *e = &r->elements[i];
+    if (e->sum == NULL)
+        return AD_OK;
+    const int64_t n = ad_program_size(r->p, i);
+    const ad_attr attr = {.shape = ad_program_shape(r->p, i)};
+    ad_value packed;
+    bool is_passive = true;
+    for (int64_t k = 0; k < n; k++)
+        is_passive &= e->sum[k].entry == AD_NONE;
+    ad_status status = n <= INT32_MAX ? AD_OK : AD_NO_MEMORY;
+    if (is_passive && status == AD_OK) { /* all constants, of which PACK makes none */
+        packed = (ad_value){0.0, ad_array_new(attr.shape->ndim, attr.shape->shape),
+                            AD_NONE};
+        if (packed.array == NULL)
+            return AD_NO_MEMORY;
+        for (int64_t k = 0; k < n; k++)
+            packed.array->data[k] = e->sum[k].scalar;
+    } else if (status == AD_OK)
+        status = ad_apply(r->b->tape, AD_OP_PACK, (int)n, e->sum, &attr, &packed);
+    drop_elements(e, n);
+    return status == AD_OK ? add(r, i, &packed) : status;
+}
+
 static ad_status reverse_structural(run *r, uint32_t i, const ad_instr *instr)
 {
+    if (instr->op == AD_OP_STRIDED && instr->shape == 0 &&
+        ad_program_shape(r->p, instr->args[0]) != NULL)
+        return add_element(r, instr->args[0], ad_program_attr(r->p, i).offset,
+                           &r->derived[i]);
     ad_node *node = as_node(r, i);
     ad_status status = node != NULL ? AD_OK : AD_NO_MEMORY;
     const uint32_t *args = ad_instr_args(r->p, instr);
@@ -158,6 +230,8 @@ ad_status ad_transform_reverse(ad_builder *b, const ad_program *p,
     }
     for (uint32_t i = p->n; i-- > 0 && status == AD_OK;) {
         const ad_instr *instr = &p->instr[i];
+        if ((status = collect_elements(&r, i)) != AD_OK)
+            break;
         if (!r.is_set[i] || !r.is_active[i] || instr->op == AD_OP_INPUT)
             continue;
         status = ad_op_get(instr->op)->n_args > 0 ? reverse_elementwise(&r, i, instr)

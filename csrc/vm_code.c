@@ -186,7 +186,9 @@ static void add_structural(maker *m, uint32_t i)
         pool(m, step.op[AD_GUARDED]);
         pool(m, exponent_of(m, i));
         need_scratch(m, ad_loop_scratch(ad_program_size(m->p, i), AD_MAX_ARITY, 0), 0);
-    } else {
+    } else if (instr->op == AD_OP_PACK)
+        job.run = ad_vm_pack;
+    else {
         need_scratch(m, 0, ad_vm_structural_scratch(m->p, i));
         m->code->needs_hook |= ad_vm_structural_needs_hook(m->p, i);
     }

@@ -98,6 +98,7 @@ int64_t ad_loop_scratch(int64_t n, int64_t n_buffers, int64_t n_sums);
 ad_status ad_vm_loop(const ad_run *run, const ad_job *job);
 ad_status ad_vm_broadcast(const ad_run *run, const ad_job *job);
 ad_status ad_vm_structural(const ad_run *run, const ad_job *job);
+ad_status ad_vm_pack(const ad_run *run, const ad_job *job);
 
 /* Doubles that a structural instruction may need to be run lane by lane. */
 int64_t ad_vm_structural_scratch(const ad_program *p, uint32_t i);

@@ -106,6 +106,7 @@ static unsigned absorbs(uint16_t op)
     case AD_OP_PUT:
     case AD_OP_CUMSUM:
     case AD_OP_CAT:
+    case AD_OP_PACK:
     case AD_OP_MATMUL:
     case AD_OP_REDUCE_MAX:
     case AD_OP_STOP: return 0;

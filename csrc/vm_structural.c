@@ -6,6 +6,7 @@
  * one point, scattered back.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernel.h"
 #include "structural.h"
@@ -120,4 +121,17 @@ ad_status ad_vm_structural(const ad_run *run, const ad_job *job)
     if (args != few)
         free(args);
     return status;
+}
+
+/* Operands may be hundreds of thousands: no span for each. */
+ad_status ad_vm_pack(const ad_run *run, const ad_job *job)
+{
+    const int64_t n = run->code->program->instr[job->instr].n_args, b = run->n_lanes;
+    const uint32_t *slots = run->code->slots + job->args;
+    double *z = run->ws + job->z * b;
+    for (int64_t k = 0; k < n && b == 1; k++)
+        z[k] = run->ws[slots[k]];
+    for (int64_t k = 0; k < n && b > 1; k++)
+        memcpy(z + k * b, run->ws + slots[k] * b, (size_t)b * sizeof *z);
+    return AD_OK;
 }

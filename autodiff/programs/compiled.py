@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core, tree
-from autodiff._core import FastCall, Program, Tensor
-from autodiff.errors import ArgumentError, ShapeError
+from autodiff._core import Code, FastCall, Program, Tensor
+from autodiff.errors import ArgumentError
+from autodiff.programs import derivatives
 from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, Paths, plain
 from autodiff.programs.recording import Leaves, record
 
-Shape = tuple[int, ...]
+FLAT = (float, int, np.ndarray)
 
 
 def leaf_value(leaf: Any) -> Any:
@@ -62,6 +63,7 @@ class Compiled(FastCall):
         self.fun, self.static, self.max_paths = fun, static, max_paths
         self.name = str(getattr(fun, "__name__", None) or type(fun).__name__)
         self._signatures: dict[Any, Signature] = {}
+        self._quick: dict[Any, Code] = {}
         self._names = inspect.signature(fun) if static else None
 
     # ---- Calls -----------------------------------------------------------------------
@@ -121,21 +123,54 @@ class Compiled(FastCall):
 
     def value_and_grad(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
         """Return the value and the gradient in the arguments of argnums."""
-        return self._gradient(args, kwargs, argnums, True)
+        found = self._try("value_and_grad", argnums, args, kwargs)
+        if found is None:
+            return derivatives.gradient(self, args, kwargs, argnums, True)
+        value, *rest = found
+        return value, (tuple(rest) if isinstance(argnums, tuple) else rest[0])
 
     def grad(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
         """Return the gradient in the arguments of argnums, in their structure."""
-        return self._gradient(args, kwargs, argnums, False)
+        found = self._try("grad", argnums, args, kwargs)
+        if found is None:
+            return derivatives.gradient(self, args, kwargs, argnums, False)
+        return tuple(found) if isinstance(argnums, tuple) else found[0]
 
-    def _gradient(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Any, values: bool
+    def jacobian(
+        self, *args: Any, argnums: Any = 0, mode: str | None = None, **kwargs: Any
     ) -> Any:
-        call = Call(self, args, kwargs, argnums)
-        derived = call.signature.value.then("reverse", call.wanted(), values, True)
-        path, outputs = derived(call.leaves)
-        call.check_number(path)
-        gradient = call.by_argument(outputs[1:] if values else outputs)
-        return (outputs[0], gradient) if values else gradient
+        """Return the Jacobian in the arguments of argnums; mode as for `jacobian`."""
+        return derivatives.jacobian(self, args, kwargs, argnums, mode)
+
+    def hessian(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
+        """Return the Hessian in the arguments of argnums."""
+        return derivatives.hessian(self, args, kwargs, argnums)
+
+    def jvp(self, primals: Any, tangents: Any) -> Any:
+        """Return the value and its derivative along tangents; as `autodiff.jvp`."""
+        return derivatives.jvp(self, primals, tangents)
+
+    def vjp(self, *primals: Any) -> Any:
+        """Return the value and a function from seeds to adjoints; as `autodiff.vjp`."""
+        return derivatives.vjp(self, primals)
+
+    def hvp(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
+        """Return the Hessian times a vector: f.hvp(x, v, *rest); as `autodiff.hvp`."""
+        return derivatives.hvp(self, args, kwargs, argnums)
+
+    def _try(
+        self, kind: str, argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> list[Any] | None:
+        """Return outputs by the code that was right last time, or None."""
+        if kwargs or isinstance(argnums, list):
+            return None
+        return self.try_fast(self._quick.get((kind, argnums)), args)
+
+    def remember(self, kind: str, argnums: Any, args: Any, path: Path, code: Code) -> None:
+        """Let a derivative of flat arguments take the short way next time."""
+        is_flat = all(type(arg) in FLAT for arg in args) and not path.captured
+        if is_flat and not isinstance(argnums, list):
+            self._quick[kind, argnums] = code
 
     # ---- What there is -------------------------------------------------------------------
 
@@ -143,62 +178,6 @@ class Compiled(FastCall):
     def programs(self) -> list[Program]:
         """Every program recorded so far, in the order of recording."""
         return [path.program for s in self._signatures.values() for path in s.paths.all]
-
-
-class Call:
-    """The arguments of one call of a derivative, sorted by argnums."""
-
-    def __init__(
-        self,
-        compiled: Compiled,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        argnums: Any,
-    ):
-        self.name = compiled.name
-        self.is_single = not isinstance(argnums, (tuple, list))
-        self.chosen = [self._position(k, len(args)) for k in np.atleast_1d(argnums)]
-        self.signature, self.leaves = compiled.signature(args, kwargs)
-        self._structures = [tree.flatten(arg)[1] for arg in args]
-        starts = np.cumsum([0, *(s.n_leaves for s in self._structures)])
-        self._ranges = [range(starts[k], starts[k + 1]) for k in range(len(args))]
-
-    def _position(self, number: Any, n: int) -> int:
-        if not -n <= number < n:
-            raise TypeError(
-                f"argnums names argument {number} of {self.name}, which was called with "
-                f"{n} positional argument{'s' * (n != 1)}"
-            )
-        return int(number) % n
-
-    def wanted(self) -> tuple[bool, ...]:
-        """Return which leaves argnums names."""
-        chosen = {i for k in self.chosen for i in self._ranges[k]}
-        return tuple(i in chosen for i in range(len(self.leaves)))
-
-    def by_argument(self, derivatives: Sequence[Any]) -> Any:
-        """Return derivatives of the wanted leaves in the structure of the arguments."""
-        found = dict(
-            zip(
-                [i for i, want in enumerate(self.wanted()) if want],
-                derivatives,
-                strict=True,
-            )
-        )
-        trees = [
-            tree.unflatten(self._structures[k], [found[i] for i in self._ranges[k]])
-            for k in self.chosen
-        ]
-        return trees[0] if self.is_single else tuple(trees)
-
-    def check_number(self, path: Path) -> None:
-        """Raise unless the result is one number."""
-        shapes = path.program.output_shapes
-        if len(shapes) != 1 or shapes[0] != ():
-            raise ShapeError(
-                f"grad needs a function whose result is one number; {self.name} returns "
-                f"{path.structure!r} with shapes {shapes}. Use jacobian, or sum the result"
-            )
 
 
 def compile(
