@@ -222,6 +222,7 @@ cdef extern from "builder.h":
     ctypedef struct ad_builder:
         ad_tape *tape
         ad_program *program
+        bint keeps_carry
         void *owner
     ad_builder *ad_builder_new(bint is_tracing)
     ad_builder *ad_builder_of(const ad_tape *tape)

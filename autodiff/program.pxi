@@ -369,6 +369,7 @@ cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint kee
                 add_input(b, ad_program_shape(p, p.outputs[k]), &seeds[k])
             elif chosen[k]:
                 add_input(b, ad_program_shape(p, k), &seeds[k])
+        b.keeps_carry = is_reverse
         check(b.tape, ad_builder_inline(b, p, inputs, values))
         if is_reverse:
             check(b.tape, ad_transform_reverse(b, p, values, is_chosen, seeds, made,

@@ -60,6 +60,8 @@ static ad_status compute_structural(ad_tape *tape, int op, int n_args,
 ad_status ad_apply_value(ad_tape *tape, int op, int n_args, const ad_value *args,
                          const ad_attr *attr, ad_value *out)
 {
+    if (op == AD_OP_SCAN)
+        return tape->scan(tape, n_args, args, attr, out);
     if (!is_elementwise(op))
         return compute_structural(tape, op, n_args, args, attr, out);
     bool is_scalar = true;

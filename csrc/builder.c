@@ -9,6 +9,7 @@
 
 #include "apply.h"
 #include "infer.h"
+#include "scan.h"
 #include "simplify.h"
 
 enum { FIRST_CAP = 64, LOOK_BACK = 32 };
@@ -191,7 +192,7 @@ static bool same_extra(const ad_extra *x, const ad_extra *y)
     const ad_attr *a = &x->attr, *b = &y->attr;
     return x->n_strides == y->n_strides && a->offset == b->offset &&
            a->index == b->index && a->aux == b->aux && a->axis == b->axis &&
-           a->object == b->object && a->reverse == b->reverse &&
+           a->object == b->object && a->scan == b->scan && a->reverse == b->reverse &&
            a->trans_x == b->trans_x && a->trans_y == b->trans_y &&
            (x->value != NULL ? x->value->data : NULL) ==
                (y->value != NULL ? y->value->data : NULL) &&
@@ -330,6 +331,8 @@ static ad_status copy_attr(ad_builder *b, int op, const ad_value *args,
         attr->index->refs++;
     if (attr->aux != NULL)
         ad_array_keep(attr->aux);
+    if (attr->scan != NULL)
+        ad_scan_keep(attr->scan);
     return AD_OK;
 }
 
@@ -387,6 +390,22 @@ static ad_status trace(ad_builder *b, int op, int n_args, const ad_value *args,
     return status;
 }
 
+/* The loop with the carry of each step behind its result: readers find what they read
+ * where it was. */
+static ad_status append_keeping(ad_tape *tape, int n_args, const ad_value *args,
+                                const ad_attr *attr, ad_value *out)
+{
+    ad_scan spec = *attr->scan;
+    spec.keeps_carry = true;
+    ad_attr keeping = *attr;
+    keeping.scan = ad_scan_new(&spec);
+    if (keeping.scan == NULL)
+        return AD_NO_MEMORY;
+    ad_status status = ad_apply(tape, AD_OP_SCAN, n_args, args, &keeping, out);
+    ad_scan_drop(keeping.scan);
+    return status;
+}
+
 static ad_status redirected(ad_tape *tape, int op, int n_args, const ad_value *args,
                             const ad_attr *attr, ad_value *out)
 {
@@ -398,6 +417,8 @@ static ad_status redirected(ad_tape *tape, int op, int n_args, const ad_value *a
         return ad_apply_value(tape, op, n_args, args, attr, out);
     if (b->is_tracing)
         return trace(b, op, n_args, args, attr, out);
+    if (op == AD_OP_SCAN && b->keeps_carry && !attr->scan->keeps_carry)
+        return append_keeping(tape, n_args, args, attr, out);
     if (ad_simplify(tape, op, n_args, args, attr, out))
         return AD_OK;
     ad_array *shape;
@@ -469,6 +490,8 @@ static ad_status copy_extra(const ad_extra *from, ad_extra *to)
         from->attr.index->refs++;
     if (from->attr.aux != NULL)
         ad_array_keep(from->attr.aux);
+    if (from->attr.scan != NULL)
+        ad_scan_keep(from->attr.scan);
     if (from->value != NULL)
         ad_array_keep(from->value);
     return AD_OK;

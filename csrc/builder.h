@@ -22,6 +22,7 @@ typedef struct ad_builder {
     ad_tape *tape;
     ad_program *program;
     bool is_tracing;
+    bool keeps_carry; /* loops keep what a reverse transform reads */
     void *owner; /* the upper layer's */
     uint32_t cap_instr, cap_operands, cap_shapes, cap_extras, cap_guards;
     uint32_t *table; /* open hash of instructions; AD_NONE: free */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "op.h"
+#include "scan.h"
 
 /* A shared header of the shape, or NULL for no axes. */
 static ad_status to_shape(int ndim, const int64_t *extents, ad_array **shape)
@@ -82,6 +83,10 @@ ad_status ad_infer_shape(ad_message *message, int op, int n_args, const ad_value
 {
     if (ad_op_get(op)->n_args > 0)
         return broadcast(message, op, n_args, args, shape);
+    if (op == AD_OP_SCAN) {
+        const int64_t size = ad_scan_size(attr->scan);
+        return to_shape(1, &size, shape);
+    }
     if (op == AD_OP_CAT)
         return joined(message, n_args, args, attr->axis, shape);
     if (op == AD_OP_MATMUL)

@@ -3,6 +3,8 @@
  */
 #include "program.h"
 
+#include "scan.h"
+
 #include <stdlib.h>
 
 static void drop_extra(ad_extra *extra)
@@ -10,6 +12,7 @@ static void drop_extra(ad_extra *extra)
     free((void *)extra->attr.strides);
     ad_index_drop(extra->attr.index);
     ad_array_drop(extra->attr.aux);
+    ad_scan_drop(extra->attr.scan);
     ad_array_drop(extra->value);
 }
 

@@ -92,6 +92,7 @@ typedef struct ad_attr {
     const ad_array *shape;   /* ghost: shape of the result, where it is free */
     ad_array *aux;           /* REDUCE_MAX: each element's share of the maximum */
     void *object;            /* CUSTOM: owned by the node, see ad_hooks_table */
+    struct ad_scan *scan;    /* SCAN: see scan.h */
     int32_t axis;            /* CAT, CUMSUM */
     bool reverse;            /* CUMSUM: from the end; REDUCE_MAX: minimum */
     bool trans_x, trans_y;   /* MATMUL */
@@ -144,6 +145,10 @@ typedef bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
 typedef ad_status (*ad_redirect)(ad_tape *tape, int op, int n_args,
                                  const ad_value *args, const ad_attr *attr,
                                  ad_value *out);
+
+/* The value of a SCAN, which takes a layer above this one to compute. */
+typedef ad_status (*ad_scan_hook)(ad_tape *tape, int n_args, const ad_value *args,
+                                  const ad_attr *attr, ad_value *out);
 
 /* Something that wants to see the gradient of an entry. */
 typedef struct ad_watch {
@@ -199,6 +204,7 @@ struct ad_tape {
     int32_t n_trash, cap_trash;
     void (*object_drop)(void *object); /* upper layer: give up CUSTOM, watches */
     uint32_t (*line_id)(void);         /* upper layer: where the user's code is */
+    ad_scan_hook scan;                 /* ad_scan_value of scan_value.h; may be NULL */
     ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
     void *upper;                       /* the upper layer's own data */
     ad_redirect redirect;              /* a program under construction; or NULL */

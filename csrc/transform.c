@@ -9,6 +9,7 @@
 
 #include "apply.h"
 #include "rules.h"
+#include "transform_scan.h"
 
 /* Adjoints of single elements of an array, of which a loop may read very many: kept
  * apart, and made an array once all are there. */
@@ -191,8 +192,63 @@ static ad_status collect_elements(run *r, uint32_t i)
     return status == AD_OK ? add(r, i, &packed) : status;
 }
 
+/* Operands of a loop, what is known of them, and what is made for them. */
+typedef struct loop {
+    ad_value *args, *derived;
+    bool *is_known, *is_made;
+} loop;
+
+static void loop_free(loop *l, int n)
+{
+    if (l->derived != NULL)
+        ad_values_drop(n, l->derived);
+    free(l->args);
+    free(l->derived);
+    free(l->is_known);
+    free(l->is_made);
+}
+
+static ad_status loop_start(loop *l, const run *r, const ad_instr *instr)
+{
+    const size_t n = (size_t)instr->n_args + 1;
+    const uint32_t *at = ad_instr_args(r->p, instr);
+    *l = (loop){calloc(n, sizeof *l->args), calloc(n, sizeof *l->derived),
+                calloc(n, sizeof *l->is_known), calloc(n, sizeof *l->is_made)};
+    if (l->args == NULL || l->derived == NULL || l->is_known == NULL ||
+        l->is_made == NULL) {
+        loop_free(l, 0);
+        return AD_NO_MEMORY;
+    }
+    for (int k = 0; k < instr->n_args; k++)
+        l->args[k] = r->values[at[k]];
+    return AD_OK;
+}
+
+static ad_status reverse_loop(run *r, uint32_t i, const ad_instr *instr)
+{
+    const uint32_t *at = ad_instr_args(r->p, instr);
+    loop l;
+    ad_status status = loop_start(&l, r, instr);
+    if (status != AD_OK)
+        return status;
+    for (int k = 0; k < instr->n_args; k++)
+        l.is_known[k] = r->is_active[at[k]];
+    status = ad_scan_reverse(r->b, l.args, l.is_known, &r->values[i], &r->derived[i],
+                             l.derived, l.is_made);
+    for (int k = 0; k < instr->n_args && status == AD_OK; k++) {
+        if (!l.is_made[k] || !l.is_known[k])
+            continue;
+        status = add(r, at[k], &l.derived[k]);
+        l.derived[k].array = NULL; /* it was taken */
+    }
+    loop_free(&l, instr->n_args);
+    return status;
+}
+
 static ad_status reverse_structural(run *r, uint32_t i, const ad_instr *instr)
 {
+    if (instr->op == AD_OP_SCAN)
+        return reverse_loop(r, i, instr);
     if (instr->op == AD_OP_STRIDED && instr->shape == 0 &&
         ad_program_shape(r->p, instr->args[0]) != NULL)
         return add_element(r, instr->args[0], ad_program_attr(r->p, i).offset,
@@ -275,8 +331,33 @@ static ad_status forward_elementwise(run *r, uint32_t i, const ad_instr *instr)
     return AD_OK;
 }
 
+static ad_status forward_loop(run *r, uint32_t i, const ad_instr *instr)
+{
+    const uint32_t *at = ad_instr_args(r->p, instr);
+    loop l;
+    ad_value z_dot;
+    ad_status status = loop_start(&l, r, instr);
+    if (status != AD_OK)
+        return status;
+    bool any = false;
+    for (int k = 0; k < instr->n_args; k++) {
+        any |= l.is_known[k] = r->is_set[at[k]];
+        l.derived[k] = r->derived[at[k]];
+    }
+    if (any) {
+        status = ad_scan_forward(r->b, l.args, &r->values[i], l.derived, l.is_known,
+                                 &z_dot);
+        if (status == AD_OK)
+            status = add(r, i, &z_dot);
+    }
+    loop_free(&l, 0); /* its tangents are borrowed */
+    return status;
+}
+
 static ad_status forward_structural(run *r, uint32_t i, const ad_instr *instr)
 {
+    if (instr->op == AD_OP_SCAN)
+        return forward_loop(r, i, instr);
     const uint32_t *args = ad_instr_args(r->p, instr);
     const size_t n = (size_t)instr->n_args + 1;
     ad_node *node = as_node(r, i);
