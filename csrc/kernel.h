@@ -19,6 +19,7 @@ typedef void (*ad_primal_kernel)(int64_t n, const double *x, const double *y,
 typedef void (*ad_partial_kernel)(int64_t n, const double *x, const double *y,
                                   const double *w, const double *z, double *restrict p);
 
+/* Opcodes from AD_OP_RESHAPE on are those of pairs.def here, in its order. */
 ad_primal_kernel ad_kernel_primal(int op);
 ad_partial_kernel ad_kernel_partial(int op, int k);
 

@@ -1,5 +1,5 @@
 /*
- * kernel_primal.c - values of the elementwise rows, a loop for each.
+ * kernel_primal.c - values of the elementwise rows and of pairs, a loop for each.
  */
 #include "kernel.h"
 
@@ -41,6 +41,9 @@
 #define OP2(id, ...)
 #define OP3(id, names, value, ...) PRIMAL(id, value)
 #include "ops.def"
+#define PAIR(id, value) PRIMAL(PAIR_##id, value)
+#include "pairs.def"
+#undef PAIR
 #undef OP1
 #undef OP2
 #undef OP3
@@ -54,6 +57,9 @@ static const ad_primal_kernel kernels[] = {
 #undef OP1
 #undef OP2
 #undef OP3
+#define PAIR(id, ...) primal_PAIR_##id,
+#include "pairs.def"
+#undef PAIR
 };
 
 ad_primal_kernel ad_kernel_primal(int op)

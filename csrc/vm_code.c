@@ -51,8 +51,9 @@ static void give_if_last(maker *m, uint32_t base, uint32_t now)
 /* Give back what instruction i, at step `now`, was the last to read or to make. */
 static void give_back(maker *m, uint32_t i, uint32_t now)
 {
-    const uint32_t *args = ad_instr_args(m->p, &m->p->instr[i]);
-    for (int k = 0; k < m->p->instr[i].n_args; k++)
+    const uint32_t *args;
+    const int n_args = ad_plan_args(&m->plan, i, &args);
+    for (int k = 0; k < n_args; k++)
         give_if_last(m, m->plan.base[args[k]], now);
     give_if_last(m, i, now);
 }
@@ -85,9 +86,10 @@ static void find_last_reads(maker *m)
             loop++;
         const bool is_inside = loop < plan->n_loops && plan->loops[2 * loop] <= at;
         const uint32_t now = is_inside ? plan->loops[2 * loop + 1] : at + 1;
-        const uint32_t i = plan->order[at], *args = ad_instr_args(p, &p->instr[i]);
+        const uint32_t i = plan->order[at], *args;
+        const int n_args = ad_plan_args(plan, i, &args);
         m->last_read[i] = now;
-        for (int k = 0; k < p->instr[i].n_args; k++)
+        for (int k = 0; k < n_args; k++)
             m->last_read[plan->base[args[k]]] = now;
     }
     for (uint32_t i = 0; i < p->n; i++)
@@ -130,6 +132,12 @@ static void need_scratch(maker *m, int64_t elements, int64_t doubles)
 static ad_step step_of_row(maker *m, uint32_t i)
 {
     ad_step step = {.op = {m->p->instr[i].op, m->p->instr[i].op}};
+    if (m->plan.pair[i] != AD_NONE) {
+        const ad_pair *pair = &m->plan.pairs[m->plan.pair[i]];
+        memcpy(step.op, pair->op, sizeof step.op);
+        m->code->has_guarded |= pair->op[AD_FAST] != pair->op[AD_GUARDED];
+        return step;
+    }
     if (step.op[AD_FAST] == AD_OP_GUARDED_MUL && !m->plan.is_guarded[i]) {
         step.op[AD_FAST] = AD_OP_MUL;
         m->code->has_guarded = true;
@@ -146,10 +154,11 @@ static void set_operand(ad_step *step, int k, uint32_t where)
 static void add_scalar(maker *m, uint32_t i)
 {
     ad_step step = step_of_row(m, i);
-    const uint32_t *args = ad_instr_args(m->p, &m->p->instr[i]);
+    const uint32_t *args;
+    const int n_args = ad_plan_args(&m->plan, i, &args);
     step.z = slot_of(m, i);
     for (int k = 0; k < AD_MAX_ARITY; k++)
-        set_operand(&step, k, slot_of(m, args[k < m->p->instr[i].n_args ? k : 0]));
+        set_operand(&step, k, slot_of(m, args[k < n_args ? k : 0]));
     m->code->steps[m->code->n_steps++] = step;
 }
 
@@ -206,10 +215,10 @@ static bool is_linear_scalar(const maker *m, const ad_loop *loop, uint32_t value
 static void find_spreads(maker *m, ad_loop *loop, uint32_t n, const uint32_t *members)
 {
     for (uint32_t j = 0; j < n; j++) {
-        const ad_instr *instr = &m->p->instr[members[j]];
-        const uint32_t *args = ad_instr_args(m->p, instr);
+        const uint32_t *args;
+        const int n_args = ad_plan_args(&m->plan, members[j], &args);
         m->inner[members[j]] = j;
-        for (int k = 0; k < instr->n_args; k++) {
+        for (int k = 0; k < n_args; k++) {
             m->inner[m->plan.base[args[k]]] = j;
             if (!is_linear_scalar(m, loop, args[k]) || m->buffer[args[k]] != AD_NONE)
                 continue;
@@ -250,11 +259,12 @@ static void release_buffer(maker *m, const ad_loop *loop, uint32_t base, uint32_
 static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t now)
 {
     const ad_instr *instr = &m->p->instr[i];
-    const uint32_t *args = ad_instr_args(m->p, instr);
+    const uint32_t *args;
+    const int n_args = ad_plan_args(&m->plan, i, &args);
     ad_step step = step_of_row(m, i);
     for (int k = 0; k < AD_MAX_ARITY; k++)
-        set_operand(&step, k, operand_of(m, loop, args[k < instr->n_args ? k : 0]));
-    if (instr->op < AD_N_ROWS && instr->n_args < AD_MAX_ARITY)
+        set_operand(&step, k, operand_of(m, loop, args[k < n_args ? k : 0]));
+    if (instr->op < AD_N_ROWS && n_args < AD_MAX_ARITY)
         step.w = exponent_of(m, i);
     if (instr->op == AD_OP_STRIDED && m->last_read[i] == now) {
         m->buffer[i] = step.x & ~AD_IN_BUFFER; /* it is the scalar's */
@@ -268,7 +278,7 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
         step.w = loop->n_sums++;
     }
     m->code->loop_steps[m->code->n_loop_steps++] = step;
-    for (int k = 0; k < instr->n_args; k++)
+    for (int k = 0; k < n_args; k++)
         release_buffer(m, loop, m->plan.base[args[k]], j);
     release_buffer(m, loop, i, j);
 }
@@ -288,9 +298,10 @@ static void add_loop(maker *m, uint32_t n, const uint32_t *members, uint32_t now
     for (uint32_t j = 0; j < n; j++)
         add_member(m, &loop, members[j], j, now);
     for (uint32_t j = 0; j < n; j++) {
-        const ad_instr *instr = &m->p->instr[members[j]];
-        for (int k = 0; k < instr->n_args; k++)
-            m->buffer[ad_instr_args(m->p, instr)[k]] = AD_NONE;
+        const uint32_t *args;
+        const int n_args = ad_plan_args(&m->plan, members[j], &args);
+        for (int k = 0; k < n_args; k++)
+            m->buffer[args[k]] = AD_NONE;
         give_back(m, members[j], now);
         m->buffer[members[j]] = AD_NONE;
     }

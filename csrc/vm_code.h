@@ -33,7 +33,11 @@ enum { AD_FAST, AD_GUARDED };
 /* Opcodes that only steps have; below are the rows of ops.def. */
 enum {
     AD_N_ROWS = AD_OP_RESHAPE,
-    AD_STEP_JOB = AD_N_ROWS,
+    AD_STEP_BEFORE_PAIRS = AD_N_ROWS - 1,
+#define PAIR(id, ...) AD_STEP_##id,
+#include "pairs.def"
+#undef PAIR
+    AD_STEP_JOB,
     AD_STEP_END,
     AD_STEP_SUM,  /* in loops: z = sum over elements of x; w is which sum */
     AD_STEP_COPY, /* in loops: z = x */
@@ -133,13 +137,23 @@ bool ad_slots_take(ad_slots *s, int64_t size, ad_room *taken);
 bool ad_slots_give(ad_slots *s, ad_room given);
 int64_t ad_slots_end(const ad_slots *s); /* slots so far */
 
-/* What is worked out about a program before its code is made; vm_plan.c. */
+/* What is worked out about a program before its code is made; vm_plan.c and
+ * vm_pair.c. */
 enum { AD_LOOP_LEAST = 1024 }; /* elements of instructions that share a loop */
+
+typedef struct ad_pair {
+    uint16_t op[2]; /* as of a step */
+    uint32_t args[3];
+} ad_pair;
 
 typedef struct ad_plan {
     const ad_program *program;
     uint32_t *base;    /* of each value: the value on whose slots it stands, ... */
     uint32_t *shift;   /* ... from this element on */
+    uint32_t *pair;    /* of a sum that is one step with its product; else AD_NONE */
+    ad_pair *pairs;
+    uint32_t n_pairs;
+    bool *has_no_step; /* of each value: nothing to do, or another's step does it */
     uint32_t *order;   /* instructions that become steps, in the order of steps */
     uint32_t n_order;
     uint32_t *loops;   /* pairs: where in the order a loop begins, and ends */
@@ -147,8 +161,22 @@ typedef struct ad_plan {
     bool *is_guarded;  /* of each value: a NaN in it may be absorbed */
 } ad_plan;
 
+/* Operands of an instruction's step; returns how many. */
+static inline int ad_plan_args(const ad_plan *plan, uint32_t i, const uint32_t **args)
+{
+    if (plan->pair[i] != AD_NONE) {
+        *args = plan->pairs[plan->pair[i]].args;
+        return 3;
+    }
+    *args = ad_instr_args(plan->program, &plan->program->instr[i]);
+    return plan->program->instr[i].n_args;
+}
+
 bool ad_plan_make(ad_plan *plan, const ad_program *p); /* false: no memory */
 void ad_plan_drop(ad_plan *plan);
+
+/* Find pairs of scalars and short arrays; the plan has bases and is_guarded. */
+bool ad_plan_pair(ad_plan *plan);
 
 /* How an instruction may be run. */
 typedef enum ad_shape_class {

@@ -64,7 +64,7 @@ static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64
         memcpy(z, x, (size_t)(n * run->n_lanes) * sizeof *z);
         return;
     }
-    const bool is_ternary = ad_op_get(op)->n_args == AD_MAX_ARITY;
+    const bool is_ternary = op >= AD_N_ROWS || ad_op_get(op)->n_args == AD_MAX_ARITY;
     const int row = is_ternary ? op : ad_vm_cheapest(run, op, step->w);
     ad_kernel_primal(row)(n * run->n_lanes, x, find(l, step->y, at),
                           is_ternary ? find(l, step->w, at) : x, z);

@@ -79,9 +79,12 @@ static void find_bases(ad_plan *plan)
             instr->op == AD_OP_STRIDED ? ad_program_attr(p, i) : (ad_attr){0};
         plan->base[i] = i;
         plan->shift[i] = 0;
+        plan->pair[i] = AD_NONE;
         const bool is_view = instr->op == AD_OP_RESHAPE || instr->op == AD_OP_STOP ||
                              (instr->op == AD_OP_STRIDED && ad_program_size(p, i) > 0 &&
                               is_contiguous(attr.shape, attr.strides));
+        plan->has_no_step[i] =
+            is_view || instr->op == AD_OP_INPUT || instr->op == AD_OP_CONST;
         if (is_view) {
             plan->base[i] = plan->base[instr->args[0]];
             plan->shift[i] = plan->shift[instr->args[0]] + (uint32_t)attr.offset;
@@ -176,9 +179,10 @@ static state needs(const scheduler *s, uint32_t i)
 {
     const ad_plan *plan = s->plan;
     const ad_program *p = plan->program;
-    const uint32_t *args = ad_instr_args(p, &p->instr[i]);
+    const uint32_t *args;
+    const int n_args = ad_plan_args(plan, i, &args);
     state most = OUTSIDE;
-    for (int k = 0; k < p->instr[i].n_args; k++) {
+    for (int k = 0; k < n_args; k++) {
         state of = s->state[plan->base[args[k]]];
         if (of == MADE && ad_program_size(p, args[k]) != s->n)
             of = WAITS;
@@ -216,11 +220,9 @@ static bool make_order(ad_plan *plan)
                    .members = malloc(n * sizeof *s.members),
                    .waiting = malloc(n * sizeof *s.waiting)};
     const bool has_room = s.state != NULL && s.members != NULL && s.waiting != NULL;
-    for (uint32_t i = 0; i < p->n && has_room; i++) {
-        const uint16_t op = p->instr[i].op;
-        if (op != AD_OP_INPUT && op != AD_OP_CONST && plan->base[i] == i)
+    for (uint32_t i = 0; i < p->n && has_room; i++)
+        if (!plan->has_no_step[i])
             schedule_one(&s, i);
-    }
     if (has_room)
         close_loop(&s);
     free(s.state);
@@ -235,15 +237,18 @@ bool ad_plan_make(ad_plan *plan, const ad_program *p)
     *plan = (ad_plan){.program = p,
                       .base = malloc(n * sizeof *plan->base),
                       .shift = malloc(n * sizeof *plan->shift),
+                      .pair = malloc(n * sizeof *plan->pair),
+                      .has_no_step = malloc(n * sizeof *plan->has_no_step),
                       .order = malloc(n * sizeof *plan->order),
                       .loops = malloc(2 * n * sizeof *plan->loops),
                       .is_guarded = calloc(n, sizeof *plan->is_guarded)};
     bool is_made = plan->base != NULL && plan->shift != NULL && plan->order != NULL &&
-                   plan->loops != NULL && plan->is_guarded != NULL;
+                   plan->loops != NULL && plan->is_guarded != NULL &&
+                   plan->pair != NULL && plan->has_no_step != NULL;
     if (is_made) {
         find_bases(plan);
         find_guarded(plan);
-        is_made = make_order(plan);
+        is_made = ad_plan_pair(plan) && make_order(plan);
     }
     if (!is_made)
         ad_plan_drop(plan);
@@ -254,6 +259,9 @@ void ad_plan_drop(ad_plan *plan)
 {
     free(plan->base);
     free(plan->shift);
+    free(plan->pair);
+    free(plan->pairs);
+    free(plan->has_no_step);
     free(plan->order);
     free(plan->loops);
     free(plan->is_guarded);

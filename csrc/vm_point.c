@@ -31,7 +31,7 @@
 #endif
 
 #define ROW(id, value)                                                          \
-    CASE(AD_OP_##id)                                                            \
+    CASE(id)                                                                    \
     {                                                                           \
         READ;                                                                   \
         ws[step->z] = value;                                                    \
@@ -49,6 +49,9 @@ ad_status ad_vm_point(const ad_run *run)
 #undef OP1
 #undef OP2
 #undef OP3
+#define PAIR(id, ...) &&at_AD_STEP_##id,
+#include "pairs.def"
+#undef PAIR
         &&at_AD_STEP_JOB, &&at_AD_STEP_END};
     const size_t mode = (size_t)run->mode * sizeof(uint16_t);
 #endif
@@ -56,7 +59,7 @@ ad_status ad_vm_point(const ad_run *run)
     double *ws = run->ws;
     START
 
-#define OP1(id, names, value, ...) ROW(id, value)
+#define OP1(id, names, value, ...) ROW(AD_OP_##id, value)
 #define OP2(id, ...)
 #define OP3(id, ...)
 #define READ const double x = ws[step->x]
@@ -65,16 +68,19 @@ ad_status ad_vm_point(const ad_run *run)
 #undef OP2
 #undef READ
 #define OP1(id, ...)
-#define OP2(id, names, value, ...) ROW(id, value)
+#define OP2(id, names, value, ...) ROW(AD_OP_##id, value)
 #define READ const double x = ws[step->x], y = ws[step->y]
 #include "ops.def"
 #undef OP2
 #undef OP3
 #undef READ
 #define OP2(id, ...)
-#define OP3(id, names, value, ...) ROW(id, value)
+#define OP3(id, names, value, ...) ROW(AD_OP_##id, value)
 #define READ const double x = ws[step->x], y = ws[step->y], w = ws[step->w]
+#define PAIR(id, value) ROW(AD_STEP_##id, value)
 #include "ops.def"
+#include "pairs.def"
+#undef PAIR
 #undef OP1
 #undef OP2
 #undef OP3

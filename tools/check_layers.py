@@ -28,6 +28,7 @@ LAYERS = {
     # The tables, and what they are written in.
     "csrc/status": 0,
     "csrc/ops": 0,
+    "csrc/pairs": 0,
     "csrc/structural.def": 0,
     "csrc/compat": 0,
     "csrc/elementary": 0,
