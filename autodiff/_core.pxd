@@ -37,7 +37,7 @@ cdef extern from "op.h":
         uint8_t uses[3]
     int AD_OP_ADD, AD_OP_MUL, AD_OP_RESHAPE, AD_OP_STRIDED, AD_OP_STRIDED_ADD
     int AD_OP_GATHER, AD_OP_GATHER_ADD, AD_OP_PUT, AD_OP_CUMSUM, AD_OP_CAT
-    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM
+    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM, AD_OP_SCAN
     int AD_KIND_NODE, AD_KIND_LEAF, AD_KIND_FREED, AD_KIND_BINARY
     int ad_op_count() nogil
     const ad_op_info *ad_op_get(int op) nogil
@@ -74,6 +74,17 @@ cdef extern from "array.h":
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
 
+cdef extern from "program.h":
+    ctypedef struct ad_guard:
+        uint32_t value
+        uint32_t line
+        double outcome
+    ctypedef struct ad_program:
+        int64_t refs
+        uint32_t n, n_operands, n_shapes, n_extras, n_inputs, n_outputs, n_guards
+        uint32_t *outputs
+        ad_guard *guards
+
 cdef extern from "tape.h":
     uint32_t AD_NONE, AD_SWEPT
     int AD_FLAG_ARRAY, AD_FLAG_STALE
@@ -89,6 +100,11 @@ cdef extern from "tape.h":
         int64_t refs
         int64_t size
         int64_t at[1]
+    ctypedef struct ad_scan "struct ad_scan":
+        ad_program *body
+        int64_t n_steps
+        uint32_t n_shared, n_carry, n_rows, n_out_rows, n_out_sums
+        bint is_reversed, keeps_carry, has_exit, has_count
     ctypedef struct ad_attr:
         int64_t offset
         const int64_t *strides
@@ -96,6 +112,7 @@ cdef extern from "tape.h":
         const ad_array *shape
         ad_array *aux
         void *object
+        ad_scan *scan
         int32_t axis
         bint reverse
         bint trans_x
@@ -162,6 +179,7 @@ cdef extern from "tape.h":
         uint32_t (*line_id)()
         void *upper
         void *redirect
+        void *scan
     ad_index *ad_index_new(int64_t size) nogil
     void ad_index_drop(ad_index *index) nogil
     void ad_tape_lock(ad_tape *tape)
@@ -201,16 +219,13 @@ cdef extern from "sweep.h":
                                bint is_strict, ad_value *out, c_bool *is_reached)
     int ad_entry_args(const ad_tape *tape, const ad_entry *entry, ad_value *args)
 
+cdef extern from "scan.h":
+    ad_scan *ad_scan_new(const ad_scan *like)
+    void ad_scan_drop(ad_scan *scan)
+    int64_t ad_scan_offset(const ad_scan *scan, int part, uint32_t k)
+    int AD_SCAN_CARRY, AD_SCAN_ROWS, AD_SCAN_SUMS, AD_SCAN_DONE
+
 cdef extern from "program.h":
-    ctypedef struct ad_guard:
-        uint32_t value
-        uint32_t line
-        double outcome
-    ctypedef struct ad_program:
-        int64_t refs
-        uint32_t n, n_operands, n_shapes, n_extras, n_inputs, n_outputs, n_guards
-        uint32_t *outputs
-        ad_guard *guards
     void ad_program_drop(ad_program *p)
     ad_program *ad_program_keep(ad_program *p)
     ad_array *ad_program_shape(const ad_program *p, uint32_t i)

@@ -5,6 +5,8 @@
  */
 #include "_tensor.h"
 
+#include "scan_value.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -50,6 +52,7 @@ static ad_tape *make_tape(void)
     tape->object_drop = ad_py.drop_object;
     tape->line_id = ad_py.line_id;
     tape->matmul = ad_py.large_matmul;
+    tape->scan = ad_scan_value;
     PyObject *capsule = PyCapsule_New(tape, NULL, forget_tape);
     if (capsule == NULL) {
         PyMem_Free(s);

@@ -47,6 +47,10 @@ class GradcheckError(AutodiffError, RuntimeError):
     """A gradient differs from the difference quotient of the values."""
 
 
+class ConvergenceError(AutodiffError, ArithmeticError):
+    """An iteration has not come to its end within the steps that it was given."""
+
+
 class TraceError(AutodiffError, TypeError):
     """A function cannot be recorded as a program.
 

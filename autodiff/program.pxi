@@ -28,7 +28,7 @@ cdef class Recording:
         self.outer = ad_py_tape()
         tape.upper = self.outer.upper
         tape.object_drop, tape.line_id = self.outer.object_drop, self.outer.line_id
-        tape.matmul = self.outer.matmul
+        tape.matmul, tape.scan = self.outer.matmul, self.outer.scan
         tape.wants_lines = True
 
     def __dealloc__(self):
@@ -280,6 +280,64 @@ cdef class Program:
             free(given)
             free(values)
 
+    def with_inputs(self, order):
+        """The same program with its inputs in another order: input k is order[k]."""
+        cdef Py_ssize_t k, n = self.p.n_inputs
+        cdef ad_builder *b = ad_builder_new(False)
+        cdef ad_value *inputs = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        cdef ad_value *values = <ad_value *>calloc(self.p.n + 1, sizeof(ad_value))
+        cdef ad_value *outputs = <ad_value *>calloc(self.p.n_outputs + 1, sizeof(ad_value))
+        cdef ad_program *q = NULL
+        try:
+            if b == NULL or inputs == NULL or values == NULL or outputs == NULL:
+                raise MemoryError
+            if sorted(order) != list(range(n)):
+                raise ValueError(f"an order of {n} inputs, got {order}")
+            for k in order:
+                add_input(b, ad_program_shape(self.p, k), &inputs[k])
+            check(b.tape, ad_builder_inline(b, self.p, inputs, values))
+            for k in range(self.p.n_outputs):
+                outputs[k] = values[self.p.outputs[k]]
+            check(b.tape, ad_builder_finish(b, self.p.n_outputs, outputs, True, &q))
+            return program_new(q)
+        finally:
+            if values != NULL:
+                ad_values_drop(self.p.n, values)
+            if inputs != NULL:
+                ad_values_drop(n, inputs)
+            free(inputs)
+            free(values)
+            free(outputs)
+            ad_builder_free(b)
+
+    def with_outputs(self, order):
+        """The same program with only these of its outputs, in this order."""
+        cdef Py_ssize_t k, n = len(order)
+        cdef ad_builder *b = ad_builder_new(False)
+        cdef ad_value *inputs = <ad_value *>calloc(self.p.n_inputs + 1, sizeof(ad_value))
+        cdef ad_value *values = <ad_value *>calloc(self.p.n + 1, sizeof(ad_value))
+        cdef ad_value *outputs = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        cdef ad_program *q = NULL
+        try:
+            if b == NULL or inputs == NULL or values == NULL or outputs == NULL:
+                raise MemoryError
+            for k in range(self.p.n_inputs):
+                add_input(b, ad_program_shape(self.p, k), &inputs[k])
+            check(b.tape, ad_builder_inline(b, self.p, inputs, values))
+            for k in range(n):
+                outputs[k] = values[self.p.outputs[<uint32_t>order[k]]]
+            check(b.tape, ad_builder_finish(b, n, outputs, True, &q))
+            return program_new(q)
+        finally:
+            if values != NULL:
+                ad_values_drop(self.p.n, values)
+            if inputs != NULL:
+                ad_values_drop(self.p.n_inputs, inputs)
+            free(inputs)
+            free(values)
+            free(outputs)
+            ad_builder_free(b)
+
     def reverse(self, wanted, bint keeps_outputs=True, bint unit_seeds=False):
         """The program with inputs (x..., seeds of all outputs...) and outputs
         (outputs..., adjoints of the inputs that are wanted...).
@@ -294,6 +352,42 @@ cdef class Program:
         outputs (outputs..., tangents of all outputs...)."""
         return differentiate(self.p, [bool(a) for a in active], False, keeps_outputs,
                              False)
+
+
+# ---- Loops ------------------------------------------------------------------------
+
+def apply_scan(Program body, operands, int64_t n_steps, uint32_t n_shared,
+               uint32_t n_carry, uint32_t n_sums, bint has_exit):
+    """Run a body program step by step; see csrc/scan.h.
+
+    Returns the vector of results, as a tensor, and where its parts begin: (last carries,
+    rows, sums, the number of steps done or None).
+    """
+    cdef ad_scan spec
+    cdef ad_scan *scan
+    cdef ad_attr attr
+    cdef uint32_t k
+    memset(&spec, 0, sizeof(ad_scan))
+    memset(&attr, 0, sizeof(ad_attr))
+    spec.body, spec.n_steps = body.p, n_steps
+    spec.n_shared, spec.n_carry = n_shared, n_carry
+    spec.n_rows = body.p.n_inputs - n_shared - n_carry
+    spec.n_out_sums = n_sums
+    spec.n_out_rows = body.p.n_outputs - n_carry - n_sums - has_exit
+    spec.has_exit = has_exit
+    scan = ad_scan_new(&spec)
+    if scan == NULL:
+        raise MemoryError
+    attr.scan = scan
+    try:
+        vector = apply_many(AD_OP_SCAN, list(operands), &attr)
+        return (vector,
+                [ad_scan_offset(scan, AD_SCAN_CARRY, k) for k in range(n_carry)],
+                [ad_scan_offset(scan, AD_SCAN_ROWS, k) for k in range(spec.n_out_rows)],
+                [ad_scan_offset(scan, AD_SCAN_SUMS, k) for k in range(n_sums)],
+                ad_scan_offset(scan, AD_SCAN_DONE, 0) if has_exit else None)
+    finally:
+        ad_scan_drop(scan)
 
 
 cdef tuple shape_at(const ad_program *p, uint32_t i):

@@ -37,12 +37,18 @@ static void drop_elements(elements *e, int64_t n)
     *e = (elements){NULL, NULL};
 }
 
+/* Elements of value i as it stands in the builder, where a loop may keep more. */
+static int64_t n_elements(const run *r, uint32_t i)
+{
+    return r->values[i].array != NULL ? r->values[i].array->size : 1;
+}
+
 static void run_free(run *r)
 {
     if (r->derived != NULL)
         ad_values_drop(r->p->n, r->derived);
     for (uint32_t i = 0; r->elements != NULL && i < r->p->n; i++)
-        drop_elements(&r->elements[i], ad_program_size(r->p, i));
+        drop_elements(&r->elements[i], n_elements(r, i));
     free(r->elements);
     free(r->is_active);
     free(r->derived);
@@ -150,7 +156,7 @@ static ad_status reverse_elementwise(run *r, uint32_t i, const ad_instr *instr)
 static ad_status add_element(run *r, uint32_t i, int64_t at, const ad_value *z_bar)
 {
     elements *e = &r->elements[i];
-    const size_t n = (size_t)ad_program_size(r->p, i);
+    const size_t n = (size_t)n_elements(r, i);
     if (e->sum == NULL) {
         e->sum = calloc(n, sizeof *e->sum);
         e->is_set = calloc(n, sizeof *e->is_set);
@@ -172,8 +178,8 @@ static ad_status collect_elements(run *r, uint32_t i)
     elements *e = &r->elements[i];
     if (e->sum == NULL)
         return AD_OK;
-    const int64_t n = ad_program_size(r->p, i);
-    const ad_attr attr = {.shape = ad_program_shape(r->p, i)};
+    const int64_t n = n_elements(r, i);
+    const ad_attr attr = {.shape = r->values[i].array};
     ad_value packed;
     bool is_passive = true;
     for (int64_t k = 0; k < n; k++)

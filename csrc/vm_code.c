@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vm_code.h"
+#include "vm_scan.h"
 
 typedef struct maker {
     const ad_program *p;
@@ -178,6 +179,28 @@ static uint32_t exponent_of(const maker *m, uint32_t i)
     return has ? slot_of(m, instr->args[1]) : AD_NONE;
 }
 
+/* Code of a loop's body, which is the job's. */
+static void add_body(maker *m, uint32_t i, ad_job *job)
+{
+    ad_code *code = m->code;
+    const ad_attr attr = ad_program_attr(m->p, i);
+    ad_code *body = ad_code_new(attr.scan->body);
+    ad_code **grown = realloc(code->bodies, (code->n_bodies + 1) * sizeof *grown);
+    if (grown != NULL)
+        code->bodies = grown;
+    if (grown == NULL || body == NULL) {
+        ad_code_free(body);
+        m->has_failed = true;
+        return;
+    }
+    job->run = ad_vm_scan;
+    job->body = code->n_bodies;
+    code->bodies[code->n_bodies++] = body;
+    code->needs_hook |= body->needs_hook;
+    code->has_guarded |= body->has_guarded;
+    need_scratch(m, ad_vm_scan_scratch(body), 0);
+}
+
 static void add_structural(maker *m, uint32_t i)
 {
     const ad_instr *instr = &m->p->instr[i];
@@ -195,7 +218,9 @@ static void add_structural(maker *m, uint32_t i)
         pool(m, step.op[AD_GUARDED]);
         pool(m, exponent_of(m, i));
         need_scratch(m, ad_loop_scratch(ad_program_size(m->p, i), AD_MAX_ARITY, 0), 0);
-    } else if (instr->op == AD_OP_PACK)
+    } else if (instr->op == AD_OP_SCAN)
+        add_body(m, i, &job);
+    else if (instr->op == AD_OP_PACK)
         job.run = ad_vm_pack;
     else {
         need_scratch(m, 0, ad_vm_structural_scratch(m->p, i));
@@ -437,6 +462,9 @@ void ad_code_free(ad_code *code)
     if (code == NULL)
         return;
     ad_program_drop(code->program);
+    for (uint32_t k = 0; k < code->n_bodies; k++)
+        ad_code_free(code->bodies[k]);
+    free(code->bodies);
     free(code->steps);
     free(code->jobs);
     free(code->loops);

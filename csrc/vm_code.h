@@ -72,6 +72,7 @@ typedef struct ad_job ad_job;
 struct ad_job {
     ad_status (*run)(const ad_run *run, const ad_job *job);
     uint32_t instr; /* of the program; of a loop: which one */
+    uint32_t body;  /* of a scan: which of the code's bodies */
     uint32_t args;  /* where in `slots` the operands' slots are; a broadcast has
                        both opcodes and the exponent after them */
     uint32_t z;
@@ -87,6 +88,8 @@ struct ad_code {
     ad_step *loop_steps;
     uint32_t *slots;
     uint32_t *inputs, *outputs, *guards; /* slots */
+    ad_code **bodies;                /* of scans */
+    uint32_t n_bodies;
     uint32_t *consts;                    /* pairs: an instruction, its slot */
     uint32_t n_steps, n_jobs, n_loops, n_loop_steps, n_pooled, n_consts;
     /* Scratch, for the most demanding job: elements of each lane, and doubles */

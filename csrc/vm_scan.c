@@ -8,9 +8,10 @@
  */
 #include "vm_scan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "batch.h"
 #include "vm_code.h"
 
 typedef struct scan_run {
@@ -158,6 +159,64 @@ static void store_step(const scan_run *r, int64_t t, bool is_masked)
         to[lane] += r->is_going[lane];
 }
 
+/* ---- Independent steps, as lanes ------------------------------------------------------- */
+
+enum { LEAST_FOR_LANES = 8 };
+
+static bool is_independent(const ad_scan *s)
+{
+    return s->n_carry == 0 && !s->has_exit && !s->has_count &&
+           s->n_steps >= LEAST_FOR_LANES;
+}
+
+/* At one point: rows of the operands are rows of a batch. */
+static ad_status run_as_rows(const scan_run *r)
+{
+    const ad_scan *s = r->s;
+    const ad_program *body = s->body;
+    static const int never = 0;
+    ad_batch batch = {.code = r->body,
+                      .n_lanes = ad_code_best_lanes(r->body),
+                      .n_rows = s->n_steps};
+    while (batch.n_lanes > LEAST_FOR_LANES && batch.n_lanes / 2 >= s->n_steps)
+        batch.n_lanes /= 2;
+    const int64_t n_blocks = ad_batch_blocks(&batch);
+    int64_t n_parts = 0;
+    for (uint32_t k = 0; k < s->n_out_sums; k++)
+        n_parts +=
+            n_blocks * ad_program_size(body, ad_scan_value_of(s, AD_SCAN_SUMS, k));
+    ad_batch_input *inputs = calloc((size_t)body->n_inputs + 1, sizeof *inputs);
+    ad_batch_output *outputs = calloc((size_t)body->n_outputs + 1, sizeof *outputs);
+    double *scratch = malloc(
+        (size_t)(ad_batch_scratch(r->body, batch.n_lanes) + n_parts + 1) *
+        sizeof *scratch);
+    ad_status status = AD_NO_MEMORY;
+    if (inputs != NULL && outputs != NULL && scratch != NULL) {
+        double *parts = scratch + ad_batch_scratch(r->body, batch.n_lanes);
+        for (uint32_t k = 0; k < body->n_inputs; k++)
+            inputs[k] = (ad_batch_input){
+                operand(r, k), k < s->n_shared ? 0 : ad_program_size(body, k)};
+        for (uint32_t k = 0; k < s->n_out_rows; k++)
+            outputs[k].data = part(r, AD_SCAN_ROWS, k);
+        for (uint32_t k = 0; k < s->n_out_sums; k++) {
+            outputs[s->n_out_rows + k] = (ad_batch_output){parts, true};
+            parts += n_blocks * ad_program_size(body, ad_scan_value_of(s, AD_SCAN_SUMS, k));
+        }
+        batch.inputs = inputs;
+        batch.outputs = outputs;
+        status = ad_batch_run(&batch, scratch, 0, n_blocks, &never, r->run->hook,
+                              r->run->message);
+        for (uint32_t k = 0; k < s->n_out_sums && status == AD_OK; k++)
+            ad_batch_sum(n_blocks,
+                         ad_program_size(body, ad_scan_value_of(s, AD_SCAN_SUMS, k)),
+                         outputs[s->n_out_rows + k].data, part(r, AD_SCAN_SUMS, k));
+    }
+    free(inputs);
+    free(outputs);
+    free(scratch);
+    return status;
+}
+
 ad_status ad_vm_scan(const ad_run *run, const ad_job *job)
 {
     const ad_program *p = run->code->program;
@@ -173,6 +232,8 @@ ad_status ad_vm_scan(const ad_run *run, const ad_job *job)
                   .b = b};
     const ad_scan *s = r.s;
     const bool is_masked = s->has_exit || s->has_count;
+    if (b == 1 && is_independent(s))
+        return run_as_rows(&r);
     start(&r);
     for (int64_t step = 0; step < s->n_steps; step++) {
         /* Backwards the count says where to begin: lanes join as it is reached. */

@@ -202,7 +202,7 @@ def by_columns(found: Any, shape: Shape, others: Sequence[Shape]) -> list[Any]:
         parts.append(
             movedim(block, *moved)
             if isinstance(block, Tensor)
-            else np.ascontiguousarray(np.moveaxis(block, *moved))
+            else np.array(np.moveaxis(block, *moved), order="C")
         )
         at += size
     return [part if np.ndim(plain(part)) else _number(part) for part in parts]

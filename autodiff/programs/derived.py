@@ -95,10 +95,16 @@ def unpack(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     """Return the parts of a vector, in their shapes."""
     parts, at = [], 0
     for shape in shapes:
-        size = math.prod(shape)
-        parts.append(_core.reshape(flat[at : at + size], shape))
-        at += size
+        parts.append(part(flat, at, shape))
+        at += math.prod(shape)
     return parts
+
+
+def part(vector: Tensor, offset: int, shape: tuple[int, ...]) -> Tensor:
+    """Return a part of a vector in its shape."""
+    if shape == ():
+        return vector[offset]
+    return _core.reshape(vector[offset : offset + math.prod(shape)], shape)
 
 
 def record_entry(

@@ -19,7 +19,7 @@ import numpy as np
 from autodiff import _core
 from autodiff._core import RowsJob, Tensor
 from autodiff.errors import ShapeError, TraceError
-from autodiff.programs.derived import record_entry
+from autodiff.programs.derived import part, record_entry
 from autodiff.programs.paths import Path, Paths, Steps, plain
 
 Array = np.ndarray[Any, Any]
@@ -240,13 +240,43 @@ class RowsDerived:
         if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
             return path, outputs
         if _core.is_tracing():
-            raise TraceError(
-                f"vmap of {self.paths.name} inside a function that is being recorded is "
-                "not supported yet; call the vmapped function outside of compile"
-            )
+            return path, self._record(path, inputs)
         if not _core.is_recording():
             return path, outputs
         return path, record_entry(self, path, inputs, outputs)
+
+    def _record(self, path: Path, inputs: Sequence[Any]) -> list[Tensor]:
+        """Put the rows into the program that is being recorded, as a loop."""
+        program = path.derived(self.steps)
+        if program.guards:
+            raise TraceError(
+                f"{self.paths.name} chooses by its arguments, at {program.guards[0][1]}; "
+                "mapped over rows inside a function that is being recorded it cannot. "
+                "Choose with autodiff.where, or map outside of compile"
+            )
+        n_captured = len(path.captured)
+        batched = [
+            *self.is_batched[: self.n_base],
+            *[False] * n_captured,
+            *self.is_batched[self.n_base :],
+        ]
+        summed = self.is_summed or (False,) * len(program.output_shapes)
+        order = sorted(range(len(inputs)), key=lambda k: batched[k])
+        outputs = sorted(range(len(summed)), key=lambda k: summed[k])
+        vector, _, rows, sums, _ = _core.apply_scan(
+            program.with_inputs(order).with_outputs(outputs),
+            [inputs[k] for k in order],
+            self.n_rows,
+            batched.count(False),
+            0,
+            sum(summed),
+            False,
+        )
+        found: list[Any] = [None] * len(summed)
+        for k, at in zip(outputs, [*rows, *sums], strict=True):
+            shape = program.output_shapes[k]
+            found[k] = part(vector, at, shape if summed[k] else (self.n_rows, *shape))
+        return found
 
     def pull_back(
         self, path: Path, inputs: Sequence[Tensor], seeds: Sequence[Any], needs: list[bool]

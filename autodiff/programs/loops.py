@@ -1,0 +1,371 @@
+"""Loops that stay loops: scan, fori_loop, while_loop, map.
+
+The body is recorded once, as a program, and iterated natively. Called with plain values a
+loop is recorded and run; called in a function that is being recorded it is one instruction
+there; called on tensors that carry gradient it is one entry of the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff import _core, tree
+from autodiff._core import Program, Tensor
+from autodiff.creation import as_tensor
+from autodiff._core import FUNCTIONS
+from autodiff.errors import ArgumentError, ConvergenceError, ShapeError, TraceError
+from autodiff.programs.compiled import leaf_value
+from autodiff.programs.derived import Derived, part
+from autodiff.programs.paths import Paths, plain
+from autodiff.programs.recording import Leaves, Recorded, record
+
+Shape = tuple[int, ...]
+where = FUNCTIONS["where"]
+
+
+class Body(NamedTuple):
+    """A recorded body, and what it makes."""
+
+    program: Program
+    structure: tree.Structure
+    captured: list[Tensor]
+
+
+def record_body(
+    function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str
+) -> Body:
+    """Record a loop's body at the values that the first step has."""
+    recorded = record(function, leaves, f"the body of {name}")
+    if recorded.program.guards:
+        line = recorded.program.guards[0][1]
+        raise TraceError(
+            f"{name}: the body chooses by its arguments, at {line}; a body that is "
+            "recorded once cannot. Choose with autodiff.where, or write a Python loop"
+        )
+    return Body(recorded.program, recorded.structure, recorded.captured)
+
+
+def with_captured_first(program: Program, n_own: int) -> Program:
+    """Return the program with what it captured as its first inputs: shared operands."""
+    n = len(program.input_shapes)
+    return program.with_inputs([*range(n_own, n), *range(n_own)])
+
+
+def run_recorded(function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str) -> Any:
+    """Run a function of leaves that holds a loop: here and now, or into a recording."""
+    tracked = any(isinstance(x, Tensor) and x.requires_grad for x in leaves)
+    if _core.is_tracing() and tracked:
+        return function([as_tensor(leaf) for leaf in leaves])
+
+    def record_here(values: Leaves) -> Recorded:
+        return record(function, values, name)
+
+    derived = Derived(Paths(record_here, name), len(leaves))
+    path, outputs = derived(leaves)
+    return tree.unflatten(path.structure, outputs)
+
+
+def check_carry(
+    found: tree.Structure, shapes: Sequence[Shape], carry: tree.Structure,
+    carry_shapes: Sequence[Shape], name: str,
+) -> None:  # fmt: skip
+    """Raise unless the body returns a carry like the one that it was given."""
+    if found != carry:
+        raise TypeError(
+            f"{name}: the body must return a carry of the structure {carry!r}, got "
+            f"{found!r}"
+        )
+    if list(shapes) != list(carry_shapes):
+        raise ShapeError(
+            f"{name}: the carry has shapes {list(carry_shapes)} and the body returns "
+            f"{list(shapes)}; a carry keeps its shapes"
+        )
+
+
+# ---- scan ----------------------------------------------------------------------------
+
+
+def scan(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    carry: Any,
+    xs: Any = None,
+    length: int | None = None,
+    *,
+    checkpoint: int | None = None,
+) -> tuple[Any, Any]:
+    """Run ``carry, y = step(carry, x)`` for each row x of xs; return (carry, stacked ys).
+
+    Parameters
+    ----------
+    step
+        Takes the carry and one row of xs (None without xs), returns the next carry, of
+        the same structure and shapes, and what to keep of this step (None: nothing).
+    carry
+        Numbers, arrays or nested containers of them.
+    xs
+        Arrays, or nested containers of arrays, with one row for each step.
+    length
+        How many steps; needed without xs.
+    checkpoint
+        Keep the carry of only so many steps, spread evenly, for the reverse sweep, which
+        runs the steps between once more.
+
+    Raises
+    ------
+    TraceError
+        When the step chooses by its arguments (``if``); use `where`.
+    ShapeError
+        When rows differ in number, or the carry does not keep its shape.
+
+    Notes
+    -----
+    The step is recorded once. The reverse sweep keeps the carry of each step: memory is
+    length times the carry; with checkpoint=k it is k + length/k times.
+
+    Examples
+    --------
+    >>> import autodiff as ad, numpy as np
+    >>> ad.scan(lambda c, x: (c + x, c * x), 0.0, np.array([1.0, 2.0, 3.0]))
+    (6.0, array([0., 2., 9.]))
+    """
+    carry_leaves, carry_structure = tree.flatten(carry, "the carry")
+    xs_leaves, xs_structure = tree.flatten(xs, "xs")
+    values = [leaf_value(leaf) for leaf in [*carry_leaves, *xs_leaves]]
+    n_carry = len(carry_leaves)
+    n = _count(values[n_carry:], length)
+    if n == 0:
+        raise ArgumentError("scan: there are no steps; length and xs must not be empty")
+    if checkpoint is not None:
+        return _checkpointed(step, carry, xs, n, checkpoint)
+
+    def whole(leaves: list[Tensor]) -> Any:
+        return _scan(step, leaves, carry_structure, xs_structure, n)
+
+    result: tuple[Any, Any] = run_recorded(whole, values, "scan")
+    return result
+
+
+def _count(rows: Sequence[Any], length: int | None) -> int:
+    counts = set()
+    for leaf in rows:
+        shape = np.shape(plain(leaf))
+        if not shape:
+            raise ShapeError("scan: xs must have a first axis of steps, got a number")
+        counts.add(shape[0])
+    if length is not None:
+        counts.add(int(length))
+    if len(counts) != 1:
+        raise ShapeError(
+            f"scan: numbers of steps differ: {sorted(counts)}"
+            if counts
+            else "scan: give xs, or length="
+        )
+    return int(counts.pop())
+
+
+def _scan(
+    step: Callable[[Any, Any], Any],
+    leaves: list[Tensor],
+    carry_structure: tree.Structure,
+    xs_structure: tree.Structure,
+    n: int,
+) -> tuple[Any, Any]:
+    """Put the loop into what is being recorded."""
+    n_carry = carry_structure.n_leaves
+    carry, rows = leaves[:n_carry], leaves[n_carry:]
+    inner: list[tree.Structure] = []
+
+    def body(tensors: list[Tensor]) -> Any:
+        result = step(
+            tree.unflatten(carry_structure, tensors[:n_carry]),
+            tree.unflatten(xs_structure, tensors[n_carry:]),
+        )
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(
+                "scan: step must return a pair (carry, y), got "
+                f"'{type(result).__name__}'"
+            )
+        inner[:] = [tree.flatten(part, "a result of step")[1] for part in result]
+        return result
+
+    first = [_peek(x) for x in carry] + [_peek(x)[0] for x in rows]
+    recorded = record_body(body, [_as_leaf(v) for v in first], "scan")
+    shapes = recorded.program.output_shapes
+    check_carry(
+        inner[0], shapes[:n_carry], carry_structure, [x.shape for x in carry], "scan"
+    )
+    program = with_captured_first(recorded.program, len(leaves))
+    vector, carries, stacked, _, _ = _core.apply_scan(
+        program, [*recorded.captured, *leaves], n, len(recorded.captured), n_carry, 0, False
+    )
+    last = [
+        part(vector, at, shape)
+        for at, shape in zip(carries, shapes[:n_carry], strict=True)
+    ]
+    ys = [
+        part(vector, at, (n, *shape))
+        for at, shape in zip(stacked, shapes[n_carry:], strict=True)
+    ]
+    return tree.unflatten(carry_structure, last), tree.unflatten(inner[1], ys)
+
+
+def _peek(x: Tensor) -> Any:
+    return _core.peek(x)
+
+
+def _as_leaf(value: Any) -> Any:
+    """Return a value as a leaf to record at."""
+    return np.ascontiguousarray(value) if np.ndim(value) else float(value)
+
+
+def _checkpointed(
+    step: Callable[[Any, Any], Any], carry: Any, xs: Any, n: int, k: int
+) -> tuple[Any, Any]:
+    """Scan over k stretches of a scan: only the carry of each stretch is kept."""
+    if k < 1:
+        raise ArgumentError(f"checkpoint must be at least 1, got {k}")
+    inner = -(-n // min(k, n))
+    outer, rest = divmod(n, inner)
+
+    def folded(x: Any) -> Any:
+        return _reshaped(x[: outer * inner], outer, inner)
+
+    def stretch(c: Any, rows: Any) -> tuple[Any, Any]:
+        return scan(step, c, rows, length=inner)
+
+    carry, ys = scan(stretch, carry, tree.tree_map(folded, xs), length=outer)
+    ys = tree.tree_map(_flattened, ys)
+    if rest:
+        tail = tree.tree_map(lambda x: x[outer * inner :], xs)
+        carry, last = scan(step, carry, tail, length=rest)
+        ys = _joined(ys, last)
+    return carry, ys
+
+
+def _reshaped(x: Any, outer: int, inner: int) -> Any:
+    return x.reshape((outer, inner, *x.shape[1:]))
+
+
+def _flattened(y: Any) -> Any:
+    return y.reshape((y.shape[0] * y.shape[1], *y.shape[2:]))
+
+
+def _joined(first: Any, last: Any) -> Any:
+    heads, structure = tree.flatten(first)
+    tails, _ = tree.flatten(last)
+    pairs = zip(heads, tails, strict=True)
+    return tree.unflatten(structure, [np.concatenate(pair) for pair in pairs])
+
+
+# ---- fori_loop, while_loop -------------------------------------------------------------
+
+
+def fori_loop(lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any) -> Any:
+    """Run ``carry = body(i, carry)`` for i from lower to upper - 1; return the carry.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> ad.fori_loop(0, 5, lambda i, c: c + i * i, 0.0)
+    30.0
+    """
+    if upper <= lower:
+        return init
+    numbers = np.arange(lower, upper, dtype=np.float64)
+    carry, _ = scan(lambda c, i: (body(i, c), None), init, numbers)
+    return carry
+
+
+def while_loop(
+    cond: Callable[[Any], Any],
+    body: Callable[[Any], Any],
+    init: Any,
+    max_steps: int = 1000,
+) -> Any:
+    """Run ``carry = body(carry)`` while cond(carry) holds; return the carry.
+
+    Parameters
+    ----------
+    cond
+        Takes the carry, returns one number or comparison; 0 ends the loop.
+    body
+        Returns the next carry, of the same structure and shapes.
+    init
+        The first carry.
+    max_steps
+        The most steps there may be.
+
+    Raises
+    ------
+    ConvergenceError
+        When cond still holds after max_steps steps; in a function that is being recorded,
+        where nothing can be raised later, the result is NaN instead.
+
+    Notes
+    -----
+    The reverse sweep goes over the steps that were done; room for the carry of max_steps
+    steps is reserved for it.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> newton = lambda x: x - (x * x - 2.0) / (2.0 * x)
+    >>> ad.while_loop(lambda x: abs(x * x - 2.0) > 1e-12, newton, 1.0)
+    1.4142135623730951
+    """
+    if max_steps < 1:
+        raise ArgumentError(f"max_steps must be at least 1, got {max_steps}")
+    leaves, structure = tree.flatten(init, "init")
+
+    def whole(tensors: list[Tensor]) -> Any:
+        return _while(cond, body, tensors, structure, max_steps)
+
+    values = [leaf_value(leaf) for leaf in leaves]
+    result, n_done = run_recorded(whole, values, "while_loop")
+    if not _core.is_traced(n_done) and plain(n_done) > max_steps:
+        raise ConvergenceError(
+            f"while_loop: cond still holds after max_steps={max_steps} steps"
+        )
+    return result
+
+
+def _while(
+    cond: Callable[[Any], Any],
+    body: Callable[[Any], Any],
+    leaves: list[Tensor],
+    structure: tree.Structure,
+    max_steps: int,
+) -> Any:
+    inner: list[tree.Structure] = []
+
+    def both(tensors: list[Tensor]) -> Any:
+        carry = tree.unflatten(structure, tensors)
+        going = as_tensor(cond(carry))
+        if going.shape != ():
+            raise ShapeError(
+                f"while_loop: cond must return one number, got shape {going.shape}"
+            )
+        result = body(carry)
+        inner[:] = [tree.flatten(result, "the result of body")[1]]
+        return going, result
+
+    recorded = record_body(both, [_as_leaf(_peek(x)) for x in leaves], "while_loop")
+    shapes = recorded.program.output_shapes[1:]
+    check_carry(inner[0], shapes, structure, [x.shape for x in leaves], "while_loop")
+    n = len(leaves)
+    program = with_captured_first(recorded.program, n)
+    operands = [*recorded.captured, *leaves]
+    n_shared = len(recorded.captured)
+    vector, carries, _, _, done = _core.apply_scan(
+        program, operands, max_steps + 1, n_shared, n, 0, True
+    )
+    n_done = vector[done]
+    ended = n_done <= max_steps
+    last = [
+        where(ended, part(vector, at, s), np.nan)
+        for at, s in zip(carries, shapes, strict=True)
+    ]
+    return tree.unflatten(structure, last), n_done
