@@ -71,6 +71,10 @@ cdef extern from "array.h":
     bint ad_shape_broadcast(int a_ndim, const int64_t *a, int b_ndim, const int64_t *b,
                             int *ndim, int64_t *shape) nogil
 
+cdef extern from "linalg.h":
+    bint ad_linalg_has(int op) nogil
+    uint8_t ad_linalg_uses(int op, int k) nogil
+
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
 
@@ -100,6 +104,7 @@ cdef extern from "tape.h":
         bint reverse
         bint trans_x
         bint trans_y
+        bint is_lenient
     ctypedef struct ad_arg:
         uint32_t entry
         int64_t version
@@ -132,6 +137,8 @@ cdef extern from "tape.h":
     ctypedef c_bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
                                       c_bool trans_a, const double *b, c_bool trans_b,
                                       double *c) noexcept
+    ctypedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_array *const *args,
+                                         const ad_attr *attr, ad_array *z) noexcept
     ctypedef struct ad_line:
         uint32_t recorded
         uint32_t changed
@@ -302,6 +309,7 @@ cdef extern from "_tensor.h":
         PyObject *(*compare)(object a, object b, int op) noexcept
         PyObject *(*matmul)(object a, object b) noexcept
         ad_matmul_hook large_matmul
+        ad_linalg_hook linalg
         int (*set_status)(ad_tape *tape, int status) noexcept
         int (*warn_lost)(const char *what) noexcept
         void (*drop_object)(void *object) noexcept

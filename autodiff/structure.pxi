@@ -295,6 +295,36 @@ cdef c_bool large_matmul(int64_t m, int64_t n, int64_t k, const double *a, c_boo
         return False
 
 
+cdef dict linalg_kernels = {}  # set by autodiff.linalg: name of a row -> its values
+
+
+def set_linalg(dict kernels):
+    """Say what computes the rows of linear algebra."""
+    linalg_kernels.update(kernels)
+
+
+def linalg(str name, list operands, bint trans=False):
+    """A row of linear algebra by its name; trans: the transpose of the first operand."""
+    cdef bytes key = name.encode()
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    attr.trans_x = trans
+    return apply_many(ad_op_find(key, len(key)), operands, &attr)
+
+
+cdef ad_status fill_decomposition(int op, int n_args, const ad_array *const *args,
+                                  const ad_attr *attr, ad_array *z) noexcept:
+    """Hook: z = op(args) by NumPy's LAPACK."""
+    cdef int k
+    try:
+        operands = [view_of(<ad_array *>args[k], True) for k in range(n_args)]
+        linalg_kernels[ad_op_name(op).decode()](view_of(z), *operands, attr.trans_x,
+                                                attr.is_lenient)
+        return AD_OK
+    except BaseException as error:
+        return keep_error(error)
+
+
 def to_inplace(str name, x, y):
     """x op= y for a row's name, as the operators do it."""
     cdef bytes key = name.encode()
