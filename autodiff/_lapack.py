@@ -43,8 +43,8 @@ def _solve(out: _Array, x: _Array, y: _Array, trans: bool, lenient: bool) -> Non
     except np.linalg.LinAlgError:
         if not lenient:
             raise _error(
-                "solve: the matrix is singular",
-                "lstsq takes one that has no inverse",
+                "solve, inv: the matrix is singular",
+                "lstsq and pinv take one that has no inverse",
                 np.linalg.inv,
                 x,
             ) from None
@@ -59,17 +59,27 @@ def _lstsq(out: _Array, x: _Array, y: _Array, trans: bool, lenient: bool) -> Non
     batch = out.shape[:-2]
     a = np.broadcast_to(a, (*batch, *a.shape[-2:]))
     right = np.broadcast_to(y, (*batch, *y.shape[-2:]))
+    if not np.isfinite(x).all():
+        raise _no_convergence("lstsq", x)  # LAPACK would complain on the terminal
     for at in np.ndindex(batch):
         try:
-            out[at] = np.linalg.lstsq(a[at], right[at], rcond=None)[0]
+            out[at] = _least_squares(a[at], right[at])
         except np.linalg.LinAlgError:
             raise _no_convergence("lstsq", x) from None
+
+
+def _least_squares(a: _Array, right: _Array) -> Any:
+    """Return the solution; what is not finite on the right stays in its column."""
+    is_bad = ~np.isfinite(right).all(axis=0)
+    x = np.linalg.lstsq(a, np.where(is_bad, 0.0, right), rcond=None)[0]
+    x[:, is_bad] = np.nan
+    return x
 
 
 def _no_convergence(name: str, x: _Array) -> LinAlgError:
     if np.isfinite(x).all():
         return LinAlgError(f"{name}: LAPACK did not converge; scale the matrix")
-    return LinAlgError(f"{name}: the matrix has NaN or infinite elements; remove them")
+    return LinAlgError(f"{name}: the matrix has elements that are NaN or infinite")
 
 
 def _cholesky(out: _Array, x: _Array, trans: bool, lenient: bool) -> None:
@@ -85,10 +95,14 @@ def _cholesky(out: _Array, x: _Array, trans: bool, lenient: bool) -> None:
 
 
 def _eigh(out: _Array, x: _Array, trans: bool, lenient: bool) -> None:
+    # Beside a NaN or an infinity LAPACK may return finite eigenvalues.
+    is_bad = ~np.isfinite(np.tril(x)).all(axis=(-2, -1), keepdims=True)
     try:
-        out[..., 0, :], out[..., 1:, :] = np.linalg.eigh(x)
+        values, vectors = np.linalg.eigh(np.where(is_bad, 0.0, x))
     except np.linalg.LinAlgError:
         raise _no_convergence("eigh", x) from None
+    out[..., :1, :] = np.where(is_bad, np.nan, values[..., None, :])
+    out[..., 1:, :] = np.where(is_bad, np.nan, vectors)
 
 
 def _svd(out: _Array, x: _Array, trans: bool, lenient: bool) -> None:

@@ -1,6 +1,5 @@
 """The exceptions and warnings of the package, one class for each cause."""
 
-
 import numpy as np
 
 

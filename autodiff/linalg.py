@@ -23,8 +23,15 @@ from autodiff._lapack import KERNELS
 from autodiff.creation import as_tensor, check_dtype
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.reduce import options
-from autodiff.shape import axes_of, axis_of, movedim, narrow, select, squeeze
-from autodiff.shape import swapaxes, unsqueeze
+from autodiff.shape import (
+    axes_of,
+    movedim,
+    narrow,
+    select,
+    squeeze,
+    swapaxes,
+    unsqueeze,
+)
 
 _core.set_linalg(KERNELS)
 _abs = FUNCTIONS["abs"]
@@ -53,7 +60,7 @@ class SVDResult(NamedTuple):
 
 
 class LstsqResult(NamedTuple):
-    """The solution, and what NumPy returns beside it; rank and singular_values plain."""
+    """The solution and what NumPy returns beside it; rank, singular_values plain."""
 
     solution: Tensor
     residuals: Tensor
@@ -223,8 +230,8 @@ def det(A: Any) -> Tensor:
 
     Notes
     -----
-    The gradient is the matrix of cofactors, also where A is singular. Second derivatives
-    at a matrix of 3 rows or more whose determinant is exactly 0 are NaN.
+    The gradient is the matrix of cofactors, also where A is singular. Second
+    derivatives are NaN at a matrix of 3 rows or more whose determinant is exactly 0.
 
     Examples
     --------
@@ -276,8 +283,8 @@ def eigh(A: Any, UPLO: str = "L") -> EighResult:
     A
         Shape (..., n, n).
     UPLO
-        "L" or "U": which triangle is read. The other one is taken to be its mirror image;
-        the gradient is symmetric.
+        "L" or "U": which triangle is read. The other one is taken to be its mirror
+        image; the gradient is symmetric.
 
     Returns
     -------
@@ -285,15 +292,15 @@ def eigh(A: Any, UPLO: str = "L") -> EighResult:
 
     Raises
     ------
-    LinAlgError
-        When A has elements that are not finite.
+    ArgumentError
+        When UPLO is another letter.
 
     Notes
     -----
-    The gradient of eigenvalue i is v[i] v[i]', also among equal ones. That of an
-    eigenvector divides by the distances between eigenvalues: infinite or NaN where two
-    are equal. An eigenvector's sign is LAPACK's choice; so sensible functions of it do not
-    depend on the sign.
+    All is NaN for a matrix with an element that is not finite. The gradient of
+    eigenvalue i is v[i] v[i]', also among equal ones. That of an eigenvector divides by
+    the distances between eigenvalues: infinite or NaN where two are equal. The sign of
+    an eigenvector is LAPACK's choice, and nothing sensible depends on it.
 
     Examples
     --------
@@ -324,8 +331,8 @@ def svd(A: Any, full_matrices: bool = True) -> SVDResult:
     A
         Shape (..., m, n), with k = min(m, n).
     full_matrices
-        Must be False unless m = n: U is (..., m, k) and Vh (..., k, n). The columns that
-        would complete them have no derivative.
+        Must be False unless m = n: U is (..., m, k) and Vh (..., k, n). The columns
+        that would complete them have no derivative.
 
     Raises
     ------
@@ -343,8 +350,8 @@ def svd(A: Any, full_matrices: bool = True) -> SVDResult:
     m, n = a.shape[-2:]
     if full_matrices and m != n:
         raise ArgumentError(
-            f"linalg.svd: shape {a.shape} with full_matrices=True is not supported; use "
-            "full_matrices=False"
+            f"linalg.svd: shape {a.shape} with full_matrices=True is not supported; "
+            "use full_matrices=False"
         )
     both = _core.linalg("svd", [a])
     return SVDResult(
@@ -380,8 +387,8 @@ def norm(
         None: square root of the sum of squares of all elements along the axes. For
         vectors as in `vector_norm`, for matrices as in `matrix_norm`.
     dim, axis
-        An axis: vectors along it. Two axes: matrices in them. None: all of A, which must
-        have one or two axes if ord is given.
+        An axis: vectors along it. Two axes: matrices in them. None: all of A, which
+        must have one or two axes if ord is given.
     keepdim, keepdims
         Whether reduced axes stay, with extent 1.
     dtype

@@ -40,12 +40,13 @@ static ad_status compute_structural(ad_tape *tape, int op, int n_args,
         arrays[n_made] = a;
     }
     const ad_array *const *operands = (const ad_array *const *)arrays;
+    ad_tape_lock(tape); /* hooks run Python, which may collect its garbage */
     if (status == AD_OK && ad_linalg_has(op))
-        status =
-            ad_linalg_value(&tape->message, op, operands, attr, tape->linalg, &z);
+        status = ad_linalg_value(&tape->message, op, operands, attr, tape->linalg, &z);
     else if (status == AD_OK)
         status = ad_structural_value(&tape->message, op, n_args, operands, attr,
                                      tape->matmul, &z);
+    ad_tape_unlock(tape);
     for (int k = 0; k < n_made; k++)
         ad_array_drop(arrays[k]);
     if (arrays != few)

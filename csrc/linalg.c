@@ -60,8 +60,8 @@ static ad_status shape_of_result(ad_message *message, int op,
 {
     const ad_array *x = args[0];
     const int last = x->ndim - 1, before = x->ndim - 2;
-    if (before < 0 || (op != AD_OP_SVD && op != AD_OP_LSTSQ &&
-                       x->shape[last] != x->shape[before]))
+    if (before < 0 ||
+        (op != AD_OP_SVD && op != AD_OP_LSTSQ && x->shape[last] != x->shape[before]))
         return not_square(message, op, x);
     if (op == AD_OP_SOLVE || op == AD_OP_LSTSQ)
         return args[1]->ndim < 2 ? AD_SHAPE
@@ -90,8 +90,7 @@ ad_status ad_linalg_value(ad_message *message, int op, const ad_array *const *ar
     if (status != AD_OK)
         return status;
     if (hook == NULL)
-        return ad_fail(message, AD_LINALG, "%s: no LAPACK is at hand",
-                       ad_op_name(op));
+        return ad_fail(message, AD_LINALG, "%s: no LAPACK is at hand", ad_op_name(op));
     if ((*z = ad_array_new(ndim, shape)) == NULL)
         return AD_NO_MEMORY;
     const int n_args = op == AD_OP_SOLVE || op == AD_OP_LSTSQ ? 2 : 1;

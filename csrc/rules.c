@@ -252,9 +252,8 @@ static ad_status tangent_reduce_max(ad_tape *tape, const ad_node *node,
     return status;
 }
 
-ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node,
-                          const ad_value *z, const ad_value *x_dot,
-                          const bool *is_active, ad_value *out)
+ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node, const ad_value *z,
+                          const ad_value *x_dot, const bool *is_active, ad_value *out)
 {
     if (op == AD_OP_CUSTOM)
         return AD_NO_TANGENT;

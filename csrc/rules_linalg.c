@@ -296,11 +296,11 @@ static ad_value tangent_lstsq(work *w, const ad_node *node, ad_value x, ad_value
         return solved(w, AD_OP_LSTSQ, attr, x, t, x_dot[1]);
     ad_value r = sub(w, y, matmul(w, x, t, z, false));
     ad_value pull = matmul(w, x_dot[0], !t, r, false);
-    ad_value side = matmul(
-        w, x_dot[0], !t, solved(w, AD_OP_LSTSQ, attr, x, !t, z), false);
-    ad_value right = sub(w, solved(w, AD_OP_LSTSQ, attr, x, !t, pull),
-                         add(w, matmul(w, x_dot[0], t, z, false),
-                             matmul(w, x, t, side, false)));
+    ad_value side =
+        matmul(w, x_dot[0], !t, solved(w, AD_OP_LSTSQ, attr, x, !t, z), false);
+    ad_value right =
+        sub(w, solved(w, AD_OP_LSTSQ, attr, x, !t, pull),
+            add(w, matmul(w, x_dot[0], t, z, false), matmul(w, x, t, side, false)));
     if (is_active[1])
         right = add(w, x_dot[1], right);
     return add(w, solved(w, AD_OP_LSTSQ, attr, x, t, right), side);
@@ -366,8 +366,8 @@ static ad_value tangent_eigh(work *w, ad_value z, ad_value x_dot)
     ad_value f = inverse_gaps(w, sub(w, values, transposed(w, values)), n);
     ad_value left = matmul(w, vectors, true, symmetric(w, x_dot), false);
     ad_value middle = matmul(w, left, false, vectors, false);
-    const ad_value parts[2] = {
-        diagonal(w, middle), matmul(w, vectors, false, guarded(w, f, middle), false)};
+    const ad_value parts[2] = {diagonal(w, middle),
+                               matmul(w, vectors, false, guarded(w, f, middle), false)};
     return stacked(w, 2, parts);
 }
 
