@@ -165,6 +165,7 @@ cdef extern from "tape.h":
         double failed_adjoint
         double failed_product
         ad_matmul_hook matmul
+        ad_linalg_hook linalg
         void (*object_drop)(void *object)
         uint32_t (*line_id)()
         void *upper

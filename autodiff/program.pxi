@@ -359,6 +359,7 @@ cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint kee
         if (b == NULL or inputs == NULL or values == NULL or seeds == NULL or made == NULL
                 or outputs == NULL or is_chosen == NULL or has_made == NULL):
             raise MemoryError
+        b.tape.linalg = ad_py_tape().linalg
         for k in range(n_in):
             is_chosen[k] = chosen[k]
             add_input(b, ad_program_shape(p, k), &inputs[k])

@@ -54,9 +54,8 @@ static ad_status shape_of_solution(ad_message *message, int op, const ad_array *
                    ad_op_name(op), left, trans ? " transposed" : "", right);
 }
 
-static ad_status shape_of_result(ad_message *message, int op,
-                                 const ad_array *const *args, const ad_attr *attr,
-                                 int *ndim, int64_t *shape)
+ad_status ad_linalg_shape(ad_message *message, int op, const ad_array *const *args,
+                          const ad_attr *attr, int *ndim, int64_t *shape)
 {
     const ad_array *x = args[0];
     const int last = x->ndim - 1, before = x->ndim - 2;
@@ -86,7 +85,7 @@ ad_status ad_linalg_value(ad_message *message, int op, const ad_array *const *ar
 {
     int64_t shape[AD_MAX_NDIM];
     int ndim;
-    ad_status status = shape_of_result(message, op, args, attr, &ndim, shape);
+    ad_status status = ad_linalg_shape(message, op, args, attr, &ndim, shape);
     if (status != AD_OK)
         return status;
     if (hook == NULL)

@@ -30,11 +30,6 @@ def positive(x):
     return x @ ad.swapaxes(x, -1, -2) + np.eye(x.shape[-1])
 
 
-def numpys(function):
-    """The same formula on arrays, with NumPy's functions."""
-    return lambda *arrays: function(np.linalg, *arrays)
-
-
 # Name: (function, NumPy's, operands); the functions are smooth at the operands.
 CASES = {
     "solve for a vector": (linalg.solve, np.linalg.solve, A, V),
@@ -497,3 +492,62 @@ def test_constants_record_nothing():
     before = ad.tape_info().entries
     linalg.svdvals(linalg.inv(A))
     assert ad.tape_info().entries == before
+
+
+# ---- Programs ------------------------------------------------------------------------
+
+
+def recorded(function, arrays):
+    trace = _core.Recording()
+    trace.begin()
+    try:
+        inputs = [trace.input(np.asarray(a)) for a in arrays]
+        outputs = [function(*inputs)]
+    finally:
+        trace.end()
+    return trace.finish(outputs)
+
+
+@each_case
+def test_a_program_has_the_values_and_gradients_of_the_tape(name, rng):
+    function, _, *arrays = CASES[name]
+    program = recorded(function, arrays)
+    _, leaves = leaves_of(name)
+    z = function(*leaves)
+    seed = rng.standard_normal(z.shape)
+    expected = [z, *ad.autograd.grad(z, leaves, ad.tensor(seed))]
+    found, _ = program.reverse([True] * len(arrays)).evaluate([*arrays, seed])
+    for ours, tapes in zip(found, expected, strict=True):
+        np.testing.assert_allclose(
+            ours.numpy(), tapes.detach().numpy(), rtol=1e-9, atol=1e-10
+        )
+
+
+@each_case
+def test_a_program_has_the_tangents_and_second_derivatives_of_the_tape(name, rng):
+    function, _, *arrays = CASES[name]
+    program = recorded(function, arrays)
+    _, leaves = leaves_of(name)
+    z = function(*leaves)
+    directions = [rng.standard_normal(a.shape) for a in arrays]
+    along = [ad.tensor(d) for d in directions]
+    (z_dot,) = ad.autograd.tangent(z, leaves, along)
+    forward = program.forward([True] * len(arrays))
+    (_, found), _ = forward.evaluate([*arrays, *directions])
+    np.testing.assert_allclose(
+        found.numpy(), z_dot.detach().numpy(), rtol=1e-9, atol=1e-10
+    )
+    gradients = ad.autograd.grad(z_dot.sum(), leaves, allow_unused=True)
+    wanted = [True] * len(arrays) + [False] * len(arrays)
+    second = forward.reverse(wanted, False)
+    seeds = [np.zeros(z.shape), np.ones(z.shape)]
+    found, _ = second.evaluate([*arrays, *directions, *seeds])
+    for ours, tapes, a in zip(found, gradients, arrays, strict=True):
+        tapes = np.zeros(a.shape) if tapes is None else tapes.numpy()
+        np.testing.assert_allclose(ours.numpy(), tapes, rtol=1e-7, atol=1e-8)
+
+
+def test_a_program_refuses_a_singular_matrix_when_it_runs():
+    program = recorded(linalg.inv, [A])
+    with pytest.raises(ad.LinAlgError):
+        program.evaluate([SINGULAR])
