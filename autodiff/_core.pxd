@@ -16,6 +16,7 @@ cdef extern from "status.h":
         AD_CALLBACK
         AD_NO_TANGENT
         AD_NAN
+        AD_LINALG
         AD_ESCAPED
     const char *ad_status_exception(ad_status status) nogil
     const char *ad_status_text(ad_status status) nogil
@@ -59,6 +60,11 @@ cdef extern from "array.h":
         double *data
         ad_buffer *buffer
         int64_t shape[1]
+    ctypedef struct ad_span:
+        int ndim
+        const int64_t *shape
+        int64_t size
+        double *data
     ad_array *ad_array_new(int ndim, const int64_t *shape) nogil
     ad_array *ad_array_share(ad_array *a, int ndim, const int64_t *shape) nogil
     ad_array *ad_array_ghost(int ndim, const int64_t *shape) nogil
@@ -137,8 +143,9 @@ cdef extern from "tape.h":
     ctypedef c_bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
                                       c_bool trans_a, const double *b, c_bool trans_b,
                                       double *c) noexcept
-    ctypedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_array *const *args,
-                                         const ad_attr *attr, ad_array *z) noexcept
+    ctypedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_span *args,
+                                         const ad_attr *attr, const ad_span *z,
+                                         ad_message *message) noexcept nogil
     ctypedef struct ad_line:
         uint32_t recorded
         uint32_t changed
@@ -258,6 +265,7 @@ cdef extern from "vm.h":
     ctypedef struct ad_code:
         pass
     ad_code *ad_code_new(ad_program *p)
+    void ad_code_set_linalg(ad_code *code, ad_linalg_hook hook) nogil
     void ad_code_free(ad_code *code)
     int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes) nogil
     int64_t ad_code_best_lanes(const ad_code *code) nogil

@@ -29,6 +29,7 @@ cdef class Recording:
         tape.upper = self.outer.upper
         tape.object_drop, tape.line_id = self.outer.object_drop, self.outer.line_id
         tape.matmul = self.outer.matmul
+        tape.linalg = self.outer.linalg
         tape.wants_lines = True
 
     def __dealloc__(self):

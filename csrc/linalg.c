@@ -92,8 +92,12 @@ ad_status ad_linalg_value(ad_message *message, int op, const ad_array *const *ar
         return ad_fail(message, AD_LINALG, "%s: no LAPACK is at hand", ad_op_name(op));
     if ((*z = ad_array_new(ndim, shape)) == NULL)
         return AD_NO_MEMORY;
+    const ad_span result = ad_span_of(*z);
+    ad_span operands[2];
     const int n_args = op == AD_OP_SOLVE || op == AD_OP_LSTSQ ? 2 : 1;
-    status = hook(op, n_args, args, attr, *z);
+    for (int k = 0; k < n_args; k++)
+        operands[k] = ad_span_of(args[k]);
+    status = hook(op, n_args, operands, attr, &result, message);
     if (status != AD_OK)
         ad_array_drop(*z);
     return status;

@@ -151,9 +151,10 @@ typedef ad_status (*ad_redirect)(ad_tape *tape, int op, int n_args,
 typedef ad_status (*ad_scan_hook)(ad_tape *tape, int n_args, const ad_value *args,
                                   const ad_attr *attr, ad_value *out);
 /* The upper layer's LAPACK: fill z, of the right shape, with op(args); see linalg.h.
- * May leave an exception pending (AD_CALLBACK). */
-typedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_array *const *args,
-                                    const ad_attr *attr, ad_array *z);
+ * Takes the interpreter's lock itself. */
+typedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_span *args,
+                                    const ad_attr *attr, const ad_span *z,
+                                    ad_message *message);
 
 /* Something that wants to see the gradient of an entry. */
 typedef struct ad_watch {

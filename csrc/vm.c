@@ -68,6 +68,11 @@ bool ad_code_has_guarded(const ad_code *code)
     return code->has_guarded;
 }
 
+void ad_code_set_linalg(ad_code *code, ad_linalg_hook hook)
+{
+    code->linalg = hook;
+}
+
 bool ad_code_needs_hook(const ad_code *code)
 {
     return code->needs_hook;

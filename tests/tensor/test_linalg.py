@@ -8,6 +8,7 @@ import pytest
 import autodiff as ad
 from autodiff import _core, linalg
 from autodiff._lapack import KERNELS
+from autodiff.programs.vmapped import vmap
 
 RNG = np.random.default_rng(3)
 A = RNG.standard_normal((3, 3))
@@ -551,3 +552,41 @@ def test_a_program_refuses_a_singular_matrix_when_it_runs():
     program = recorded(linalg.inv, [A])
     with pytest.raises(ad.LinAlgError):
         program.evaluate([SINGULAR])
+
+
+@each_case
+def test_the_machine_runs_the_gradient_program_as_the_tape_would(name, rng):
+    function, _, *arrays = CASES[name]
+    program = recorded(function, arrays)
+    seed = rng.standard_normal(program.output_shapes[0])
+    backward = program.reverse([True] * len(arrays))
+    expected, _ = backward.evaluate([*arrays, seed])
+    inputs = [np.ascontiguousarray(a) for a in arrays]
+    inputs.append(np.array(seed) if np.ndim(seed) else float(seed))
+    found = _core.Code(backward).run(inputs)[0]
+    for ours, tapes in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, tapes.numpy())
+
+
+def test_the_machine_says_which_operation_found_a_singular_matrix():
+    code = _core.Code(recorded(linalg.inv, [A]))
+    with pytest.raises(ad.LinAlgError, match="singular"):
+        code.run([SINGULAR])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_lanes_have_the_values_of_each_row(threads, rng):
+    rows = rng.standard_normal((50, 3, 3))
+
+    def function(a):
+        return linalg.svdvals(a) @ linalg.solve(a, V) + linalg.det(a)
+
+    found = vmap(function, threads=threads)(rows)
+    expected = [function(ad.tensor(a)).item() for a in rows]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_a_singular_matrix_in_one_lane_is_an_error():
+    rows = np.stack([A, SINGULAR, A])
+    with pytest.raises(ad.LinAlgError, match="singular"):
+        vmap(linalg.inv)(rows)
