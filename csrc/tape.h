@@ -150,6 +150,7 @@ typedef ad_status (*ad_redirect)(ad_tape *tape, int op, int n_args,
 /* The value of a SCAN, which takes a layer above this one to compute. */
 typedef ad_status (*ad_scan_hook)(ad_tape *tape, int n_args, const ad_value *args,
                                   const ad_attr *attr, ad_value *out);
+
 /* The upper layer's LAPACK: fill z, of the right shape, with op(args); see linalg.h.
  * Takes the interpreter's lock itself. */
 typedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_span *args,
