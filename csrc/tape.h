@@ -211,12 +211,12 @@ struct ad_tape {
     int32_t n_trash, cap_trash;
     void (*object_drop)(void *object); /* upper layer: give up CUSTOM, watches */
     uint32_t (*line_id)(void);         /* upper layer: where the user's code is */
-    ad_scan_hook scan;                 /* ad_scan_value of scan_value.h; may be NULL */
-    ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
-    ad_linalg_hook linalg;             /* upper layer: decompositions; may be NULL */
-    void *upper;                       /* the upper layer's own data */
-    ad_redirect redirect;              /* a program under construction; or NULL */
-    void *builder;                     /* that program, see builder.h */
+    ad_scan_hook scan; /* ad_scan_value of scan_value.h; may be NULL */
+    ad_matmul_hook matmul; /* upper layer: large products; may be NULL */
+    ad_linalg_hook linalg; /* upper layer: decompositions; may be NULL */
+    void *upper; /* the upper layer's own data */
+    ad_redirect redirect; /* a program under construction; or NULL */
+    void *builder; /* that program, see builder.h */
 };
 
 ad_tape *ad_tape_new(void);
