@@ -10,7 +10,9 @@ tensor(44.)
 
 from typing import Any as _Any
 
-from autodiff import _core, autograd, errors, functions, tensor as _methods, testing
+from autodiff import (
+    _core, autograd, errors, functions, linalg, tensor as _methods, testing,
+)  # fmt: skip
 from autodiff._core import Tensor, ops, tape_info
 from autodiff.autograd import (
     Function, backward, detect_anomaly, enable_grad, inference_mode, is_grad_enabled,
@@ -23,7 +25,8 @@ from autodiff.creation import (
 )  # fmt: skip
 from autodiff.errors import (
     AnomalyError, ArgumentError, AutodiffError, GradcheckError, GradientLossWarning,
-    GraphError, NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
+    GraphError, LinAlgError, NotDifferentiableError, PrecisionWarning, ShapeError,
+    ThreadError,
 )  # fmt: skip
 from autodiff.functions import (
     allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isclose, isfinite, isinf,
@@ -65,7 +68,7 @@ del _methods
 
 
 _NOT_HERE = frozenset(
-    "nn optim linalg func functional grad value_and_grad jacobian hessian jvp vjp hvp "
+    "nn optim func functional grad value_and_grad jacobian hessian jvp vjp hvp "
     "vmap compile jit scan".split()
 )
 

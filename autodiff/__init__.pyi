@@ -6,6 +6,7 @@ see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 
 from autodiff import autograd as autograd
 from autodiff import errors as errors
+from autodiff import linalg as linalg
 from autodiff import testing as testing
 from autodiff._core import Tensor as Tensor
 from autodiff._core import _BinaryRow, _TernaryRow, _UnaryRow
@@ -49,6 +50,7 @@ from autodiff.errors import AutodiffError as AutodiffError
 from autodiff.errors import GradcheckError as GradcheckError
 from autodiff.errors import GradientLossWarning as GradientLossWarning
 from autodiff.errors import GraphError as GraphError
+from autodiff.errors import LinAlgError as LinAlgError
 from autodiff.errors import NotDifferentiableError as NotDifferentiableError
 from autodiff.errors import PrecisionWarning as PrecisionWarning
 from autodiff.errors import ShapeError as ShapeError

@@ -16,6 +16,7 @@ cdef extern from "status.h":
         AD_CALLBACK
         AD_NO_TANGENT
         AD_NAN
+        AD_LINALG
         AD_ESCAPED
     const char *ad_status_exception(ad_status status) nogil
     const char *ad_status_text(ad_status status) nogil
@@ -59,6 +60,11 @@ cdef extern from "array.h":
         double *data
         ad_buffer *buffer
         int64_t shape[1]
+    ctypedef struct ad_span:
+        int ndim
+        const int64_t *shape
+        int64_t size
+        double *data
     ad_array *ad_array_new(int ndim, const int64_t *shape) nogil
     ad_array *ad_array_share(ad_array *a, int ndim, const int64_t *shape) nogil
     ad_array *ad_array_ghost(int ndim, const int64_t *shape) nogil
@@ -70,6 +76,10 @@ cdef extern from "array.h":
     ad_array *ad_array_copy(const ad_array *a) nogil
     bint ad_shape_broadcast(int a_ndim, const int64_t *a, int b_ndim, const int64_t *b,
                             int *ndim, int64_t *shape) nogil
+
+cdef extern from "linalg.h":
+    bint ad_linalg_has(int op) nogil
+    uint8_t ad_linalg_uses(int op, int k) nogil
 
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
@@ -117,6 +127,7 @@ cdef extern from "tape.h":
         bint reverse
         bint trans_x
         bint trans_y
+        bint is_lenient
     ctypedef struct ad_arg:
         uint32_t entry
         int64_t version
@@ -149,6 +160,9 @@ cdef extern from "tape.h":
     ctypedef c_bool (*ad_matmul_hook)(int64_t m, int64_t n, int64_t k, const double *a,
                                       c_bool trans_a, const double *b, c_bool trans_b,
                                       double *c) noexcept
+    ctypedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_span *args,
+                                         const ad_attr *attr, const ad_span *z,
+                                         ad_message *message) noexcept nogil
     ctypedef struct ad_line:
         uint32_t recorded
         uint32_t changed
@@ -175,6 +189,7 @@ cdef extern from "tape.h":
         double failed_adjoint
         double failed_product
         ad_matmul_hook matmul
+        ad_linalg_hook linalg
         void (*object_drop)(void *object)
         uint32_t (*line_id)()
         void *upper
@@ -265,6 +280,7 @@ cdef extern from "vm.h":
     ctypedef struct ad_code:
         pass
     ad_code *ad_code_new(ad_program *p)
+    void ad_code_set_linalg(ad_code *code, ad_linalg_hook hook) nogil
     void ad_code_free(ad_code *code)
     int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes) nogil
     int64_t ad_code_best_lanes(const ad_code *code) nogil
@@ -317,6 +333,7 @@ cdef extern from "_tensor.h":
         PyObject *(*compare)(object a, object b, int op) noexcept
         PyObject *(*matmul)(object a, object b) noexcept
         ad_matmul_hook large_matmul
+        ad_linalg_hook linalg
         int (*set_status)(ad_tape *tape, int status) noexcept
         int (*warn_lost)(const char *what) noexcept
         void (*drop_object)(void *object) noexcept

@@ -83,6 +83,7 @@ ad_py.to_numpy = to_numpy
 ad_py.compare = compare
 ad_py.matmul = matmul_slot
 ad_py.large_matmul = large_matmul
+ad_py.linalg = fill_decomposition
 ad_py.set_status = set_status
 ad_py.warn_lost = warn_lost
 ad_py.drop_object = drop_object

@@ -53,6 +53,7 @@ static ad_tape *make_tape(void)
     tape->line_id = ad_py.line_id;
     tape->matmul = ad_py.large_matmul;
     tape->scan = ad_scan_value;
+    tape->linalg = ad_py.linalg;
     PyObject *capsule = PyCapsule_New(tape, NULL, forget_tape);
     if (capsule == NULL) {
         PyMem_Free(s);

@@ -70,6 +70,7 @@ typedef struct ad_py_hooks {
     PyObject *(*compare)(PyObject *a, PyObject *b, int op);
     PyObject *(*matmul)(PyObject *a, PyObject *b);
     ad_matmul_hook large_matmul; /* every tape's */
+    ad_linalg_hook linalg; /* every tape's */
     int (*set_status)(ad_tape *tape, int status); /* raise; always -1 */
     int (*warn_lost)(const char *what);            /* contract: no silent loss */
     void (*drop_object)(void *object);

@@ -1,5 +1,7 @@
 """The exceptions and warnings of the package, one class for each cause."""
 
+import numpy as np
+
 
 class AutodiffError(Exception):
     """Base class of every error that this package defines."""
@@ -17,6 +19,14 @@ class ArgumentError(AutodiffError, RuntimeError, ValueError):
     """An option has a value that the operation does not take.
 
     Failing: ``ad.arange(0, 5, 0)``. Right: a step that leads from start to end.
+    """
+
+
+class LinAlgError(AutodiffError, np.linalg.LinAlgError, RuntimeError):
+    """A matrix has no such decomposition: it is singular, or not positive definite.
+
+    Failing: ``ad.linalg.inv(ad.zeros(2, 2))``. Right: a matrix that has an inverse, or
+    ``ad.linalg.lstsq``. NumPy's class of the same name catches it too.
     """
 
 

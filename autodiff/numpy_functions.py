@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core, creation, functions, indexing, linear, order, reduce
+from autodiff import _core, creation, functions, indexing, linalg, linear, order, reduce
 from autodiff import shape as ad_shape
 from autodiff._core import FUNCTIONS as ROWS
 from autodiff._core import Tensor
@@ -91,17 +91,24 @@ def _median(a: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     return reduce.mean(pair, axis, keepdims)
 
 
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    x = as_tensor(x)
-    is_matrix = (
-        len(axis) == 2 if isinstance(axis, tuple) else x.ndim == 2 and axis is None
-    )
-    if is_matrix and ord not in (None, "fro"):
-        raise ArgumentError(
-            f"np.linalg.norm: the matrix norm of order {ord!r} is not supported on "
-            "tensors; autodiff.norm takes the norm of all elements, or along an axis"
-        )
-    return reduce.norm(x, ord=ord, axis=axis, keepdims=keepdims)
+def _solve(a: Any, b: Any) -> Tensor:
+    """Return the solution; from NumPy 2 on only what has one axis is a vector."""
+    x, y = as_tensor(a), as_tensor(b)
+    if 2 <= y.ndim < x.ndim:
+        y = ad_shape.expand(y, *x.shape[: x.ndim - y.ndim], *y.shape)
+    return linalg.solve(x, y)
+
+
+def _svd(
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Any:
+    if hermitian:
+        raise ArgumentError("np.linalg.svd: hermitian=True is not supported on tensors")
+    return linalg.svd(a, full_matrices) if compute_uv else linalg.svdvals(a)
+
+
+def _lstsq(a: Any, b: Any, rcond: Any = None) -> linalg.LstsqResult:
+    return linalg.lstsq(a, b, None if rcond == "warn" else rcond)
 
 
 def _average(a: Any, axis: Any = None, weights: Any = None) -> Tensor:
@@ -237,7 +244,19 @@ TABLE: dict[Any, Callable[..., Any]] = {
     np.std: _spread(reduce.std),
     np.median: _median,
     np.average: _average,
-    np.linalg.norm: _norm,
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: linalg.norm(
+        x, ord, axis, keepdims
+    ),
+    np.linalg.solve: _solve,
+    np.linalg.inv: lambda a: linalg.inv(a),
+    np.linalg.pinv: lambda a: linalg.pinv(a),
+    np.linalg.lstsq: _lstsq,
+    np.linalg.det: lambda a: linalg.det(a),
+    np.linalg.slogdet: lambda a: linalg.slogdet(a),
+    np.linalg.cholesky: lambda a, *, upper=False: linalg.cholesky(a, upper=upper),
+    np.linalg.eigh: lambda a, UPLO="L": linalg.eigh(a, UPLO),  # noqa: N803
+    np.linalg.eigvalsh: lambda a, UPLO="L": linalg.eigvalsh(a, UPLO),  # noqa: N803
+    np.linalg.svd: _svd,
     np.cumsum: _running(reduce.cumsum),
     np.cumprod: _running(reduce.cumprod),
     np.diff: _diff,
@@ -309,3 +328,11 @@ TABLE: dict[Any, Callable[..., Any]] = {
 }  # fmt: skip
 # From NumPy 2 on amax is a function of its own, no longer another name of max.
 TABLE[np.amax], TABLE[np.amin] = TABLE[np.max], TABLE[np.min]
+if hasattr(np.linalg, "svdvals"):  # likewise
+    TABLE[np.linalg.svdvals] = lambda x, /: linalg.svdvals(x)
+    TABLE[np.linalg.vector_norm] = lambda x, /, *, axis=None, keepdims=False, ord=2: (
+        linalg.vector_norm(x, ord, axis, keepdims)
+    )
+    TABLE[np.linalg.matrix_norm] = lambda x, /, *, keepdims=False, ord="fro": (
+        linalg.matrix_norm(x, ord, keepdim=keepdims)
+    )

@@ -28,7 +28,8 @@ cdef class Recording:
         self.outer = ad_py_tape()
         tape.upper = self.outer.upper
         tape.object_drop, tape.line_id = self.outer.object_drop, self.outer.line_id
-        tape.matmul, tape.scan = self.outer.matmul, self.outer.scan
+        tape.matmul, tape.linalg = self.outer.matmul, self.outer.linalg
+        tape.scan = self.outer.scan
         tape.wants_lines = True
 
     def __dealloc__(self):
@@ -453,6 +454,7 @@ cdef Program differentiate(ad_program *p, list chosen, bint is_reverse, bint kee
         if (b == NULL or inputs == NULL or values == NULL or seeds == NULL or made == NULL
                 or outputs == NULL or is_chosen == NULL or has_made == NULL):
             raise MemoryError
+        b.tape.linalg = ad_py_tape().linalg
         for k in range(n_in):
             is_chosen[k] = chosen[k]
             add_input(b, ad_program_shape(p, k), &inputs[k])

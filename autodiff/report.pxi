@@ -93,6 +93,11 @@ cdef bint is_kept(int op, const ad_node *node, int k) noexcept:
     cdef int j
     if op == AD_OP_MATMUL:
         return node.args[1 - k].entry != AD_NONE
+    if ad_linalg_has(op):
+        for j in range(node.n_args):
+            if node.args[j].entry != AD_NONE and ad_linalg_uses(op, j) >> k & 1:
+                return True
+        return False
     for j in range(info.n_args):
         if node.args[j].entry != AD_NONE and info.uses[j] >> k & 1:
             return True

@@ -17,6 +17,7 @@ cdef class Code:
         self.code = ad_code_new(program.p)
         if self.code == NULL:
             raise MemoryError("no memory to make a program ready to run")
+        ad_code_set_linalg(self.code, fill_decomposition)
         self.in_shapes, self.out_shapes = program.input_shapes, program.output_shapes
         self.is_long = program.p.n > 4000
         self.has_guarded = ad_code_has_guarded(self.code)

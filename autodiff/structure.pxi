@@ -295,6 +295,61 @@ cdef c_bool large_matmul(int64_t m, int64_t n, int64_t k, const double *a, c_boo
         return False
 
 
+cdef dict linalg_kernels = {}  # set by autodiff.linalg: name of a row -> its values
+
+
+def set_linalg(dict kernels):
+    """Say what computes the rows of linear algebra."""
+    linalg_kernels.update(kernels)
+
+
+def linalg(str name, list operands, bint trans=False):
+    """A row of linear algebra by its name; trans: the transpose of the first operand."""
+    cdef bytes key = name.encode()
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    attr.trans_x = trans
+    return apply_many(ad_op_find(key, len(key)), operands, &attr)
+
+
+cdef object array_at(const ad_span *span, bint is_filled):
+    """A new ndarray of a span's shape, with its elements."""
+    cdef Py_buffer buffer
+    array = np.empty(tuple([span.shape[i] for i in range(span.ndim)]))
+    if is_filled and span.size > 0:
+        PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE)
+        memcpy(buffer.buf, span.data, span.size * 8)
+        PyBuffer_Release(&buffer)
+    return array
+
+
+cdef ad_status fill_decomposition(int op, int n_args, const ad_span *args,
+                                  const ad_attr *attr, const ad_span *z,
+                                  ad_message *message) noexcept with gil:
+    """Hook: z = op(args) by NumPy's LAPACK, on copies, which a traceback may keep."""
+    cdef int k
+    cdef Py_buffer buffer
+    cdef bytes text
+    try:
+        result = array_at(z, False)
+        operands = [array_at(&args[k], True) for k in range(n_args)]
+        linalg_kernels[ad_op_name(op).decode()](result, *operands, attr.trans_x,
+                                                attr.is_lenient)
+        if z.size > 0:
+            PyObject_GetBuffer(result, &buffer, PyBUF_SIMPLE)
+            memcpy(z.data, buffer.buf, z.size * 8)
+            PyBuffer_Release(&buffer)
+        return AD_OK
+    except errors.LinAlgError as error:
+        text = str(error).encode()[:sizeof(message.text) - 1]
+        memcpy(message.text, <const char *>text, len(text) + 1)
+        return AD_LINALG
+    except MemoryError:
+        return AD_NO_MEMORY
+    except BaseException as error:
+        return keep_error(error)
+
+
 def to_inplace(str name, x, y):
     """x op= y for a row's name, as the operators do it."""
     cdef bytes key = name.encode()

@@ -9,6 +9,7 @@
 
 #include "elementwise.h"
 #include "kernel.h"
+#include "linalg.h"
 #include "structural.h"
 
 /* ---- Computing --------------------------------------------------------------------- */
@@ -38,10 +39,14 @@ static ad_status compute_structural(ad_tape *tape, int op, int n_args,
             a->data[0] = args[n_made].scalar;
         arrays[n_made] = a;
     }
-    if (status == AD_OK)
-        status = ad_structural_value(&tape->message, op, n_args,
-                                     (const ad_array *const *)arrays, attr,
+    const ad_array *const *operands = (const ad_array *const *)arrays;
+    ad_tape_lock(tape); /* hooks run Python, which may collect its garbage */
+    if (status == AD_OK && ad_linalg_has(op))
+        status = ad_linalg_value(&tape->message, op, operands, attr, tape->linalg, &z);
+    else if (status == AD_OK)
+        status = ad_structural_value(&tape->message, op, n_args, operands, attr,
                                      tape->matmul, &z);
+    ad_tape_unlock(tape);
     for (int k = 0; k < n_made; k++)
         ad_array_drop(arrays[k]);
     if (arrays != few)
@@ -84,9 +89,12 @@ static bool is_read(int op, int n_args, const ad_value *args, int k)
     const ad_op_info *info = ad_op_get(op);
     if (op == AD_OP_MATMUL)
         return k < 2 && args[1 - k].entry != AD_NONE;
-    for (int j = 0; j < info->n_args && j < n_args; j++)
-        if (args[j].entry != AD_NONE && (info->uses[j] >> k & 1))
+    const bool is_linalg = ad_linalg_has(op);
+    for (int j = 0; j < n_args && (is_linalg || j < info->n_args); j++) {
+        uint8_t uses = is_linalg ? ad_linalg_uses(op, j) : info->uses[j];
+        if (args[j].entry != AD_NONE && (uses >> k & 1))
             return true;
+    }
     return false;
 }
 

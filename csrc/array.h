@@ -83,6 +83,19 @@ static inline bool ad_array_is_private(const ad_array *a)
 bool ad_array_same_shape(const ad_array *a, const ad_array *b);
 ad_array *ad_array_copy(const ad_array *a);
 
+/* Elements somewhere, in C order; with lanes each is n_lanes doubles side by side. */
+typedef struct ad_span {
+    int ndim;
+    const int64_t *shape;
+    int64_t size; /* elements */
+    double *data;
+} ad_span;
+
+static inline ad_span ad_span_of(const ad_array *a)
+{
+    return (ad_span){a->ndim, a->shape, a->size, a->data};
+}
+
 /* Write "(2, 3)" into text. */
 void ad_shape_text(int ndim, const int64_t *shape, char *text, int text_bytes);
 

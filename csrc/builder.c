@@ -194,11 +194,12 @@ static bool same_extra(const ad_extra *x, const ad_extra *y)
            a->index == b->index && a->aux == b->aux && a->axis == b->axis &&
            a->object == b->object && a->scan == b->scan && a->reverse == b->reverse &&
            a->trans_x == b->trans_x && a->trans_y == b->trans_y &&
+           a->is_lenient == b->is_lenient &&
            (x->value != NULL ? x->value->data : NULL) ==
                (y->value != NULL ? y->value->data : NULL) &&
            (x->n_strides == 0 ||
-            memcmp(a->strides, b->strides,
-                   (size_t)x->n_strides * sizeof *a->strides) == 0);
+            memcmp(a->strides, b->strides, (size_t)x->n_strides * sizeof *a->strides) ==
+                0);
 }
 
 static bool same_instr(const ad_program *p, const ad_instr *x, const ad_instr *y)
@@ -210,7 +211,8 @@ static bool same_instr(const ad_program *p, const ad_instr *x, const ad_instr *y
     if (memcmp(ad_instr_args(p, x), ad_instr_args(p, y),
                (size_t)x->n_args * sizeof(uint32_t)) != 0)
         return false;
-    return x->extra == AD_NONE || same_extra(&p->extras[x->extra], &p->extras[y->extra]);
+    return x->extra == AD_NONE ||
+           same_extra(&p->extras[x->extra], &p->extras[y->extra]);
 }
 
 static ad_status grow_table(ad_builder *b)
@@ -517,7 +519,8 @@ static ad_status copy_live(const ad_program *from, const uint8_t *is_live,
             at[k] = renamed[args[k]];
         if (to->extra == AD_NONE)
             continue;
-        ad_status status = copy_extra(&from->extras[to->extra], &q->extras[q->n_extras]);
+        ad_status status =
+            copy_extra(&from->extras[to->extra], &q->extras[q->n_extras]);
         to->extra = q->n_extras++;
         if (status != AD_OK)
             return status;

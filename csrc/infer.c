@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "linalg.h"
 #include "op.h"
 #include "scan.h"
 
@@ -78,6 +79,21 @@ static ad_status product(ad_message *message, const ad_array *x, const ad_array 
     return to_shape(ndim + 2, extents, shape);
 }
 
+static ad_status decomposed(ad_message *message, int op, int n_args,
+                            const ad_value *args, const ad_attr *attr, ad_array **shape)
+{
+    const ad_array *operands[2] = {NULL, NULL};
+    int64_t extents[AD_MAX_NDIM];
+    int ndim;
+    for (int k = 0; k < n_args && k < 2; k++)
+        if ((operands[k] = args[k].array) == NULL)
+            return misfit(message, op);
+    if (n_args != (op == AD_OP_SOLVE || op == AD_OP_LSTSQ ? 2 : 1))
+        return misfit(message, op);
+    ad_status status = ad_linalg_shape(message, op, operands, attr, &ndim, extents);
+    return status == AD_OK ? to_shape(ndim, extents, shape) : status;
+}
+
 ad_status ad_infer_shape(ad_message *message, int op, int n_args, const ad_value *args,
                          const ad_attr *attr, ad_array **shape)
 {
@@ -91,6 +107,8 @@ ad_status ad_infer_shape(ad_message *message, int op, int n_args, const ad_value
         return joined(message, n_args, args, attr->axis, shape);
     if (op == AD_OP_MATMUL)
         return product(message, args[0].array, args[1].array, attr, shape);
+    if (ad_linalg_has(op))
+        return decomposed(message, op, n_args, args, attr, shape);
     if (op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_STOP)
         return like(args[0].array, shape);
     return like(attr->shape, shape);

@@ -7,6 +7,7 @@
 
 #include "apply.h"
 #include "kernel.h"
+#include "linalg.h"
 
 /* What the node saved of operand k. */
 static ad_value saved_arg(const ad_node *node, int k)
@@ -144,8 +145,10 @@ static ad_status adjoint_reduce_max(ad_tape *tape, const ad_node *node,
 }
 
 ad_status ad_rule_adjoint(ad_tape *tape, int op, const ad_node *node, int k,
-                          const ad_value *z_bar, ad_value *out)
+                          const ad_value *z, const ad_value *z_bar, ad_value *out)
 {
+    if (ad_linalg_has(op))
+        return ad_rule_linalg_adjoint(tape, op, node, k, z, z_bar, out);
     ad_attr attr = node->attr;
     attr.object = NULL;
     attr.shape = node->args[k].array;
@@ -249,11 +252,13 @@ static ad_status tangent_reduce_max(ad_tape *tape, const ad_node *node,
     return status;
 }
 
-ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node,
+ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node, const ad_value *z,
                           const ad_value *x_dot, const bool *is_active, ad_value *out)
 {
     if (op == AD_OP_CUSTOM)
         return AD_NO_TANGENT;
+    if (ad_linalg_has(op))
+        return ad_rule_linalg_tangent(tape, op, node, z, x_dot, is_active, out);
     if (op == AD_OP_MATMUL)
         return tangent_matmul(tape, node, x_dot, is_active, out);
     if (op == AD_OP_REDUCE_MAX)

@@ -10,15 +10,24 @@
 
 #include "tape.h"
 
-/* out = contribution of z_bar to operand k of the node. Not for CUSTOM. */
+/* out = contribution of z_bar to operand k of the node, whose result is z (a ghost
+ * where no rule reads it). Not for CUSTOM. */
 ad_status ad_rule_adjoint(ad_tape *tape, int op, const ad_node *node, int k,
-                          const ad_value *z_bar, ad_value *out);
+                          const ad_value *z, const ad_value *z_bar, ad_value *out);
 
 /*
  * out = tangent of the node's result for tangents x_dot of its operands, given in
  * the operands' shapes; those that are passive have is_active[k] false.
  */
-ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node,
+ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node, const ad_value *z,
                           const ad_value *x_dot, const bool *is_active, ad_value *out);
+
+/* The same for the rows of linalg.h. */
+ad_status ad_rule_linalg_adjoint(ad_tape *tape, int op, const ad_node *node, int k,
+                                 const ad_value *z, const ad_value *z_bar,
+                                 ad_value *out);
+ad_status ad_rule_linalg_tangent(ad_tape *tape, int op, const ad_node *node,
+                                 const ad_value *z, const ad_value *x_dot,
+                                 const bool *is_active, ad_value *out);
 
 #endif

@@ -74,6 +74,8 @@ ad_status ad_scan_value(ad_tape *tape, int n_args, const ad_value *args,
     if (status == AD_OK && (code = ad_code_new(program)) == NULL)
         status = AD_NO_MEMORY;
     if (status == AD_OK)
+        ad_code_set_linalg(code, tape->linalg);
+    if (status == AD_OK)
         status = run(tape, code, n_args, args, out->array);
     ad_code_free(code);
     ad_program_drop(program);

@@ -15,19 +15,6 @@ ad_status ad_structural_value(ad_message *message, int op, int n_args,
                               const ad_array *const *args, const ad_attr *attr,
                               ad_matmul_hook matmul, ad_array **z);
 
-/* Elements somewhere, in C order; with lanes each is n_lanes doubles side by side. */
-typedef struct ad_span {
-    int ndim;
-    const int64_t *shape;
-    int64_t size; /* elements */
-    double *data;
-} ad_span;
-
-static inline ad_span ad_span_of(const ad_array *a)
-{
-    return (ad_span){a->ndim, a->shape, a->size, a->data};
-}
-
 /*
  * The same into memory at hand, z, whose shape is the right one, for each of n_lanes
  * lanes; checks nothing and allocates nothing. hook may be NULL, and is not called

@@ -314,7 +314,7 @@ static ad_status sweep_custom(run *r, uint32_t i, const ad_node *node,
 }
 
 static ad_status sweep_structural(run *r, uint32_t i, int op, const ad_node *node,
-                                  const ad_value *g)
+                                  const ad_value *z, const ad_value *g)
 {
     if (op == AD_OP_CUSTOM)
         return sweep_custom(r, i, node, g);
@@ -323,7 +323,7 @@ static ad_status sweep_structural(run *r, uint32_t i, int op, const ad_node *nod
         ad_value c;
         if (node->args[k].entry == AD_NONE)
             continue;
-        status = ad_rule_adjoint(r->tape, op, node, k, g, &c);
+        status = ad_rule_adjoint(r->tape, op, node, k, z, g, &c);
         if (status != AD_OK)
             break;
         status = check_adjoint(r, i, k, g, &c);
@@ -461,7 +461,7 @@ static ad_status sweep_entry(run *r, uint32_t i)
     else {
         int n_args = ad_entry_args(tape, &e, args);
         ad_value z = ad_entry_result(&e, i);
-        status = n_args < 0 ? sweep_structural(r, i, e.op, e.u.node, &g)
+        status = n_args < 0 ? sweep_structural(r, i, e.op, e.u.node, &z, &g)
                             : sweep_elementwise(r, i, e.op, n_args, args, &z, &g);
     }
     if (e.flags & AD_FLAG_INPLACE)

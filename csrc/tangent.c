@@ -46,7 +46,8 @@ static bool is_active(const run *r, uint32_t entry)
     return entry != AD_NONE && ad_pending_has(r->active, entry);
 }
 
-static ad_status tangent_structural(run *r, uint32_t i, int op, const ad_node *node)
+static ad_status tangent_structural(run *r, uint32_t i, int op, const ad_node *node,
+                                    const ad_value *z)
 {
     size_t n = (size_t)node->n_args;
     ad_value *x_dot = calloc(n + 1, sizeof *x_dot), z_dot;
@@ -58,7 +59,7 @@ static ad_status tangent_structural(run *r, uint32_t i, int op, const ad_node *n
             any = true;
         }
     if (status == AD_OK && any) {
-        status = ad_rule_tangent(r->tape, op, node, x_dot, active, &z_dot);
+        status = ad_rule_tangent(r->tape, op, node, z, x_dot, active, &z_dot);
         if (status == AD_OK)
             set_tangent(r, i, &z_dot);
     }
@@ -108,7 +109,7 @@ static ad_status tangent_entry(run *r, uint32_t i)
     if (e.kind == AD_KIND_FREED)
         return AD_FREED;
     const uint32_t n_before = r->tape->n;
-    status = n_args < 0 ? tangent_structural(r, i, e.op, e.u.node)
+    status = n_args < 0 ? tangent_structural(r, i, e.op, e.u.node, &z)
                         : tangent_elementwise(r, i, e.op, n_args, args, &z);
     if (e.flags & AD_FLAG_INPLACE)
         ad_tape_excuse(r->tape, n_before);

@@ -95,7 +95,8 @@ typedef struct ad_attr {
     struct ad_scan *scan;    /* SCAN: see scan.h */
     int32_t axis;            /* CAT, CUMSUM */
     bool reverse;            /* CUMSUM: from the end; REDUCE_MAX: minimum */
-    bool trans_x, trans_y;   /* MATMUL */
+    bool is_lenient;         /* SOLVE: NaN, not an error, where x is singular */
+    bool trans_x, trans_y;   /* MATMUL; trans_x: SOLVE, LSTSQ */
 } ad_attr;
 
 typedef struct ad_index {
@@ -149,6 +150,12 @@ typedef ad_status (*ad_redirect)(ad_tape *tape, int op, int n_args,
 /* The value of a SCAN, which takes a layer above this one to compute. */
 typedef ad_status (*ad_scan_hook)(ad_tape *tape, int n_args, const ad_value *args,
                                   const ad_attr *attr, ad_value *out);
+
+/* The upper layer's LAPACK: fill z, of the right shape, with op(args); see linalg.h.
+ * Takes the interpreter's lock itself. */
+typedef ad_status (*ad_linalg_hook)(int op, int n_args, const ad_span *args,
+                                    const ad_attr *attr, const ad_span *z,
+                                    ad_message *message);
 
 /* Something that wants to see the gradient of an entry. */
 typedef struct ad_watch {
@@ -204,11 +211,12 @@ struct ad_tape {
     int32_t n_trash, cap_trash;
     void (*object_drop)(void *object); /* upper layer: give up CUSTOM, watches */
     uint32_t (*line_id)(void);         /* upper layer: where the user's code is */
-    ad_scan_hook scan;                 /* ad_scan_value of scan_value.h; may be NULL */
-    ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
-    void *upper;                       /* the upper layer's own data */
-    ad_redirect redirect;              /* a program under construction; or NULL */
-    void *builder;                     /* that program, see builder.h */
+    ad_scan_hook scan; /* ad_scan_value of scan_value.h; may be NULL */
+    ad_matmul_hook matmul; /* upper layer: large products; may be NULL */
+    ad_linalg_hook linalg; /* upper layer: decompositions; may be NULL */
+    void *upper; /* the upper layer's own data */
+    ad_redirect redirect; /* a program under construction; or NULL */
+    void *builder; /* that program, see builder.h */
 };
 
 ad_tape *ad_tape_new(void);

@@ -266,7 +266,8 @@ static ad_status reverse_structural(run *r, uint32_t i, const ad_instr *instr)
         ad_value c;
         if (!r->is_active[args[k]])
             continue;
-        status = ad_rule_adjoint(r->b->tape, instr->op, node, k, &r->derived[i], &c);
+        status = ad_rule_adjoint(r->b->tape, instr->op, node, k, &r->values[i],
+                                 &r->derived[i], &c);
         if (status == AD_OK)
             status = add(r, args[k], &c);
     }
@@ -376,7 +377,8 @@ static ad_status forward_structural(run *r, uint32_t i, const ad_instr *instr)
         any |= is_active[k] = r->is_set[args[k]];
     }
     if (status == AD_OK && any) {
-        status = ad_rule_tangent(r->b->tape, instr->op, node, x_dot, is_active, &z_dot);
+        status = ad_rule_tangent(r->b->tape, instr->op, node, &r->values[i], x_dot,
+                                 is_active, &z_dot);
         if (status == AD_OK)
             status = add(r, i, &z_dot);
     }

@@ -68,6 +68,13 @@ bool ad_code_has_guarded(const ad_code *code)
     return code->has_guarded;
 }
 
+void ad_code_set_linalg(ad_code *code, ad_linalg_hook hook)
+{
+    code->linalg = hook;
+    for (uint32_t k = 0; k < code->n_bodies; k++)
+        ad_code_set_linalg(code->bodies[k], hook);
+}
+
 bool ad_code_needs_hook(const ad_code *code)
 {
     return code->needs_hook;

@@ -16,7 +16,7 @@
  * interpreter of their own.
  *
  * Code never changes after it is made, so threads share it; each run has its own
- * workspace. Runs need no lock, but for a hook that may be called for large products
+ * workspace. Runs need no lock, but for a hook that may be called: for large products
  * (ad_code_needs_hook).
  *
  * Products of the sweep rule (GUARDED_MUL) run as plain products; where an output comes
@@ -32,6 +32,9 @@ typedef struct ad_code ad_code;
 /* Code of a verified program, which it keeps. NULL: no memory. */
 ad_code *ad_code_new(ad_program *p);
 void ad_code_free(ad_code *code); /* NULL will do */
+
+/* Say what computes the rows of linalg.h; once, before any run. */
+void ad_code_set_linalg(ad_code *code, ad_linalg_hook hook);
 
 /* The program that it runs. */
 const ad_program *ad_code_program(const ad_code *code);

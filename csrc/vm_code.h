@@ -94,6 +94,7 @@ struct ad_code {
     uint32_t n_steps, n_jobs, n_loops, n_loop_steps, n_pooled, n_consts;
     /* Scratch, for the most demanding job: elements of each lane, and doubles */
     int64_t scratch_elements, scratch_doubles;
+    ad_linalg_hook linalg; /* NULL: none is at hand */
     bool has_guarded, needs_hook;
 };
 

@@ -145,15 +145,15 @@ static void broadcast_run(const ad_run *run, const ad_walk *walk,
 {
     const int64_t b = run->n_lanes;
     const double *in[AD_MAX_ARITY];
+    const int64_t length = walk->run < AD_BLOCK_MOST ? walk->run : AD_BLOCK_MOST;
     bool in_blocks = false;
     int n_args = walk->n - 1;
     for (int k = 0; k < n_args; k++) {
         in[k] = from[k];
         if (walk->step[k] != 0)
             continue;
-        double *buffer = run->scratch + k * AD_BLOCK_MOST * b;
-        spread(walk->run < AD_BLOCK_MOST ? walk->run : AD_BLOCK_MOST, b, from[k],
-               buffer);
+        double *buffer = run->scratch + k * length * b;
+        spread(length, b, from[k], buffer);
         in[k] = buffer;
         in_blocks = true;
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel.h"
+#include "linalg.h"
 #include "structural.h"
 #include "vm_code.h"
 
@@ -29,6 +30,8 @@ static ad_span span_of(const ad_program *p, uint32_t value, double *data)
 /* The one place to say which instructions have no kernel for lanes. */
 static bool goes_by_lane(const ad_program *p, uint32_t i)
 {
+    if (ad_linalg_has(p->instr[i].op))
+        return true;
     if (p->instr[i].op != AD_OP_MATMUL)
         return false;
     const ad_array *x = ad_program_shape(p, p->instr[i].args[0]);
@@ -55,7 +58,14 @@ static ad_status run_alone(const ad_run *run, uint32_t i, const ad_span *args,
 {
     const ad_program *p = run->code->program;
     const ad_attr attr = ad_program_attr(p, i);
-    ad_structural_run(p->instr[i].op, p->instr[i].n_args, args, &attr, 1, run->hook, z);
+    const int op = p->instr[i].op, n_args = p->instr[i].n_args;
+    if (ad_linalg_has(op)) {
+        if (run->code->linalg == NULL)
+            return ad_fail(run->message, AD_LINALG, "%s: no LAPACK is at hand",
+                           ad_op_name(op));
+        return run->code->linalg(op, n_args, args, &attr, z, run->message);
+    }
+    ad_structural_run(op, n_args, args, &attr, 1, run->hook, z);
     return AD_OK;
 }
 
@@ -86,6 +96,8 @@ static ad_status by_lane(const ad_run *run, uint32_t i, const ad_span *args,
 
 bool ad_vm_structural_needs_hook(const ad_program *p, uint32_t i)
 {
+    if (ad_linalg_has(p->instr[i].op))
+        return true;
     if (p->instr[i].op != AD_OP_MATMUL)
         return false;
     const uint32_t *values = p->instr[i].args;

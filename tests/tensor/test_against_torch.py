@@ -4,7 +4,8 @@ Each case is an expression in `m`, the module, and named operands. It runs in bo
 values, the gradients of a weighted sum and the gradients of those agree, or both raise,
 ours a subclass of PyTorch's exception. What differs on purpose is not listed: ours
 takes NumPy's words too (axis, keepdims, sums over None), refuses what is not a number
-with TypeError, and has finite derivatives of norms at 0.
+with TypeError, and has finite derivatives of norms at 0. Eigenvectors and singular
+vectors are squared here: LAPACKs differ in their signs.
 """
 
 import warnings
@@ -224,7 +225,28 @@ A.view_as(A); A.reshape_as(B); A.view_as(v); m.t(A).contiguous();
 A.requires_grad_().requires_grad; A.detach().requires_grad_(False).requires_grad;
 m.numel(input=A); m.masked_fill(v, v > 0, 2.0); v.masked_fill(v > 0, 0.0);
 v.masked_select(v > 0); m.masked_select(A, A > 0.5); m.std(v, unbiased=True);
-m.multiply(v, w); m.subtract(v, w); m.negative(v); A.sum().backward(); A.backward();
+m.multiply(v, w); m.subtract(v, w); m.negative(v); m.linalg.solve(C, B);
+m.linalg.solve(C, w[:3]); m.linalg.solve(C, A, left=False); m.linalg.solve(m.stack([C,
+C.T]), B); m.linalg.solve(m.stack([C, C.T, -C]), C); m.linalg.solve(A, v);
+m.linalg.solve(C, A); m.linalg.solve(C, s); m.linalg.solve(v, v); m.linalg.inv(C);
+m.linalg.inv(m.stack([C, C.T])); m.linalg.inv(A); m.linalg.inv(v); m.linalg.det(C);
+m.linalg.det(m.stack([C, C.T])); m.linalg.det(C[:2, :2]); m.linalg.det(A);
+m.linalg.det(v); m.linalg.slogdet(C); m.linalg.slogdet(A); m.linalg.cholesky(C @ C.T);
+m.linalg.cholesky(C @ C.T, upper=True); m.linalg.cholesky(A); m.linalg.eigh(C +
+C.T).eigenvalues; m.linalg.eigh(C + C.T, UPLO="U")[1] ** 2; m.linalg.eigvalsh(C);
+m.linalg.eigh(C)[1] ** 2; m.linalg.cholesky(C @ C.T + m.triu(C, 1));
+m.linalg.eigvalsh(C @ C.T); m.linalg.eigh(A); m.linalg.svdvals(C); m.linalg.svdvals(U);
+m.linalg.svd(A, full_matrices=False).U ** 2; m.linalg.svd(C).Vh ** 2;
+m.linalg.svdvals(v); m.linalg.lstsq(B, C).solution; m.linalg.lstsq(A, C[:2]).solution;
+m.linalg.lstsq(A, v); m.linalg.pinv(A); m.linalg.pinv(U); m.linalg.norm(A);
+m.linalg.norm(U); m.linalg.norm(A, "fro"); m.linalg.norm(A, "nuc"); m.linalg.norm(A, 2);
+m.linalg.norm(A, -2); m.linalg.norm(A, 1); m.linalg.norm(A, float("inf"));
+m.linalg.norm(A, float("-inf")); m.linalg.norm(v, 3); m.linalg.norm(v, "fro");
+m.linalg.norm(U, 2); m.linalg.norm(U, "nuc", (0, 2)); m.linalg.norm(U, 2, dim=1,
+keepdim=True); m.linalg.norm(U, 1, (2, 0), True); m.linalg.norm(A, "x");
+m.linalg.norm(A, 3); m.linalg.vector_norm(A); m.linalg.vector_norm(U, 1, (0, 1));
+m.linalg.matrix_norm(U); m.linalg.matrix_norm(U, 2, keepdim=True);
+m.linalg.matrix_norm(v); A.sum().backward(); A.backward();
 s.backward(v); s.detach().backward(); A.add(B); A[0] + A.T; A.grad; v.nosuch
 """
 
