@@ -51,6 +51,9 @@ from autodiff.shape import (
     hstack, moveaxis, movedim, narrow, permute, ravel, reshape, select, split, squeeze,
     stack, swapaxes, swapdims, t, transpose, unbind, unflatten, unsqueeze, view, vstack,
 )  # fmt: skip
+from autodiff.programs.compiled import compile
+from autodiff.programs.loops import fori_loop, scan, while_loop
+from autodiff.programs.vmapped import map_rows as map, vmap
 
 __version__ = "0.1.0"
 
@@ -69,7 +72,7 @@ del _methods
 
 _NOT_HERE = frozenset(
     "nn optim func functional grad value_and_grad jacobian hessian jvp vjp hvp "
-    "vmap compile jit scan".split()
+    "jit".split()
 )
 
 

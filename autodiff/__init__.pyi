@@ -116,6 +116,11 @@ from autodiff.order import median as median
 from autodiff.order import min as min
 from autodiff.order import sort as sort
 from autodiff.order import topk as topk
+from autodiff.programs.compiled import compile as compile
+from autodiff.programs.loops import fori_loop as fori_loop
+from autodiff.programs.loops import scan as scan
+from autodiff.programs.loops import while_loop as while_loop
+from autodiff.programs.vmapped import vmap as vmap
 from autodiff.reduce import cumprod as cumprod
 from autodiff.reduce import cumsum as cumsum
 from autodiff.reduce import log_softmax as log_softmax

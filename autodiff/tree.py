@@ -1,8 +1,8 @@
 """Nested arguments and results as flat lists of leaves, and back.
 
 A leaf is a Tensor, a real number, or an array of real numbers; nodes are tuples,
-namedtuples, lists, dicts, dataclasses and None, which holds nothing. The `Structure` of a
-tree is what is left without its leaves: it can be compared, hashed and filled again.
+namedtuples, lists, dicts, dataclasses and None, which holds nothing. The `Structure` of
+a tree is what is left without its leaves: it can be compared, hashed and filled again.
 Dicts are equal whatever the order of their keys. A field of a dataclass with
 ``metadata={"static": True}`` belongs to the structure.
 
@@ -42,7 +42,7 @@ class Structure:
     ):
         self.kind, self.keys, self.children = kind, keys, children
         self.static, self.shown = static, shown  # shown: a dict's keys as they stood
-        self.n_leaves = 1 if kind is None else sum(c.n_leaves for c in children)
+        self.n_leaves: int = 1 if kind is None else sum(c.n_leaves for c in children)
         self._hash = hash((kind, keys, children, static))
 
     def __eq__(self, other: object) -> bool:
@@ -117,8 +117,8 @@ def _flatten(tree: Any, where: str, opaque: bool, leaves: list[Any]) -> Structur
     if node is None:
         if not opaque and not is_number(tree):
             raise TypeError(
-                f"{where}: expected real numbers, arrays or tensors, alone or in tuples, "
-                f"lists, dicts and dataclasses, got {_kind(tree)}"
+                f"{where}: expected real numbers, arrays or tensors, alone or in "
+                f"tuples, lists, dicts and dataclasses, got {_kind(tree)}"
             )
         leaves.append(tree)
         return LEAF
@@ -166,8 +166,10 @@ def _open(tree: Any) -> _Node | None:
 
 
 def _step(tree: Any, key: Any) -> str:
-    return f"[{key!r}]" if isinstance(tree, (list, dict)) or type(tree) is tuple else (
-        f".{key}"
+    return (
+        f"[{key!r}]"
+        if isinstance(tree, (list, dict)) or type(tree) is tuple
+        else (f".{key}")
     )
 
 
@@ -244,7 +246,9 @@ def _match(structure: Structure, tree: Any, where: str, leaves: list[Any]) -> No
         return
     if structure.kind is None:
         if not is_number(tree):
-            raise TypeError(f"{where}: expected a number or an array, got {_kind(tree)}")
+            raise TypeError(
+                f"{where}: expected a number or an array, got {_kind(tree)}"
+            )
         leaves.append(tree)
         return
     node = _open(tree)

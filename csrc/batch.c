@@ -163,7 +163,8 @@ static void store_rows(const run *r, double *to, const double *from, int64_t siz
     }
 }
 
-static void store_sum(const run *r, double *to, double *from, int64_t size, bool any_bad)
+static void store_sum(const run *r, double *to, double *from, int64_t size,
+                      bool any_bad)
 {
     const int64_t n_lanes = r->batch->n_lanes;
     double *part = to + r->first / n_lanes * size;
@@ -233,7 +234,8 @@ void ad_batch_sum(int64_t n_blocks, int64_t size, const double *parts, double *t
     enum { FEW = 1024 };
     double few[FEW];
     for (int64_t e = 0; e < size; e++) {
-        double *column = n_blocks > FEW ? malloc((size_t)n_blocks * sizeof *column) : few;
+        double *column =
+            n_blocks > FEW ? malloc((size_t)n_blocks * sizeof *column) : few;
         total[e] = 0.0;
         for (int64_t b = 0; b < n_blocks; b++) {
             if (column != NULL)

@@ -8,7 +8,8 @@
 #include "program.h"
 
 /* A constant, or the input that an instruction stands for. New reference. */
-static ad_value given(const ad_program *p, const ad_instr *instr, const ad_value *inputs)
+static ad_value given(const ad_program *p, const ad_instr *instr,
+                      const ad_value *inputs)
 {
     ad_value v = {instr->number, NULL, AD_NONE};
     if (instr->op == AD_OP_INPUT)
@@ -26,7 +27,8 @@ static ad_status apply_instr(ad_tape *tape, const ad_program *p, uint32_t i,
     const ad_instr *instr = &p->instr[i];
     const uint32_t *at = ad_instr_args(p, instr);
     ad_value few[4], *args = few;
-    if (instr->n_args > 4 && (args = malloc((size_t)instr->n_args * sizeof *args)) == NULL)
+    if (instr->n_args > 4 &&
+        (args = malloc((size_t)instr->n_args * sizeof *args)) == NULL)
         return AD_NO_MEMORY;
     for (int k = 0; k < instr->n_args; k++)
         args[k] = values[at[k]];

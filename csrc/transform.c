@@ -166,8 +166,7 @@ static ad_status add_element(run *r, uint32_t i, int64_t at, const ad_value *z_b
             e->sum[k].entry = AD_NONE;
     }
     ad_value c = *z_bar;
-    ad_status status =
-        ad_apply_accumulate(r->b->tape, &e->sum[at], e->is_set[at], &c);
+    ad_status status = ad_apply_accumulate(r->b->tape, &e->sum[at], e->is_set[at], &c);
     e->is_set[at] = true;
     return status;
 }
@@ -186,8 +185,8 @@ static ad_status collect_elements(run *r, uint32_t i)
         is_passive &= e->sum[k].entry == AD_NONE;
     ad_status status = n <= INT32_MAX ? AD_OK : AD_NO_MEMORY;
     if (is_passive && status == AD_OK) { /* all constants, of which PACK makes none */
-        packed = (ad_value){0.0, ad_array_new(attr.shape->ndim, attr.shape->shape),
-                            AD_NONE};
+        packed =
+            (ad_value){0.0, ad_array_new(attr.shape->ndim, attr.shape->shape), AD_NONE};
         if (packed.array == NULL)
             return AD_NO_MEMORY;
         for (int64_t k = 0; k < n; k++)
@@ -352,8 +351,8 @@ static ad_status forward_loop(run *r, uint32_t i, const ad_instr *instr)
         l.derived[k] = r->derived[at[k]];
     }
     if (any) {
-        status = ad_scan_forward(r->b, l.args, &r->values[i], l.derived, l.is_known,
-                                 &z_dot);
+        status =
+            ad_scan_forward(r->b, l.args, &r->values[i], l.derived, l.is_known, &z_dot);
         if (status == AD_OK)
             status = add(r, i, &z_dot);
     }

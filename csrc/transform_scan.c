@@ -95,12 +95,11 @@ static ad_status put_part(bag *list, ad_tape *tape, const ad_scan *s, const ad_v
 {
     const bool has_rows = part == AD_SCAN_ROWS || part == AD_SCAN_KEPT;
     const ad_array *shape =
-        part == AD_SCAN_DONE
-            ? NULL
-            : ad_program_shape(s->body, ad_scan_value_of(s, part, k));
+        part == AD_SCAN_DONE ? NULL
+                             : ad_program_shape(s->body, ad_scan_value_of(s, part, k));
     ad_value v;
-    ad_status status = view(tape, z, ad_scan_offset(s, part, k), shape, s->n_steps,
-                            has_rows, &v);
+    ad_status status =
+        view(tape, z, ad_scan_offset(s, part, k), shape, s->n_steps, has_rows, &v);
     return status == AD_OK ? put(list, v) : status;
 }
 
@@ -367,8 +366,8 @@ ad_status ad_scan_reverse(ad_builder *b, const ad_value *args, const bool *is_ac
     ad_value found = {0.0, NULL, AD_NONE};
     s = &kept; /* the builder's own may move; its body is the program's that b derives */
     ad_program_keep(kept.body);
-    ad_status status = is_wanted != NULL ? reverse_body(s, is_wanted, &body)
-                                         : AD_NO_MEMORY;
+    ad_status status =
+        is_wanted != NULL ? reverse_body(s, is_wanted, &body) : AD_NO_MEMORY;
     if (status == AD_OK)
         status = reverse_operands(b, s, args, z, z_bar, &operands);
     if (status == AD_OK) {
@@ -508,8 +507,7 @@ static ad_status take_tangents(ad_builder *b, const ad_scan *s, const ad_scan *f
     }
     ad_attr attr = {.axis = 0};
     if (status == AD_OK)
-        status =
-            ad_apply(b->tape, AD_OP_CAT, (int)pieces.n, pieces.v, &attr, z_dot);
+        status = ad_apply(b->tape, AD_OP_CAT, (int)pieces.n, pieces.v, &attr, z_dot);
     bag_free(&pieces);
     return status;
 }
@@ -524,8 +522,8 @@ ad_status ad_scan_forward(ad_builder *b, const ad_value *args, const ad_value *z
     bag operands = {NULL, 0, 0};
     ad_value found = {0.0, NULL, AD_NONE};
     ad_program_keep(kept.body);
-    ad_status status = is_wanted != NULL ? forward_body(s, is_wanted, &body)
-                                         : AD_NO_MEMORY;
+    ad_status status =
+        is_wanted != NULL ? forward_body(s, is_wanted, &body) : AD_NO_MEMORY;
     if (status == AD_OK)
         status = forward_operands(s, args, is_wanted, x_dot, has_x_dot, &operands);
     if (status == AD_OK) {

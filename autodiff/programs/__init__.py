@@ -1,9 +1,9 @@
 """Functions as programs: compile, vmap, and what they stand on.
 
-    recording.py   a Python function, recorded at a point
-    paths.py       the programs of one function, by how its choices came out
-    derived.py     a function of leaves through its programs: run, differentiated, tracked
-    rows.py        the same over many rows
-    compiled.py    compile
-    vmapped.py     vmap
+recording.py   a Python function, recorded at a point
+paths.py       the programs of one function, by how its choices came out
+derived.py     a function of leaves through its programs: run, differentiated, tracked
+rows.py        the same over many rows
+compiled.py    compile
+vmapped.py     vmap
 """

@@ -1,8 +1,8 @@
 """compile: a function that is recorded once and replayed.
 
 The first call with a new structure of arguments runs the function in Python and keeps
-what it did as a program; later calls replay that. A choice that comes out otherwise than
-when it was recorded leads to another recording, never to a wrong number.
+what it did as a program; later calls replay that. A choice that comes out otherwise
+than when it was recorded leads to another recording, never to a wrong number.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def leaf_value(leaf: Any) -> Any:
 class Signature:
     """One structure of arguments: the paths recorded for it, and what is derived."""
 
-    def __init__(self, owner: Compiled, structure: tree.Structure, static: dict[str, Any]):
+    def __init__(
+        self, owner: Compiled, structure: tree.Structure, static: dict[str, Any]
+    ):
         self._owner, self._structure, self._static = owner, structure, static
         self.paths = Paths(self._record, owner.name, owner.max_paths)
         self.value = Derived(self.paths, structure.n_leaves)
@@ -119,7 +121,7 @@ class Compiled(FastCall):
                 rest.update(rest.pop(name, {}))
         return (), rest, static
 
-    # ---- Derivatives --------------------------------------------------------------------
+    # ---- Derivatives -----------------------------------------------------------------
 
     def value_and_grad(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
         """Return the value and the gradient in the arguments of argnums."""
@@ -166,13 +168,15 @@ class Compiled(FastCall):
             return None
         return self.try_fast(self._quick.get((kind, argnums)), args)
 
-    def remember(self, kind: str, argnums: Any, args: Any, path: Path, code: Code) -> None:
+    def remember(
+        self, kind: str, argnums: Any, args: Any, path: Path, code: Code
+    ) -> None:
         """Let a derivative of flat arguments take the short way next time."""
         is_flat = all(type(arg) in FLAT for arg in args) and not path.captured
         if is_flat and not isinstance(argnums, list):
             self._quick[kind, argnums] = code
 
-    # ---- What there is -------------------------------------------------------------------
+    # ---- What there is ---------------------------------------------------------------
 
     @property
     def programs(self) -> list[Program]:
@@ -191,10 +195,10 @@ def compile(
     Parameters
     ----------
     fun
-        Takes and returns numbers, arrays, or nested tuples, lists, dicts and dataclasses
-        of them. What it returns may depend on nothing but its arguments; other things
-        that it reads (global numbers, time, random numbers) are kept as they were when it
-        was recorded, except for tensors that carry gradient.
+        Takes and returns numbers, arrays, or nested tuples, lists, dicts and
+        dataclasses of them. What it returns may depend on nothing but its arguments;
+        other things that it reads (global numbers, time, random numbers) are kept as
+        they were when it was recorded, except for tensors that carry gradient.
     static_argnames
         Names of arguments that are not numbers to differentiate by: each value of them
         makes a recording of its own.

@@ -45,11 +45,13 @@ class Call:
 
     def _position(self, number: Any, n: int) -> int:
         if isinstance(number, bool) or not hasattr(number, "__index__"):
-            raise TypeError(f"argnums must be an int or a tuple of ints, got {number!r}")
+            raise TypeError(
+                f"argnums must be an int or a tuple of ints, got {number!r}"
+            )
         if not -n <= number < n:
             raise TypeError(
-                f"argnums names argument {number} of {self.name}, which was called with "
-                f"{n} positional argument{'s' * (n != 1)}"
+                f"argnums names argument {number} of {self.name}, which was called "
+                f"with {n} positional argument{'s' * (n != 1)}"
             )
         return int(number) % n
 
@@ -67,8 +69,7 @@ class Call:
         return trees[0] if self.is_single else tuple(trees)
 
     def tangents(self, given: Sequence[Any], where: str) -> list[Any]:
-        """Return a tangent for each wanted leaf, of its shape; given: one tree for each
-        chosen argument."""
+        """Return a tangent for each wanted leaf; given: a tree for each argument."""
         found: dict[int, Any] = {}
         for k, value in zip(self.chosen, given, strict=True):
             leaves = tree.match(self.structures[k], value, where)
@@ -86,7 +87,9 @@ def like(value: Any, shape: Shape, where: str) -> Any:
         found = np.asarray(plain(value), dtype=np.float64)
         found = np.ascontiguousarray(found) if found.ndim else float(found)
     if np.shape(plain(found)) != shape:
-        raise ShapeError(f"{where}: expected shape {shape}, got {np.shape(plain(found))}")
+        raise ShapeError(
+            f"{where}: expected shape {shape}, got {np.shape(plain(found))}"
+        )
     return found
 
 
@@ -118,7 +121,9 @@ def gradient(
 
 def jvp(compiled: Any, primals: Any, tangents: Any) -> Any:
     """Return f.jvp."""
-    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+    if not isinstance(primals, (tuple, list)) or not isinstance(
+        tangents, (tuple, list)
+    ):
         raise TypeError("jvp takes a tuple of arguments and a tuple of tangents")
     if len(primals) != len(tangents):
         raise TypeError(f"jvp: {len(primals)} arguments and {len(tangents)} tangents")
@@ -161,11 +166,11 @@ def hvp(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
     return call.by_argument(products)
 
 
-# ---- Many directions at once -----------------------------------------------------------
+# ---- Many directions at once ---------------------------------------------------------
 
 
 def units(shapes: Sequence[Shape]) -> list[Array]:
-    """Return all unit vectors of a product of shapes, row by row, as one array a shape."""
+    """Return all unit vectors of a product of shapes, as rows of an array for each."""
     sizes = [math.prod(shape) for shape in shapes]
     n, at, found = sum(sizes), 0, []
     for shape, size in zip(shapes, sizes, strict=True):
@@ -192,7 +197,7 @@ def in_directions(derived: Derived, leaves: list[Any], given: list[Array]) -> An
 
 
 def by_columns(found: Any, shape: Shape, others: Sequence[Shape]) -> list[Any]:
-    """Split rows of tangents, one for each element of some shapes, into (shape + other)."""
+    """Split rows of tangents, one for each element of others, into (shape + other)."""
     parts, at = [], 0
     for other in others:
         size = math.prod(other)
@@ -209,7 +214,7 @@ def by_columns(found: Any, shape: Shape, others: Sequence[Shape]) -> list[Any]:
 
 
 def by_rows(found: Any, shapes: Sequence[Shape], shape: Shape) -> list[Any]:
-    """Split rows of adjoints, one for each element of some shapes, into (other + shape)."""
+    """Split rows of adjoints, one for each element of others, into (other + shape)."""
     parts, at = [], 0
     for other in shapes:
         size = math.prod(other)
@@ -250,7 +255,8 @@ def jacobian(
         step = value.then("reverse", call.wanted, False)
         _, found = in_directions(step, call.leaves, units(out_shapes))
         columns = [
-            by_rows(x, out_shapes, shape) for x, shape in zip(found, in_shapes, strict=True)
+            by_rows(x, out_shapes, shape)
+            for x, shape in zip(found, in_shapes, strict=True)
         ]
         table = [list(row) for row in zip(*columns, strict=True)]
     return tree.unflatten(path.structure, [call.by_argument(row) for row in table])

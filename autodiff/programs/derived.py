@@ -1,10 +1,11 @@
 """A function of leaves that runs through programs, and carries gradient.
 
-`Derived` is a function's tree of paths together with the steps that derive what is to be
-run from each recorded program: none for the function itself, "reverse" for its adjoint,
-and so on. Called on plain values it runs. Called on tensors that carry gradient it is one
-entry of the graph, whose own derivative is another `Derived`, so that every order works;
-called in a function that is being recorded, its instructions join that program.
+`Derived` is a function's tree of paths together with the steps that derive what is to
+be run from each recorded program: none for the function itself, "reverse" for its
+adjoint, and so on. Called on plain values it runs. Called on tensors that carry
+gradient it is one entry of the graph, whose own derivative is another `Derived`, so
+that every order works; called in a function that is being recorded, its instructions
+join that program.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Derived:
         return self.paths.run(self.steps, leaves, self.n_base)
 
     def __call__(self, leaves: Sequence[Any]) -> tuple[Path, list[Any]]:
-        """Return the path taken and the outputs; as tensors where leaves carry gradient."""
+        """Return the path and the outputs; as tensors where leaves carry gradient."""
         path, outputs = self.run([plain(leaf) for leaf in leaves])
         inputs = self._inputs(path, leaves)
         if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
@@ -62,7 +63,11 @@ class Derived:
         return [*leaves[: self.n_base], *path.captured, *leaves[self.n_base :]]
 
     def pull_back(
-        self, path: Path, inputs: Sequence[Tensor], seeds: Sequence[Any], needs: list[bool]
+        self,
+        path: Path,
+        inputs: Sequence[Tensor],
+        seeds: Sequence[Any],
+        needs: list[bool],
     ) -> list[Any]:
         """Return the adjoint of each input that is needed, for seeds of the outputs."""
         adjoint = self.then("reverse", tuple(needs), False)
@@ -77,7 +82,11 @@ class Entry:
     """What the graph keeps of a call: how to get from seeds to adjoints."""
 
     def __init__(
-        self, derived: Any, path: Any, inputs: list[Tensor], shapes: list[tuple[int, ...]]
+        self,
+        derived: Any,
+        path: Any,
+        inputs: list[Tensor],
+        shapes: list[tuple[int, ...]],
     ):
         self._derived, self._path = derived, path
         self._inputs, self._shapes = inputs, shapes

@@ -1,8 +1,8 @@
 """Loops that stay loops: scan, fori_loop, while_loop, map.
 
-The body is recorded once, as a program, and iterated natively. Called with plain values a
-loop is recorded and run; called in a function that is being recorded it is one instruction
-there; called on tensors that carry gradient it is one entry of the graph.
+The body is recorded once, as a program, and iterated natively. Called with plain values
+a loop is recorded and run; called in a function that is being recorded it is one
+instruction there; called on tensors that carry gradient it is one entry of the graph.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff import _core, tree
-from autodiff._core import Program, Tensor
+from autodiff._core import FUNCTIONS, Program, Tensor
 from autodiff.creation import as_tensor
-from autodiff._core import FUNCTIONS
 from autodiff.errors import ArgumentError, ConvergenceError, ShapeError, TraceError
 from autodiff.programs.compiled import leaf_value
 from autodiff.programs.derived import Derived, part
@@ -54,7 +53,9 @@ def with_captured_first(program: Program, n_own: int) -> Program:
     return program.with_inputs([*range(n_own, n), *range(n_own)])
 
 
-def run_recorded(function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str) -> Any:
+def run_recorded(
+    function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str
+) -> Any:
     """Run a function of leaves that holds a loop: here and now, or into a recording."""
     tracked = any(isinstance(x, Tensor) and x.requires_grad for x in leaves)
     if _core.is_tracing() and tracked:
@@ -96,7 +97,7 @@ def scan(
     *,
     checkpoint: int | None = None,
 ) -> tuple[Any, Any]:
-    """Run ``carry, y = step(carry, x)`` for each row x of xs; return (carry, stacked ys).
+    """Run ``carry, y = step(carry, x)`` for each row x of xs; return (carry, ys).
 
     Parameters
     ----------
@@ -110,8 +111,8 @@ def scan(
     length
         How many steps; needed without xs.
     checkpoint
-        Keep the carry of only so many steps, spread evenly, for the reverse sweep, which
-        runs the steps between once more.
+        Keep the carry of only so many steps, spread evenly, for the reverse sweep,
+        which runs the steps between once more.
 
     Raises
     ------
@@ -199,7 +200,13 @@ def _scan(
     )
     program = with_captured_first(recorded.program, len(leaves))
     vector, carries, stacked, _, _ = _core.apply_scan(
-        program, [*recorded.captured, *leaves], n, len(recorded.captured), n_carry, 0, False
+        program,
+        [*recorded.captured, *leaves],
+        n,
+        len(recorded.captured),
+        n_carry,
+        0,
+        False,
     )
     last = [
         part(vector, at, shape)
@@ -260,10 +267,12 @@ def _joined(first: Any, last: Any) -> Any:
     return tree.unflatten(structure, [np.concatenate(pair) for pair in pairs])
 
 
-# ---- fori_loop, while_loop -------------------------------------------------------------
+# ---- fori_loop, while_loop -----------------------------------------------------------
 
 
-def fori_loop(lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any) -> Any:
+def fori_loop(
+    lower: int, upper: int, body: Callable[[Any, Any], Any], init: Any
+) -> Any:
     """Run ``carry = body(i, carry)`` for i from lower to upper - 1; return the carry.
 
     Examples
@@ -301,13 +310,13 @@ def while_loop(
     Raises
     ------
     ConvergenceError
-        When cond still holds after max_steps steps; in a function that is being recorded,
-        where nothing can be raised later, the result is NaN instead.
+        When cond still holds after max_steps steps; in a function that is being
+        recorded, where nothing can be raised later, the result is NaN instead.
 
     Notes
     -----
-    The reverse sweep goes over the steps that were done; room for the carry of max_steps
-    steps is reserved for it.
+    The reverse sweep goes over the steps that were done; room for the carry of
+    max_steps steps is reserved for it.
 
     Examples
     --------

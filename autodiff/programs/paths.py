@@ -3,8 +3,8 @@
 A function with an `if` on its arguments is a tree: inner nodes are choices (guards),
 leaves are paths, each a program that is right where its guards come out as recorded. A
 program is run first and asked afterwards whether it was the right one: the first guard
-that came out otherwise leads to a branch, where either a path is known or the function is
-run once more in Python.
+that came out otherwise leads to a branch, where either a path is known or the function
+is run once more in Python.
 
 Invariant: two paths agree in the guards before the first that came out differently, for
 a function that chooses by nothing but its arguments.
@@ -27,7 +27,7 @@ Steps = tuple[tuple[Any, ...], ...]
 
 
 class Path:
-    """One program, what was derived from it, and where its choices stand in the tree."""
+    """One program, what was derived from it, and where it stands in the tree."""
 
     def __init__(self, recorded: Recorded):
         self.program: Program = recorded.program
@@ -44,7 +44,7 @@ class Path:
         found = self._programs.get(steps)
         if found is None:
             (method, flags, *options), before = steps[-1], self.derived(steps[:-1])
-            rest = (False,) * (len(before.input_shapes) - len(flags)) # captured
+            rest = (False,) * (len(before.input_shapes) - len(flags))  # captured
             found = getattr(before, method)((*flags, *rest), *options)
             self._programs[steps] = found
         return found
@@ -102,12 +102,12 @@ class Paths:
         return self.last or self.new(leaves)
 
     def branch(self, path: Path, guard: int, outcome: float) -> Path | None:
-        """Return a path that agrees with `path` up to a guard and has another outcome."""
+        """Return a path that agrees up to a guard and there has another outcome."""
         child = path.nodes[guard].children.get(_key(outcome))
         return None if child is None else child.path
 
     def new(self, leaves: Leaves) -> Path:
-        """Run the function in Python at these leaves, and put its path into the tree."""
+        """Run the function in Python at these leaves; put its path into the tree."""
         path = Path(self._record(leaves))
         with self._lock:
             if len(self.all) >= self.max_paths:
@@ -135,8 +135,8 @@ class Paths:
                 counts[str(line)] = counts.get(str(line), 0) + 1
         line = max(counts, key=lambda text: counts[text], default="an unknown line")
         return (
-            f"{self.name} has taken more than max_paths={self.max_paths} ways through its "
-            f"choices; the one that branches most is at {line}. Choose with "
+            f"{self.name} has taken more than max_paths={self.max_paths} ways through "
+            f"its choices; the one that branches most is at {line}. Choose with "
             "autodiff.where instead of if, iterate with autodiff.while_loop, or raise "
             "max_paths"
         )
@@ -166,15 +166,16 @@ class Paths:
     def turn(
         self, path: Path, guard: int, outcome: float, leaves: Leaves
     ) -> tuple[Path, bool]:
-        """Return the path for another outcome of a guard, and whether it is a new one."""
+        """Return the path for another outcome of a guard, and whether it is new."""
         found = self.branch(path, guard, outcome)
         return (self.new(leaves), True) if found is None else (found, False)
 
     def inconstant(self, path: Path, guard: int) -> str:
+        """Say that a new recording does not agree with itself."""
         return (
             f"{self.name} does not choose the same way twice at the same arguments, at "
-            f"{path.guards[guard][1]}; what it decides by must depend on them alone, not "
-            "on random numbers, time or state"
+            f"{path.guards[guard][1]}; what it decides by must depend on them alone, "
+            "not on random numbers, time or state"
         )
 
     def inputs(self, path: Path, leaves: Leaves, n_base: int) -> list[Any]:

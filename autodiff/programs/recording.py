@@ -1,8 +1,8 @@
 """A Python function recorded at a point, as a program with what it needs to be called.
 
-The arguments' leaves become inputs; tensors of outside that carry gradient become inputs
-behind them (`Recorded.captured`), read anew at each call. Everything else that the
-function reads is a constant of the recording.
+The arguments' leaves become inputs; tensors of outside that carry gradient become
+inputs behind them (`Recorded.captured`), read anew at each call. Everything else that
+the function reads is a constant of the recording.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class Recorded(NamedTuple):
     captured: list[Tensor]
 
 
-def record(function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str) -> Recorded:
+def record(
+    function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str
+) -> Recorded:
     """Run a function of a list of tensors once and return what it did.
 
     Parameters

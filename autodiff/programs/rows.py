@@ -2,12 +2,13 @@
 
 Rows are run in blocks of lanes, with the interpreter's lock released, by one thread or
 several; results do not depend on how many. Rows whose choices come out otherwise are
-gathered by how they did, and each group runs its own program; a way that is new costs one
-recording, whatever the number of rows that take it.
+gathered by how they did, and each group runs its own program; a way that is new costs
+one recording, whatever the number of rows that take it.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -69,9 +70,7 @@ class RowsRun:
     def row(self, k: int) -> list[Any]:
         """Return the function's own leaves at row k."""
         pairs = zip(self.leaves[: self.n_base], self.is_batched, strict=False)
-        return [
-            _point(leaf[k]) if batched else _point(leaf) for leaf, batched in pairs
-        ]
+        return [_point(leaf[k]) if batched else _point(leaf) for leaf, batched in pairs]
 
     def run(self) -> tuple[Path, list[Any]]:
         """Return a path that was taken, and the outputs."""
@@ -88,8 +87,10 @@ class RowsRun:
                 waiting.append((known, group, found is None))
         return path, [out if out.ndim else out.item() for out in self.outputs]
 
-    def _run_group(self, path: Path, rows: Array | None) -> list[tuple[int, float, Array]]:
-        """Run the rows on a path; return those that are not its own, by what differs."""
+    def _run_group(
+        self, path: Path, rows: Array | None
+    ) -> list[tuple[int, float, Array]]:
+        """Run rows on a path; return those that are not its own, by what differs."""
         code = path.code(self.steps)
         shapes = code.program.output_shapes
         summed = [False] * len(shapes) if self.is_summed is None else self.is_summed
@@ -180,7 +181,7 @@ def run_blocks(job: RowsJob, threads: int) -> None:
         with ThreadPoolExecutor(threads) as pool:
             parts = [
                 pool.submit(job.run, int(a), int(b))
-                for a, b in zip(edges, edges[1:], strict=False)
+                for a, b in itertools.pairwise(edges)
             ]
             try:
                 for part in parts:
@@ -250,9 +251,10 @@ class RowsDerived:
         program = path.derived(self.steps)
         if program.guards:
             raise TraceError(
-                f"{self.paths.name} chooses by its arguments, at {program.guards[0][1]}; "
-                "mapped over rows inside a function that is being recorded it cannot. "
-                "Choose with autodiff.where, or map outside of compile"
+                f"{self.paths.name} chooses by its arguments, at "
+                f"{program.guards[0][1]}; mapped over rows inside a function that is "
+                "being recorded it cannot. Choose with autodiff.where, or map "
+                "outside of compile"
             )
         n_captured = len(path.captured)
         batched = [
@@ -279,7 +281,11 @@ class RowsDerived:
         return found
 
     def pull_back(
-        self, path: Path, inputs: Sequence[Tensor], seeds: Sequence[Any], needs: list[bool]
+        self,
+        path: Path,
+        inputs: Sequence[Tensor],
+        seeds: Sequence[Any],
+        needs: list[bool],
     ) -> list[Any]:
         """Return the adjoint of each input that is needed, for seeds of the outputs.
 
@@ -288,8 +294,8 @@ class RowsDerived:
         n_captured = len(path.captured)
         if n_captured and len(self.paths.all) > 1:
             raise TraceError(
-                f"{self.paths.name} closes over tensors that carry gradient and chooses "
-                "by its arguments; pass these tensors as arguments"
+                f"{self.paths.name} closes over tensors that carry gradient and "
+                "chooses by its arguments; pass these tensors as arguments"
             )
         rest = self.n_base + n_captured
         batched = (

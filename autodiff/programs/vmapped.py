@@ -26,10 +26,18 @@ def spread_axes(axes: Axes, value: Any, where: str) -> list[int | None]:
     if isinstance(axes, (tuple, list)) and isinstance(value, (tuple, list)):
         if len(axes) == len(value):
             pairs = enumerate(zip(axes, value, strict=True))
-            return [a for k, (x, v) in pairs for a in spread_axes(x, v, f"{where}[{k}]")]
-    if isinstance(axes, dict) and isinstance(value, dict) and axes.keys() == value.keys():
+            return [
+                a for k, (x, v) in pairs for a in spread_axes(x, v, f"{where}[{k}]")
+            ]
+    if (
+        isinstance(axes, dict)
+        and isinstance(value, dict)
+        and axes.keys() == value.keys()
+    ):
         keys = sorted(value, key=lambda key: (type(key).__name__, repr(key)))
-        return [a for k in keys for a in spread_axes(axes[k], value[k], f"{where}[{k!r}]")]
+        return [
+            a for k in keys for a in spread_axes(axes[k], value[k], f"{where}[{k!r}]")
+        ]
     raise ArgumentError(
         f"in_axes: expected an int, None, or a tuple, list or dict of them shaped like "
         f"{where}, got {axes!r}"
@@ -43,8 +51,8 @@ def rows_first(leaf: Any, axis: int | None, where: str) -> Any:
     ndim = np.ndim(plain(leaf))
     if not -ndim <= axis < ndim:
         raise ShapeError(
-            f"{where}: axis {axis} is to be mapped over, but the value has {ndim} axes; "
-            "give in_axes=None for what all rows share"
+            f"{where}: axis {axis} is to be mapped over, but the value has {ndim} "
+            "axes; give in_axes=None for what all rows share"
         )
     if axis % ndim == 0:
         return leaf
@@ -71,6 +79,7 @@ class Vmapped:
         self._paths: dict[Any, Paths] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the function to each row."""
         leaves, structure = tree.flatten((args, kwargs), f"arguments of {self.name}")
         axes = self._axes(args, kwargs)
         values = [
@@ -112,8 +121,8 @@ class Vmapped:
             return int(counts.pop())
         if not counts:
             raise ArgumentError(
-                f"vmap of {self.name}: no argument is mapped over; give at least one an "
-                "axis in in_axes"
+                f"vmap of {self.name}: no argument is mapped over; give at least one "
+                "an axis in in_axes"
             )
         raise ShapeError(
             f"vmap of {self.name}: arguments have different numbers of rows: "
@@ -195,8 +204,8 @@ def vmap(
 
     Notes
     -----
-    The function is recorded once for each way through its choices; rows then run as SIMD
-    lanes, with the interpreter's lock released.
+    The function is recorded once for each way through its choices; rows then run as
+    SIMD lanes, with the interpreter's lock released.
 
     Examples
     --------
@@ -207,7 +216,11 @@ def vmap(
     """
     if fun is None:
         return functools.partial(
-            vmap, in_axes=in_axes, out_axes=out_axes, threads=threads, max_paths=max_paths
+            vmap,
+            in_axes=in_axes,
+            out_axes=out_axes,
+            threads=threads,
+            max_paths=max_paths,
         )
     if not callable(fun):
         raise TypeError(f"vmap takes a function, got '{type(fun).__name__}'")
@@ -219,5 +232,3 @@ def vmap(
 def map_rows(f: Callable[..., Any], xs: Any) -> Any:
     """Return f applied to each row of xs, as `vmap(f)(xs)`."""
     return vmap(f)(xs)
-
-
