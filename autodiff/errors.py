@@ -79,5 +79,17 @@ class GradientLossWarning(UserWarning):
     """
 
 
+class GradientLossError(AutodiffError, TypeError):
+    """Inside a transform, a value that carries a gradient became a plain number.
+
+    Failing: ``ad.grad(lambda x: math.sin(x))``. Right: ``ad.grad(lambda x: ad.sin(x))``,
+    or ``ad.stop_gradient(x)`` where no gradient is to pass.
+    """
+
+
+class ConvergenceError(AutodiffError, RuntimeError):
+    """A solver came to a stop before it came to a solution."""
+
+
 class PrecisionWarning(UserWarning):
     """Another precision was asked for than the one computed in, float64."""

@@ -110,6 +110,7 @@ static bool sweep_scalars(run *r, uint32_t *index)
     ad_adjoint *const adjoint = r->ws->adjoint;
     const bool is_strict = r->sweep->is_strict, keeps = r->sweep->keeps_graph;
     const bool checks_stale = r->tape->has_stale;
+    const uint32_t floor = r->sweep->floor;
     const uint8_t *const saves = ad_op_saves();
     ad_pending_top top = ad_pending_open(&pending, r->word);
     carried last = {AD_NONE, 0.0};
@@ -120,7 +121,7 @@ static bool sweep_scalars(run *r, uint32_t *index)
         ad_entry *const e = &entries[i];
         double g = adjoint[i].scalar, p, q;
         if (e->kind > AD_KIND_LEAF || (e->flags & (AD_FLAG_ARRAY | AD_FLAG_WATCHED)) ||
-            e->kind == AD_KIND_NODE || --budget < 0)
+            e->kind == AD_KIND_NODE || i < floor || --budget < 0)
             break;
         if (checks_stale && e->kind != AD_KIND_LEAF && reads_stale(entries, e))
             break;
@@ -439,11 +440,17 @@ static ad_status sweep_entry(run *r, uint32_t i)
     ad_tape *tape = r->tape;
     ad_status status = AD_OK;
     ad_value g = take_adjoint(r, i);
-    if (tape->entries[i].flags & AD_FLAG_WATCHED) {
+    bool ends = i < r->sweep->floor;
+    if (!ends && (tape->entries[i].flags & AD_FLAG_WATCHED)) {
         ad_watch *watch;
         for (int n = 0; status == AD_OK && (watch = ad_watch_find(tape, i, n)) != NULL;
              n++)
-            status = r->sweep->on_watch(r->sweep->context, watch->owner, &g);
+            status =
+                r->sweep->on_watch(r->sweep->context, watch->owner, &g, &ends);
+    }
+    if (ends) {
+        ad_value_drop(&g);
+        return status;
     }
     const ad_entry e = tape->entries[i]; /* a copy: recording may move the tape */
     const uint32_t n_before = tape->n;

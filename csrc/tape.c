@@ -192,6 +192,7 @@ ad_status ad_tape_leaf_entry(ad_tape *tape, ad_leaf *leaf, double value, bool is
     ad_status status = ad_tape_push(tape, &entry, index);
     if (status == AD_OK) {
         leaf->refs++;
+        tape->n_leaf_entries++;
         h->tape = tape;
         h->entry = *index;
     }

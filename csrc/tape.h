@@ -181,6 +181,8 @@ struct ad_tape {
     bool checks_nan;     /* with it: sweeps are to fail at a NaN */
     bool is_orphan;      /* its thread is gone; the last handle frees it */
     int32_t n_locks;     /* > 0: nothing may move or be trimmed */
+    int32_t n_transforms;    /* functions being transformed, one inside another */
+    uint64_t n_leaf_entries; /* made so far */
     bool has_stale;      /* there may be STALE entries */
     uint32_t last_owner; /* above this index no NODE or LEAF, nothing to release */
     ad_handle handles;   /* ring of handles, sorted by entry */
@@ -217,6 +219,14 @@ struct ad_tape {
     void *upper; /* the upper layer's own data */
     ad_redirect redirect; /* a program under construction; or NULL */
     void *builder; /* that program, see builder.h */
+    ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
+    /* Upper layer: ad_rule_tangent of a CUSTOM node; may be NULL. */
+    ad_status (*custom_tangent)(ad_tape *tape, const ad_node *node,
+                                const ad_value *x_dot, const bool *is_active,
+                                ad_value *out);
+    void *upper;                       /* the upper layer's own data */
+    ad_redirect redirect;              /* a program under construction; or NULL */
+    void *builder;                     /* that program, see builder.h */
 };
 
 ad_tape *ad_tape_new(void);
