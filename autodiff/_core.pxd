@@ -226,6 +226,8 @@ cdef extern from "sweep.h":
         bint checks_nan
         bint checks_inf
         uint32_t floor
+        int n_ends
+        const uint32_t *ends
         void *context
         ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint) noexcept
         ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint,

@@ -212,13 +212,14 @@ cdef int seed_value(ad_tape *tape, object root, object seed, ad_value *v) except
 
 def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=None,
                   bint accumulate=True, bint strict_nan=False, bint check_nan=False,
-                  bint is_local=False):
+                  bint is_local=False, bint is_mixed=False):
     """Sweep from roots (tensors) with seeds (tensors or None).
 
     Without inputs, gradients accumulate in the leaves' .grad and None is returned;
     with them, a list with the gradient of each, None where it is not reached. With
     is_local, each input stands for itself: the sweep ends at it, leaves alone what lies
-    below all of them, and calls no hooks.
+    below all of them, and calls no hooks; is_mixed says that roots may depend on other
+    things above the lowest input, which are left alone, too.
     """
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n = len(roots), n_set = 0
@@ -226,6 +227,7 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     cdef Sweep sweep = plain
     cdef ad_value *values = NULL
     cdef uint32_t *entries = NULL
+    cdef uint32_t *ends = NULL
     cdef list captures = None
     cdef ad_status status
     cdef bint was_recording = tape.is_recording
@@ -249,7 +251,16 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
         if inputs is not None:
             captures = []  # those that watch are taken off whatever happens
             capture_inputs(tape, sweep, inputs, captures)
-            how.floor = lowest_of(inputs) if is_local else 0
+            if is_local:
+                how.floor = lowest_of(inputs)
+            if is_mixed:
+                how.ends = ends = <uint32_t *>calloc(len(inputs) + 1, sizeof(uint32_t))
+                if ends == NULL:
+                    raise MemoryError
+                for x in inputs:
+                    if as_tensor(x).h.entry < AD_SWEPT:
+                        ends[how.n_ends] = as_tensor(x).h.entry
+                        how.n_ends += 1
             how.on_leaf = on_leaf
         status = ad_sweep_reverse(tape, n, entries, values, &how)
         check(tape, status)
@@ -259,6 +270,7 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
             ad_array_drop(values[k].array)
         free(values)
         free(entries)
+        free(ends)
         if captures is not None:
             for capture in captures:
                 ad_watch_remove(tape, <void *>capture)
@@ -276,7 +288,7 @@ cdef ad_sweep switches(ad_tape *tape, Sweep sweep, bint retain_graph, bint creat
     cdef ad_sweep how
     how.keeps_graph, how.creates_graph = retain_graph, create_graph
     how.is_strict, how.checks_nan, how.checks_inf = strict_nan, tape.checks_nan, False
-    how.floor = 0
+    how.floor, how.n_ends, how.ends = 0, 0, NULL
     how.context = <void *>sweep
     how.on_leaf = ad_tensor_on_leaf
     how.on_watch, how.on_custom, how.poll = on_watch, on_custom, poll

@@ -63,7 +63,8 @@ def pull_back(
 ) -> list[Tensor | None]:
     """Return adjoints of ends, by a sweep from outputs to them and no further.
 
-    It is recorded with record=True; by default if the tape records.
+    It is recorded with record=True; by default if the tape records. With record=False
+    the outputs depend on nothing but ends.
     """
     create = _core.is_recording() if record is None else record
     live = [k for k, x in enumerate(outputs) if x.requires_grad]
@@ -75,12 +76,15 @@ def pull_back(
         inputs=ends,
         accumulate=False,
         is_local=True,
+        is_mixed=record is not False,
     )
 
 
 def zeros(shape: Shape) -> Tensor:
     """Return a passive tensor of zeros."""
-    return _core.scalar_tensor(0.0) if shape == () else _core.from_array(np.zeros(shape))
+    return (
+        _core.scalar_tensor(0.0) if shape == () else _core.from_array(np.zeros(shape))
+    )
 
 
 # ---- Several tensors as one ----------------------------------------------------------

@@ -68,14 +68,14 @@ cdef object tensor_at(ad_tape *tape, uint32_t entry):
     return ad_tensor_wrap(tape, &v)
 
 
-def call_recorded(function, list arguments):
-    """function(*arguments), recorded, with the losses of gradient in it errors."""
+def call_recorded(function, list arguments, bint is_transform=False):
+    """function(*arguments), recorded; in a transform a loss of gradient is an error."""
     cdef ad_tape *tape = ad_py_tape()
     cdef bint was_recording = tape.is_recording
     cdef int32_t n_before = tape.n_transforms
     try:
         tape.is_recording = True
-        tape.n_transforms = n_before + 1
+        tape.n_transforms = n_before + is_transform
         set_plain(tape)
         return function(*arguments)
     finally:

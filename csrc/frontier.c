@@ -19,6 +19,27 @@ static void add_operands(const ad_entry *e, ad_pending *waiting)
             ad_pending_add(waiting, e->u.node->args[k].entry);
 }
 
+static bool reads_marked(const ad_entry *e, const ad_pending *marked)
+{
+    if (e->kind <= AD_KIND_BINARY && ad_pending_has(marked, e->x))
+        return true;
+    if (e->kind == AD_KIND_BINARY)
+        return ad_pending_has(marked, e->u.y);
+    for (int k = 0; e->kind == AD_KIND_NODE && k < e->u.node->n_args; k++)
+        if (e->u.node->args[k].entry != AD_NONE &&
+            ad_pending_has(marked, e->u.node->args[k].entry))
+            return true;
+    return false;
+}
+
+void ad_mark_dependents(const ad_tape *tape, uint32_t floor, uint32_t top,
+                        ad_pending *marked)
+{
+    for (uint32_t i = floor; i <= top; i++)
+        if (reads_marked(&tape->entries[i], marked))
+            ad_pending_add(marked, i);
+}
+
 static bool is_outside(const ad_entry *e, uint32_t i, uint32_t floor)
 {
     return i < floor || (e->kind == AD_KIND_LEAF && e->u.leaf->handle != NULL);

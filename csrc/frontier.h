@@ -1,5 +1,6 @@
 /*
- * frontier.h - what a piece of the tape reads from outside itself.
+ * frontier.h - what a piece of the tape reads from outside itself, and what of it
+ * depends on its inputs.
  *
  * A transform of a function owns the entries from its lowest input (the floor) on. What
  * its outputs were computed from below the floor, and leaves that it met, are values of
@@ -8,6 +9,7 @@
 #ifndef AD_FRONTIER_H
 #define AD_FRONTIER_H
 
+#include "pending.h"
 #include "tape.h"
 
 /*
@@ -19,5 +21,13 @@ ad_status ad_frontier(ad_tape *tape, int n_out, const uint32_t *outputs, int n_e
                       const uint32_t *ends, uint32_t floor,
                       ad_status (*on_found)(void *context, uint32_t entry),
                       void *context);
+
+/*
+ * Add to `marked` every entry from `floor` to `top` with an operand that is marked: what
+ * depends on the entries marked before, none of which lies below the floor. Costs a look
+ * at each entry in between.
+ */
+void ad_mark_dependents(const ad_tape *tape, uint32_t floor, uint32_t top,
+                        ad_pending *marked);
 
 #endif

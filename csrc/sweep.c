@@ -15,6 +15,7 @@
 
 #include "apply.h"
 #include "elementary.h"
+#include "frontier.h"
 #include "rules.h"
 #include "workspace.h"
 
@@ -23,6 +24,7 @@ enum { POLL_EVERY = 1 << 18 };
 typedef struct run {
     ad_tape *tape;
     ad_workspace *ws;
+    ad_workspace *live; /* marks what depends on the ends; NULL: everything counts */
     const ad_sweep *sweep;
     uint32_t word; /* of the pending set, at or above every waiting entry */
     int64_t n_visited;
@@ -440,7 +442,8 @@ static ad_status sweep_entry(run *r, uint32_t i)
     ad_tape *tape = r->tape;
     ad_status status = AD_OK;
     ad_value g = take_adjoint(r, i);
-    bool ends = i < r->sweep->floor;
+    bool ends = i < r->sweep->floor ||
+                (r->live != NULL && !ad_pending_has(&r->live->pending, i));
     if (!ends && (tape->entries[i].flags & AD_FLAG_WATCHED)) {
         ad_watch *watch;
         for (int n = 0; status == AD_OK && (watch = ad_watch_find(tape, i, n)) != NULL;
@@ -495,7 +498,8 @@ static void drain(run *r)
 
 static ad_status sweep_all(run *r)
 {
-    const bool is_plain = !r->sweep->creates_graph && !r->sweep->checks_nan;
+    const bool is_plain =
+        !r->sweep->creates_graph && !r->sweep->checks_nan && r->live == NULL;
     int64_t n_slow = 0, next_poll = POLL_EVERY / 2;
     uint32_t i;
     for (;;) {
@@ -514,6 +518,27 @@ static ad_status sweep_all(run *r)
     }
 }
 
+/* Mark what depends on the sweep's ends, up to `top`. NULL: no memory. */
+static ad_workspace *mark_live(ad_tape *tape, const ad_sweep *sweep, uint32_t *top)
+{
+    for (int k = 0; k < sweep->n_ends; k++)
+        *top = sweep->ends[k] > *top ? sweep->ends[k] : *top;
+    ad_workspace *live = ad_workspace_take(tape, *top + 1, false);
+    for (int k = 0; live != NULL && k < sweep->n_ends; k++)
+        ad_pending_add(&live->pending, sweep->ends[k]);
+    if (live != NULL)
+        ad_mark_dependents(tape, sweep->floor, *top, &live->pending);
+    return live;
+}
+
+static void give_live(ad_tape *tape, ad_workspace *live, uint32_t top)
+{
+    uint32_t word = top >> 6, i;
+    while (ad_pending_pop_highest(&live->pending, &word, &i))
+        ;
+    ad_workspace_give(tape, live, top);
+}
+
 ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
                            const ad_value *seeds, const ad_sweep *sweep)
 {
@@ -524,6 +549,11 @@ ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
     r.ws = ad_workspace_take(tape, top + 1, sweep->creates_graph);
     if (r.ws == NULL)
         return AD_NO_MEMORY;
+    uint32_t live_top = top;
+    if (sweep->n_ends > 0 && (r.live = mark_live(tape, sweep, &live_top)) == NULL) {
+        ad_workspace_give(tape, r.ws, 0);
+        return AD_NO_MEMORY;
+    }
     const bool was_recording = tape->is_recording, was_plain = tape->is_plain;
     tape->is_recording = sweep->creates_graph;
     tape->is_plain = sweep->creates_graph && was_plain;
@@ -541,6 +571,8 @@ ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
         drain(&r);
     tape->is_recording = was_recording;
     tape->is_plain = was_plain;
+    if (r.live != NULL)
+        give_live(tape, r.live, live_top);
     ad_workspace_give(tape, r.ws, r.n_visited);
     ad_tape_unlock(tape);
     return status;

@@ -18,6 +18,8 @@ typedef struct ad_sweep {
     bool checks_nan;    /* fail at the first NaN that an operation makes */
     bool checks_inf;    /* with it: or at the first infinity */
     uint32_t floor;     /* entries below it are left alone */
+    int n_ends;         /* > 0: so is what does not depend on these entries, none */
+    const uint32_t *ends; /* of which lies below the floor */
     void *context;      /* handed to the functions below */
     /* A leaf's adjoint from one LEAF entry; to be accumulated. */
     ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint);

@@ -57,11 +57,13 @@ LAYERS = {
     # Passes over the tape.
     "csrc/sweep": 5,
     "csrc/tangent": 5,
+    "csrc/frontier": 5,
     "csrc/anomaly": 5,
     # Runs programs.
     "csrc/vm": 7,
     # Python: the exceptions, the extension, the modules over it, the package's face.
     "autodiff/errors": 10,
+    "autodiff/callsite": 10,
     "autodiff/_tensor": 20,
     "autodiff/_number": 20,
     "autodiff/_update": 20,
@@ -70,6 +72,7 @@ LAYERS = {
     "autodiff/structure.pxi": 20,
     "autodiff/graph.pxi": 20,
     "autodiff/backward.pxi": 20,
+    "autodiff/transform.pxi": 20,
     "autodiff/report.pxi": 20,
     "autodiff/_lapack": 15,
     "autodiff/_ops": 30,
@@ -79,6 +82,8 @@ LAYERS = {
     "autodiff/shape": 30,
     "autodiff/testing": 35,
     "autodiff/report.py": 35,
+    "autodiff/rule": 35,
+    "autodiff/tree": 35,
     "autodiff/autograd": 40,
     "autodiff/indexing": 40,
     "autodiff/reduce": 40,
@@ -87,6 +92,16 @@ LAYERS = {
     "autodiff/linalg": 55,
     "autodiff/numpy": 60,
     "autodiff/tensor": 70,
+    # Transforms of functions.
+    "autodiff/functional/engine": 72,
+    "autodiff/functional/arguments": 73,
+    "autodiff/functional/gradients": 74,
+    "autodiff/functional/jacobians": 75,
+    "autodiff/functional/custom": 75,
+    "autodiff/functional/remat": 75,
+    "autodiff/functional/solve": 75,
+    "autodiff/functional/implicit": 76,
+    "autodiff/functional/__init__": 77,
     "autodiff/__init__": 80,
     # The fit, from the language up to the command.
     "autodiff/fit/errors": 100,

@@ -99,7 +99,7 @@ def linearize(function: FlatFunction, values: Sequence[Any]) -> Linear:
     n_leaves = _core.leaf_count()
     ends, arguments = _core.open_inputs(list(values) or [0.0])
     del arguments[len(values) :]
-    outputs, others = _core.call_recorded(function, [arguments])
+    outputs, others = _core.call_recorded(function, [arguments], is_transform=True)
     is_tracked = records and (
         any(isinstance(v, Tensor) and v.requires_grad for v in values)
         or closes_over([*outputs, *others], ends, n_leaves)

@@ -256,7 +256,9 @@ def hvp(
     @wraps(fun, "hvp")
     def product(*args: Any, **kwargs: Any) -> Any:
         if len(args) < 2:
-            raise TypeError("hvp(f) takes the vector in the second place: (x, v, *rest)")
+            raise TypeError(
+                "hvp(f) takes the vector in the second place: (x, v, *rest)"
+            )
         vector = args[1] if many else (args[1],)
         call = Call(gradient, checked, has_aux, (args[0], *args[2:]), kwargs)
         whole = tree.Structure(tuple, tuple(range(len(checked))), tuple(call.inputs))

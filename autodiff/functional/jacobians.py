@@ -82,7 +82,10 @@ def jacobian(
         blocks = _columns(call) if forward else _rows(call)
         trees = (
             call.like_arguments(
-                [_shaped(b, y.shape + s) for b, s in zip(row, call.shapes, strict=True)],
+                [
+                    _shaped(b, y.shape + s)
+                    for b, s in zip(row, call.shapes, strict=True)
+                ],
                 argnums,
             )
             for row, y in zip(blocks, call.outputs, strict=True)
@@ -191,6 +194,8 @@ def _shaped(block: Any, shape: Shape) -> Any:
     """Return a block in its own shape; one number as a float."""
     if isinstance(block, Tensor):
         return _core.reshape(block, shape)
-    return float(block[0, 0]) if shape == () else np.ascontiguousarray(
-        block.reshape(shape)
+    return (
+        float(block[0, 0])
+        if shape == ()
+        else np.ascontiguousarray(block.reshape(shape))
     )
