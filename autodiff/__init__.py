@@ -28,7 +28,8 @@ from autodiff.errors import (
     GraphError, LinAlgError, NotDifferentiableError, PrecisionWarning, ShapeError,
     ThreadError,
     AnomalyError, ArgumentError, AutodiffError, ConvergenceError, GradcheckError,
-    GradientLossError, GradientLossWarning, GraphError, NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
+    GradientLossError, GradientLossWarning, GraphError, NotDifferentiableError,
+    PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip
 from autodiff.functional.custom import custom_jvp, custom_vjp, stop_gradient
 from autodiff.functional.gradients import grad, hvp, jvp, value_and_grad, vjp

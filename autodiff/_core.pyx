@@ -19,8 +19,7 @@ import warnings
 
 import numpy as np
 
-from autodiff import errors
-from autodiff.callsite import replacement, user_call
+from autodiff import callsite, errors
 
 cimport cython
 from cpython.buffer cimport (

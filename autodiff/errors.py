@@ -82,8 +82,8 @@ class GradientLossWarning(UserWarning):
 class GradientLossError(AutodiffError, TypeError):
     """Inside a transform, a value that carries a gradient became a plain number.
 
-    Failing: ``ad.grad(lambda x: math.sin(x))``. Right: ``ad.grad(lambda x: ad.sin(x))``,
-    or ``ad.stop_gradient(x)`` where no gradient is to pass.
+    Failing: ``ad.grad(lambda x: math.sin(x))``. Right: ``ad.grad(lambda x:
+    ad.sin(x))``, or ``ad.stop_gradient(x)`` where no gradient is to pass.
     """
 
 

@@ -2,8 +2,8 @@
 
 A `Rule` is the object of a CUSTOM entry. The sweeps call it with tensors; while they
 create a graph the tape records, and what a rule computes from tracked values can be
-differentiated again. A rule must not hold the result of its own entry: it would keep the
-entry alive for ever.
+differentiated again. A rule must not hold the result of its own entry: it would keep
+the entry alive for ever.
 """
 
 from __future__ import annotations

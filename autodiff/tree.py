@@ -1,8 +1,8 @@
 """Nested arguments and results as flat lists of leaves, and back.
 
 A leaf is a Tensor, a real number, or an array of real numbers; nodes are tuples,
-namedtuples, lists, dicts, dataclasses and None, which holds nothing. The `Structure` of a
-tree is what is left without its leaves: it can be compared, hashed and filled again.
+namedtuples, lists, dicts, dataclasses and None, which holds nothing. The `Structure` of
+a tree is what is left without its leaves: it can be compared, hashed and filled again.
 Dicts are equal whatever the order of their keys. A field of a dataclass with
 ``metadata={"static": True}`` belongs to the structure.
 
@@ -41,6 +41,7 @@ class Structure:
         shown: tuple[Any, ...] = (),
     ):
         self.kind, self.keys, self.children = kind, keys, children
+        self.n_leaves: int
         self.static, self.shown = static, shown  # shown: a dict's keys as they stood
         self.n_leaves = 1 if kind is None else sum(c.n_leaves for c in children)
         self._hash = hash((kind, keys, children, static))
@@ -117,8 +118,8 @@ def _flatten(tree: Any, where: str, opaque: bool, leaves: list[Any]) -> Structur
     if node is None:
         if not opaque and not is_number(tree):
             raise TypeError(
-                f"{where}: expected real numbers, arrays or tensors, alone or in tuples, "
-                f"lists, dicts and dataclasses, got {_kind(tree)}"
+                f"{where}: expected real numbers, arrays or tensors, alone or in "
+                f"tuples, lists, dicts and dataclasses, got {_kind(tree)}"
             )
         leaves.append(tree)
         return LEAF
@@ -190,7 +191,8 @@ def _kind(x: Any) -> str:
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
     """Return a tree of the structure with these leaves."""
-    return _fill(structure, iter(leaves))
+    rest = iter(leaves)
+    return next(rest) if structure is LEAF else _fill(structure, rest)
 
 
 def _fill(structure: Structure, leaves: Iterator[Any]) -> Any:

@@ -448,8 +448,7 @@ static ad_status sweep_entry(run *r, uint32_t i)
         ad_watch *watch;
         for (int n = 0; status == AD_OK && (watch = ad_watch_find(tape, i, n)) != NULL;
              n++)
-            status =
-                r->sweep->on_watch(r->sweep->context, watch->owner, &g, &ends);
+            status = r->sweep->on_watch(r->sweep->context, watch->owner, &g, &ends);
     }
     if (ends) {
         ad_value_drop(&g);

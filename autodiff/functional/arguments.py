@@ -1,8 +1,8 @@
 """Arguments and results of transformed functions: trees of values in and out.
 
 A `Call` is one call of a user's function, made flat for the engine: the arguments that
-argnums name are inputs, the result is outputs, and aux is handed through. What goes back
-to the user is floats and arrays, or tensors if somebody outside differentiates.
+argnums name are inputs, the result is outputs, and aux is handed through. What goes
+back to the user is floats and arrays, or tensors if somebody outside differentiates.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def check_argnums(argnums: Any) -> tuple[int, ...]:
 def positions(
     argnums: tuple[int, ...], args: tuple[Any, ...], name: str
 ) -> tuple[int, ...]:
-    """Return argnums counted from the front, each within the arguments and named once."""
+    """Return argnums counted from the front, each in range and named once."""
     n = len(args)
     for number in argnums:
         if not -n <= number < n:
@@ -109,7 +109,7 @@ class Call:
         self.linear = linearize(self._flat, [value_of(leaf) for leaf in leaves])
         self.is_tracked = self.linear.is_tracked
         self.outputs = self.linear.outputs
-        self.shapes: list[Shape] = [np.shape(leaf) for leaf in leaves]
+        self.shapes: list[Shape] = self.linear.input_shapes
         self.aux = self.hand_out(self.aux) if has_aux else None
 
     def _flat(self, tensors: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

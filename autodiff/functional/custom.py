@@ -48,7 +48,7 @@ def _stopped(x: Any) -> Any:
 
 
 class _Arguments:
-    """Positional arguments of a call: trees with tracked tensors among anything else."""
+    """Positional arguments of a call: trees with tracked tensors among the rest."""
 
     def __init__(self, args: tuple[Any, ...]):
         self.leaves: list[Any] = []
@@ -202,8 +202,8 @@ class custom_vjp(_Custom):
     Notes
     -----
     ``f.defvjp(forward, backward)`` gives the rule: forward(*args) returns the value and
-    whatever backward needs; backward(saved, adjoint) returns a tuple with the adjoint of
-    each argument, None for zero. Derivatives of higher order come from what backward
+    whatever backward needs; backward(saved, adjoint) returns a tuple with the adjoint
+    of each argument, None for zero. Derivatives of higher order come from what backward
     computes with, tangents from the same rule.
 
     Examples

@@ -1,18 +1,19 @@
 """The seam between transforms and what differentiates: a flat function at a point.
 
-`linearize` is the only way by which a transform comes to a derivative. It takes a function
-of a list of tensors that returns a list of tensors, and a list of values; it returns the
-outputs and the derivative as a linear map, which `Linear.pull_back` applies from outputs
-to inputs and `Linear.push_forward` the other way. Trees, argnums, aux and shapes stand
-above it. Another engine (a function that is being traced into a program) takes over by
-answering to `linearize` with its own `Linear`.
+`linearize` is the only way by which a transform comes to a derivative. It takes a
+function of a list of tensors that returns a list of tensors, and a list of values; it
+returns the outputs and the derivative as a linear map, which `Linear.pull_back` applies
+from outputs to inputs and `Linear.push_forward` the other way. Trees, argnums, aux and
+shapes stand above it. Another engine (a function that is being traced into a program)
+takes over by answering to `linearize` with its own `Linear`.
 
-Here: the function is recorded on this thread's tape between inputs of its own, and swept.
+Here: the function is recorded on this thread's tape between inputs of its own, and
+swept.
 
 Invariants. Inputs are new entries, so an inner transform never takes an outer input for
 its own, and its sweeps end at them: nested transforms do not mix, nobody's ``.grad`` is
-touched and nobody's graph is freed. `Linear.is_tracked` says that outputs depend on values
-that somebody outside differentiates; only then are sweeps recorded.
+touched and nobody's graph is freed. `Linear.is_tracked` says that outputs depend on
+values that somebody outside differentiates; only then are sweeps recorded.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ class Linear:
         self.outputs = outputs
         self.is_tracked = is_tracked
         self._ends = ends
+
+    @property
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each input."""
+        return [end.shape for end in self._ends]
 
     def pull_back(
         self, seeds: Sequence[Tensor | None], *, is_last: bool = False

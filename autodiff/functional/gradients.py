@@ -27,15 +27,16 @@ def _check_scalar(call: Call, transform: str) -> None:
     """Raise unless the result is one number."""
     if call.output is not tree.LEAF:
         raise TypeError(
-            f"{transform} needs a function that returns one number; {call.name} returned "
-            f"{call.output!r}: use jacobian or vjp, or has_aux=True if only the first is "
-            "to be differentiated"
+            f"{transform} needs a function that returns one number; {call.name} "
+            f"returned {call.output!r}: use jacobian or vjp, or has_aux=True if only "
+            "the first is to be differentiated"
         )
     shape = call.outputs[0].shape
     if shape != ():
         raise ShapeError(
-            f"{transform} needs a function that returns one number; {call.name} returned "
-            f"an array of shape {shape}: use jacobian, or reduce it with .sum() or [0]"
+            f"{transform} needs a function that returns one number; {call.name} "
+            f"returned an array of shape {shape}: use jacobian, or reduce it "
+            "with .sum() or [0]"
         )
 
 
@@ -55,16 +56,16 @@ def value_and_grad(
 
     Returns
     -------
-    A function with fun's arguments that returns (value, gradient), or
-    ((value, aux), gradient). The gradient has the structure and shapes of the argument
-    (a tuple of them for a tuple of argnums), in floats and arrays of float64; in tensors
-    if the call is part of something that is differentiated itself.
+    A function with fun's arguments that returns (value, gradient), or ((value, aux),
+    gradient). The gradient has the structure and shapes of the argument (a tuple of
+    them for a tuple of argnums), in floats and arrays of float64; in tensors if the
+    call is part of something that is differentiated itself.
 
     Raises
     ------
     TypeError
-        When an argument or the result is not made of real numbers, the result is not one
-        number, or argnums do not name arguments.
+        When an argument or the result is not made of real numbers, the result is not
+        one number, or argnums do not name arguments.
     GradientLossError
         When fun turns what it was given into a plain number: ``math.sin(x)``.
 
@@ -181,9 +182,9 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     Returns
     -------
     (value, pull_back), or (value, pull_back, aux). pull_back takes one adjoint of the
-    structure and shapes of the value (None for none in a part of it) and returns a tuple
-    with the adjoint of each argument. It may be called any number of times, in the
-    thread that made it, and keeps what was recorded as long as it lives.
+    structure and shapes of the value (None for none in a part of it) and returns a
+    tuple with the adjoint of each argument. It may be called any number of times, in
+    the thread that made it, and keeps what was recorded as long as it lives.
 
     Notes
     -----
@@ -231,8 +232,8 @@ def hvp(
     Returns
     -------
     A function of fun's arguments with the vector in the second place, as SciPy's hessp
-    passes it: ``hvp(f)(x, v, *rest)``. The vector has the structure and shapes of what is
-    differentiated in, and so has the result.
+    passes it: ``hvp(f)(x, v, *rest)``. The vector has the structure and shapes of what
+    is differentiated in, and so has the result.
 
     Notes
     -----

@@ -1,11 +1,12 @@
-"""root and fixed_point: solutions of equations, differentiated by the implicit function
-theorem, so that no derivative goes through the steps of the solver.
+"""root and fixed_point: solutions, differentiated by the implicit function theorem.
 
-With g(x, theta) = 0, x_bar pulls back to theta_bar = -w^T dg/dtheta, w = (dg/dx)^-T x_bar.
-theta is whatever tracked values one evaluation of g depends on: arguments and closures
-alike (the frontier of its piece of tape). For derivatives of higher order the rule needs
-x as a function of theta again; it records itself a second time, for an entry whose rule
-held its own result would never die.
+No derivative goes through the steps of the solver.
+
+With g(x, theta) = 0, x_bar pulls back to theta_bar = -w^T dg/dtheta, w = (dg/dx)^-T
+x_bar. theta is whatever tracked values one evaluation of g depends on: arguments and
+closures alike (the frontier of its piece of tape). For derivatives of higher order the
+rule needs x as a function of theta again; it records itself a second time, for an entry
+whose rule held its own result would never die.
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ def fixed_point(
         for leaf, new in zip(leaves, there, strict=True):
             if np.shape(leaf) != np.shape(new):
                 raise ShapeError(
-                    f"fixed_point: {name_of(f)} returned shape {np.shape(new)} for an x "
-                    f"of shape {np.shape(leaf)}"
+                    f"fixed_point: {name_of(f)} returned shape {np.shape(new)} for an "
+                    f"x of shape {np.shape(leaf)}"
                 )
         return tree.unflatten(
             structure, [new - leaf for leaf, new in zip(leaves, there, strict=True)]
@@ -149,8 +150,8 @@ class _Equation:
         n, m = sum(map(_size, self.shapes)), _core.size_of(vector)
         if n != m:
             raise ShapeError(
-                f"root: {self.name} returned {m} numbers for the {n} of x; there must be "
-                "as many equations as unknowns"
+                f"root: {self.name} returned {m} numbers for the {n} of x; there must "
+                "be as many equations as unknowns"
             )
         return vector
 

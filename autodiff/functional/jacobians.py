@@ -1,7 +1,7 @@
 """Dense Jacobians and Hessians, a sweep for each row or for each column.
 
-A block of the Jacobian belongs to one leaf of the result and one of the arguments; it is
-made as a matrix of the elements of both and reshaped at the end.
+A block of the Jacobian belongs to one leaf of the result and one of the arguments; it
+is made as a matrix of the elements of both and reshaped at the end.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def jacobian(
     Parameters
     ----------
     fun
-        Returns real numbers of any structure and shape; with has_aux, a pair of them and
-        anything else.
+        Returns real numbers of any structure and shape; with has_aux, a pair of them
+        and anything else.
     argnums
         The positional argument to differentiate in, or a tuple of them.
     mode

@@ -7,7 +7,7 @@ TODO(linalg): `linear_solve` is to be `autodiff.linalg.solve` once that is here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -31,12 +31,12 @@ def linear_solve(a: Tensor, b: Tensor) -> Tensor:
 def _solved(a: _Array, b: _Array) -> _Array:
     try:
         return np.asarray(np.linalg.solve(a, b))
-    except np.linalg.LinAlgError:
+    except np.linalg.LinAlgError as error:
         raise NotDifferentiableError(
             "the Jacobian is singular at the solution, so the solution is no "
             "differentiable function of the arguments (a double root, or more unknowns "
             "than equations that count)"
-        ) from None
+        ) from error
 
 
 class _Solve(Rule):
@@ -105,9 +105,9 @@ def newton(
         if is_small:
             return moved
         x = moved
-    r = residual(x)
-    _give_up(name, f"{max_steps} steps of Newton's method did not do", x, r)
-    raise AssertionError
+    return _give_up(
+        name, f"{max_steps} steps of Newton's method did not do", x, residual(x)
+    )
 
 
 def _step(jacobian: _Array, r: _Array) -> _Array:
@@ -135,9 +135,9 @@ def _line_search(
     return None
 
 
-def _give_up(name: str, why: str, x: _Array, r: _Array) -> None:
+def _give_up(name: str, why: str, x: _Array, r: _Array) -> NoReturn:
     with np.printoptions(precision=6, threshold=6):
         raise ConvergenceError(
-            f"{name} did not converge: {why}; at {x} the residual is {r}. Start closer, "
-            "or pass solver="
+            f"{name} did not converge: {why}; at {x} the residual is {r}. Start "
+            "closer, or pass solver="
         )

@@ -196,10 +196,10 @@ def test_a_failed_tangent_sweep_leaves_the_next_one_right():
 
         @staticmethod
         def backward(ctx, g):
-            return g * 2
+            raise ArithmeticError
 
     x = ad.tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(ad.NotDifferentiableError):
+    with pytest.raises(ArithmeticError):
         ad.tangent(Opaque.apply(x * x), x, ad.tensor([1.0, 1.0]))
     (dy,) = ad.tangent(x * x, x, ad.tensor([1.0, 1.0]))
     np.testing.assert_array_equal(dy.numpy(force=True), [2.0, 4.0])
