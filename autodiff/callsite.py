@@ -5,6 +5,7 @@ For error messages only: whatever cannot be found out is left out. Called by the
 
 import itertools
 import linecache
+import math
 import re
 import sys
 from types import CodeType
@@ -29,7 +30,12 @@ def user_call(depth: int) -> str:
         frame = sys._getframe(depth + 1)
     except ValueError:
         return ""
-    return _segment(frame.f_code, frame.f_lasti)
+    text = _segment(frame.f_code, frame.f_lasti)
+    name = re.match(r"(\w+)\.?", text)
+    known = frame.f_globals.get(name[1]) if name else None
+    if name and known is math:  # also where it goes by another name
+        return f"math.{text[name.end() :]}"
+    return f"math.{text}" if getattr(known, "__module__", "") == "math" else text
 
 
 def _segment(code: CodeType, lasti: int) -> str:
@@ -46,10 +52,12 @@ def _segment(code: CodeType, lasti: int) -> str:
 
 def replacement(call: str) -> str:
     """Return what to write instead of a call, as part of a sentence."""
-    found = re.match(r"(?:math|cmath|m)\.(\w+)\(", call)
+    found = re.match(r"math\.(\w+)\(", call)
     if found:
         name = _NAMES.get(found[1], found[1])
         return f"autodiff.{name} or np.{name}" if name.isidentifier() else name
     if re.match(r"(?:np|numpy)\.(?:as)?array\(\s*\[", call):
         return "autodiff.tensor([x, y]) or autodiff.stack([x, y])"
+    if re.match(r"[\w.]+\[", call):
+        return "autodiff.take on a tensor of the values"
     return "the functions of autodiff or NumPy on the value itself"

@@ -299,6 +299,7 @@ static ad_status sweep_custom(run *r, uint32_t i, const ad_node *node,
                               const ad_value *g)
 {
     int n = node->n_args;
+    const uint32_t n_before = r->tape->n;
     ad_value *x_bar = calloc((size_t)n + 1, sizeof *x_bar);
     bool *has = calloc((size_t)n + 1, sizeof *has);
     ad_status status = AD_NO_MEMORY;
@@ -313,6 +314,8 @@ static ad_status sweep_custom(run *r, uint32_t i, const ad_node *node,
     }
     free(x_bar);
     free(has);
+    if (!r->sweep->creates_graph) /* what the function recorded is its own */
+        ad_tape_trim_above(r->tape, n_before);
     return status;
 }
 

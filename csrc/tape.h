@@ -314,6 +314,8 @@ static inline void ad_handle_unlink(ad_handle *h)
 
 /* Drop everything above the last handle and pin. */
 void ad_tape_trim(ad_tape *tape);
+/* The same from `floor` on only, also under a lock whose owner knows nothing there. */
+void ad_tape_trim_above(ad_tape *tape, uint32_t floor);
 
 /* Mark what handles and pins reach among entries from `from` on, drop the rest,
  * close the gaps. Costs the entries above `from`, whatever lies below. */

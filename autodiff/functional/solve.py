@@ -95,14 +95,16 @@ def newton(
         if not r.any():
             return x
         step = _step(jacobian, r)
-        is_small = bool(np.all(np.abs(step) <= tol * np.maximum(1.0, np.abs(x))))
+        size = np.abs(step) / np.maximum(1.0, np.abs(x))
+        # A least-squares step that is small because nothing can be done ends nothing.
+        helps = np.linalg.norm(jacobian @ step + r) <= 0.5 * np.linalg.norm(r)
         moved = _line_search(residual, x, r, step)
         if moved is None:
-            # At the bottom of what rounding lets one see, nothing helps any more.
-            if np.all(np.abs(step) <= np.sqrt(tol) * np.maximum(1.0, np.abs(x))):
+            # At the bottom of what rounding lets one see, no step comes closer.
+            if helps and np.all(size <= np.sqrt(tol)):
                 return x
             _give_up(name, "no step along Newton's direction comes closer", x, r)
-        if is_small:
+        if helps and np.all(size <= tol):
             return moved
         x = moved
     return _give_up(

@@ -116,12 +116,12 @@ class Stop(BaseException):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, Stop])
 def test_an_exception_leaves_no_state_behind(error):
     def f(x):
-        y = ad.grad(lambda z: fail(z * x))(x)
-        return y
+        return ad.grad(lambda z: fail(z * x))(x)
 
     def fail(x):
         raise error
 
+    gc.collect()
     before = ad.tape_info().entries
     for transform in (ad.grad(f), ad.jacobian(f), ad.hessian(f), ad.checkpoint(f)):
         with pytest.raises(error):
@@ -142,10 +142,12 @@ def test_an_exception_of_a_rule_leaves_no_state_behind():
         raise KeyboardInterrupt
 
     f.defvjp(lambda x: (x * 2, None), backward)
+    before = ad.tape_info().entries
     for transform in (ad.grad, ad.hessian, lambda f: lambda x: ad.jvp(f, (x,), (1.0,))):
         with pytest.raises(KeyboardInterrupt):
             transform(lambda x: f(x) * x)(1.0)
-    assert ad.tape_info().entries == 0
+    gc.collect()
+    assert ad.tape_info().entries == before
     assert not ad._core.in_transform()
 
 
@@ -176,11 +178,12 @@ def test_repeated_calls_leave_nothing_on_the_tape():
 
 
 def test_a_pull_back_keeps_its_graph_as_long_as_it_lives():
+    before = ad.tape_info().entries
     _, pull_back = ad.vjp(lambda x: ad.exp(ad.sin(x)), 0.5)
-    assert ad.tape_info().entries > 0
+    assert ad.tape_info().entries > before
     del pull_back
     gc.collect()
-    assert ad.tape_info().entries == 0
+    assert ad.tape_info().entries == before
 
 
 def test_a_long_loop_works_inside_a_gradient():

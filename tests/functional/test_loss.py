@@ -14,10 +14,10 @@ TABLE = [1.0, 2.0, 3.0]
 LOSSES = [
     (lambda x: math.sin(x), r"math\.sin\(x\).*autodiff\.sin or np\.sin"),
     (lambda x: math.exp(x) + x, r"math\.exp\(x\).*autodiff\.exp"),
-    (lambda x: cos(x), r"cos\(x\).*the functions of autodiff"),
+    (lambda x: cos(x), r"cos\(x\).*autodiff\.cos"),
     (lambda x: float(x), r"float\(x\).*the functions of autodiff"),
     (lambda x: int(x) * x, r"int\(x\).*stop_gradient"),
-    (lambda x: TABLE[x], "index"),
+    (lambda x: TABLE[x], r"TABLE\[x\].*autodiff\.take"),
     (lambda x: np.array([x, x]).sum(), r"autodiff\.tensor\(\[x, y\]\)"),
 ]
 
@@ -93,5 +93,5 @@ def test_scipy_functions_inside_a_transform_say_what_to_do():
     special = pytest.importorskip("scipy.special")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(TypeError, match="not supported|drops the gradient"):
+        with pytest.raises(TypeError, match=r"not supported|drops the gradient"):
             ad.grad(lambda x: special.jv(0, x))(1.0)
