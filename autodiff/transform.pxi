@@ -114,6 +114,20 @@ def frontier(outputs, list ends):
     depend other than through ends. Those that are not leaves have no elements, only an
     entry and a shape."""
     cdef ad_tape *tape = ad_py_tape()
+    ad_tape_lock(tape)
+    try:
+        return [tensor_at(tape, entry) for entry in entries_outside(tape, outputs, ends)]
+    finally:
+        ad_tape_unlock(tape)
+
+
+def reads_outside(outputs, list ends):
+    """Whether outputs have a frontier."""
+    return len(entries_outside(ad_py_tape(), outputs, ends)) > 0
+
+
+cdef list entries_outside(ad_tape *tape, outputs, list ends):
+    """The entries of the frontier, highest first; good until the tape moves."""
     cdef list found = [], roots = []
     cdef Py_ssize_t k
     cdef uint32_t *entries = <uint32_t *>calloc(len(outputs) + len(ends) + 1,
@@ -134,7 +148,7 @@ def frontier(outputs, list ends):
         check(tape, ad_frontier(tape, len(roots), entries, len(ends),
                                 entries + len(roots), lowest_of(ends), on_found,
                                 <void *>found))
-        return [tensor_at(tape, entry) for entry in found]
+        return found
     finally:
         tape.is_recording = was_recording
         free(entries)

@@ -117,4 +117,4 @@ def closes_over(tensors: list[Tensor], ends: list[Tensor], n_leaves: int) -> boo
     """Whether tensors depend on tracked values other than through ends."""
     if _core.entry_of(ends[0]) == 0 and _core.leaf_count() == n_leaves:
         return False  # nothing else is on the tape
-    return bool(_core.frontier(tensors, ends))
+    return _core.reads_outside(tensors, ends)

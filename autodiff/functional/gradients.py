@@ -110,8 +110,8 @@ def grad(
     >>> import numpy as np
     >>> ad.grad(lambda x: (x**2).sum())(np.array([1.0, 2.0]))
     array([2., 4.])
-    >>> ad.grad(ad.grad(ad.sin))(0.5) == -np.sin(0.5)
-    True
+    >>> ad.grad(ad.grad(lambda x: x**3))(2.0)
+    12.0
     """
     check_callable(fun, "grad")
     both = value_and_grad(fun, argnums, has_aux)
@@ -261,6 +261,11 @@ def hvp(
                 "hvp(f) takes the vector in the second place: (x, v, *rest)"
             )
         vector = args[1] if many else (args[1],)
+        if not isinstance(vector, (tuple, list)):
+            raise TypeError(
+                "hvp: for a tuple of argnums the vector is a tuple with one entry for "
+                f"each, got '{type(vector).__name__}'"
+            )
         call = Call(gradient, checked, has_aux, (args[0], *args[2:]), kwargs)
         whole = tree.Structure(tuple, tuple(range(len(checked))), tuple(call.inputs))
         seeds = seeds_like(whole, call.shapes, tuple(vector), "the vector")

@@ -60,6 +60,16 @@ def test_the_graph_that_a_function_closes_over_can_still_be_swept():
     assert w.grad.item() == v.item()
 
 
+def test_a_function_may_close_over_what_was_swept():
+    w = leaf(np.ones(2))
+    v = ad.exp(w)
+    (v * v).sum().backward()
+    g = ad.grad(lambda x: (v * x).sum())(3.0)
+    assert g.item() == pytest.approx(2 * np.e)
+    with pytest.raises(ad.GraphError, match="second time"):
+        g.backward()
+
+
 def test_a_tracked_argument_gives_tracked_results():
     x = leaf(np.array([1.0, 2.0]))
     value, g = ad.value_and_grad(lambda x: (x**3).sum())(x)
@@ -184,6 +194,34 @@ def test_a_pull_back_keeps_its_graph_as_long_as_it_lives():
     del pull_back
     gc.collect()
     assert ad.tape_info().entries == before
+
+
+def test_collections_in_the_middle_of_a_function_do_no_harm():
+    w = leaf(2.0)
+    garbage = [w * k for k in range(50)]
+    v = w * w
+    del garbage
+
+    @ad.checkpoint
+    def inner(y):
+        ad._core.collect()
+        kept = y * v
+        for _ in range(100):
+            y = ad.sin(y)  # dead at once
+        ad._core.collect()
+        return kept
+
+    def f(x):
+        ad._core.collect()
+        z = inner(x * x)
+        ad._core.collect()
+        return z * ad.grad(lambda t: (ad._core.collect(), t * x * v)[1])(1.0)
+
+    # f = x^2 v * x v = x^3 w^4; f' = 3 x^2 w^4, f'' = 6 x w^4
+    second = ad.grad(ad.grad(f))(3.0)
+    assert second.item() == 18.0 * 16.0
+    (found,) = ad.autograd.grad(second, [w])
+    assert found.item() == 18.0 * 32.0
 
 
 def test_a_long_loop_works_inside_a_gradient():

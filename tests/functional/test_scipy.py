@@ -1,4 +1,4 @@
-"""SciPy takes values and derivatives as they stand; the example's problems are solved."""
+"""SciPy takes values and derivatives as they stand."""
 
 import importlib.util
 from pathlib import Path
