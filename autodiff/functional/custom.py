@@ -19,7 +19,7 @@ from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import GradientLossError, NotDifferentiableError, ShapeError
 from autodiff.functional.arguments import check_callable, name_of
-from autodiff.functional.engine import closes_over
+from autodiff.functional.engine import closes_over, refuse_tracing
 from autodiff.rule import Rule, Shape, pack, pull_back, unpack, zeros
 
 
@@ -169,6 +169,7 @@ class _Custom:
         arguments = _Arguments(_bound(self.fun, args, kwargs))
         if not arguments.at or not _core.is_recording():
             return self.fun(*args, **kwargs)
+        refuse_tracing()
         return self._record(arguments)
 
     def _check_defined(self) -> None:

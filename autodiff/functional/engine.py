@@ -23,6 +23,7 @@ from typing import Any
 
 from autodiff import _core
 from autodiff._core import Tensor
+from autodiff.errors import NotDifferentiableError
 from autodiff.rule import pull_back
 
 FlatFunction = Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]]
@@ -101,6 +102,7 @@ def linearize(function: FlatFunction, values: Sequence[Any]) -> Linear:
     values
         Tensors, floats or arrays, at which to differentiate.
     """
+    refuse_tracing()  # TODO(programs): the other engine answers here
     records = _core.is_recording()
     n_leaves = _core.leaf_count()
     ends, arguments = _core.open_inputs(list(values) or [0.0])
@@ -111,6 +113,15 @@ def linearize(function: FlatFunction, values: Sequence[Any]) -> Linear:
         or closes_over([*outputs, *others], ends, n_leaves)
     )
     return Linear(outputs, ends[: len(values)], is_tracked)
+
+
+def refuse_tracing() -> None:
+    """Raise where this thread records a program: its tape is not this engine's."""
+    if _core.is_tracing():
+        raise NotDifferentiableError(
+            "a transform or a custom derivative inside a function that is being recorded "
+            "as a program is not here yet; transform the compiled function instead"
+        )
 
 
 def closes_over(tensors: list[Tensor], ends: list[Tensor], n_leaves: int) -> bool:

@@ -43,8 +43,8 @@ def checkpoint(fun: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(fun, "checkpoint")
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        if not _core.is_recording():
-            return fun(*args, **kwargs)
+        if not _core.is_recording() or _core.is_tracing():
+            return fun(*args, **kwargs)  # a program keeps what it needs
         segment = _Segment(fun, args, kwargs)
         result, outputs, outside = segment.first_run()
         if not outside:
