@@ -119,8 +119,9 @@ def refuse_tracing() -> None:
     """Raise where this thread records a program: its tape is not this engine's."""
     if _core.is_tracing():
         raise NotDifferentiableError(
-            "a transform or a custom derivative inside a function that is being recorded "
-            "as a program is not here yet; transform the compiled function instead"
+            "a transform or a custom derivative inside a function that is being "
+            "recorded as a program is not here yet; transform the compiled function "
+            "instead"
         )
 
 
