@@ -27,7 +27,15 @@ from autodiff.errors import (
     AnomalyError, ArgumentError, AutodiffError, GradcheckError, GradientLossWarning,
     GraphError, LinAlgError, NotDifferentiableError, PrecisionWarning, ShapeError,
     ThreadError,
+    AnomalyError, ArgumentError, AutodiffError, ConvergenceError, GradcheckError,
+    GradientLossError, GradientLossWarning, GraphError, NotDifferentiableError,
+    PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip
+from autodiff.functional.custom import custom_jvp, custom_vjp, stop_gradient
+from autodiff.functional.gradients import grad, hvp, jvp, value_and_grad, vjp
+from autodiff.functional.implicit import fixed_point, root
+from autodiff.functional.jacobians import hessian, jacobian
+from autodiff.functional.remat import checkpoint
 from autodiff.functions import (
     allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isclose, isfinite, isinf,
     isnan, le, lerp, lt, masked_fill, ne, numel, where,
@@ -74,6 +82,7 @@ _NOT_HERE = frozenset(
     "nn optim func functional grad value_and_grad jacobian hessian jvp vjp hvp "
     "jit".split()
 )
+_NOT_HERE = frozenset("nn optim linalg func vmap compile jit scan".split())
 
 
 def __getattr__(name: str) -> _Any:
@@ -84,7 +93,7 @@ def __getattr__(name: str) -> _Any:
     if name in _NOT_HERE:
         raise AttributeError(
             f"module 'autodiff' has no {name!r}: this version differentiates by "
-            "backward() and autodiff.autograd.grad; see Limits in the README"
+            "backward(), grad(f) and their kin; see Limits in the README"
         )
     import difflib
 

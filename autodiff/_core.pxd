@@ -176,6 +176,8 @@ cdef extern from "tape.h":
         bint wants_lines
         bint checks_nan
         int32_t n_locks
+        int32_t n_transforms
+        uint64_t n_leaf_entries
         ad_handle handles
         int64_t node_bytes
         uint64_t n_collections
@@ -202,6 +204,8 @@ cdef extern from "tape.h":
     void ad_array_changed(const ad_tape *tape, ad_array *a)
     ad_status ad_tape_collect(ad_tape *tape, uint32_t start)
     void ad_handle_release(ad_handle *h)
+    ad_status ad_tape_push(ad_tape *tape, const ad_entry *entry, uint32_t *index)
+    void ad_leaf_drop(ad_tape *tape, ad_leaf *leaf)
     void ad_pin_link(ad_tape *tape, ad_handle *pin, uint32_t entry)
     void ad_pin_release(ad_handle *pin)
     ad_status ad_watch_add(ad_tape *tape, uint32_t entry, void *owner)
@@ -221,9 +225,13 @@ cdef extern from "sweep.h":
         bint is_strict
         bint checks_nan
         bint checks_inf
+        uint32_t floor
+        int n_ends
+        const uint32_t *ends
         void *context
         ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint) noexcept
-        ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint) noexcept
+        ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint,
+                              c_bool *ends) noexcept
         ad_status (*on_custom)(void *context, const ad_node *node, const ad_value *z_bar,
                                ad_value *x_bar, c_bool *has_adjoint) noexcept
         ad_status (*poll)(void *context) noexcept
@@ -315,6 +323,11 @@ cdef extern from "batch.h":
                            ad_message *message) nogil
     void ad_batch_sum(int64_t n_blocks, int64_t size, const double *parts,
                       double *total) nogil
+cdef extern from "frontier.h":
+    ad_status ad_frontier(ad_tape *tape, int n_out, const uint32_t *outputs, int n_ends,
+                          const uint32_t *ends, uint32_t floor,
+                          ad_status (*on_found)(void *, uint32_t) noexcept,
+                          void *context)
 
 cdef extern from "_tensor.h":
     int AD_TENSOR_ARRAY, AD_TENSOR_ALIAS, AD_TENSOR_LEAF, AD_TENSOR_RICH
@@ -334,6 +347,9 @@ cdef extern from "_tensor.h":
         PyObject *(*matmul)(object a, object b) noexcept
         ad_matmul_hook large_matmul
         ad_linalg_hook linalg
+        ad_status (*custom_tangent)(ad_tape *tape, const ad_node *node,
+                                    const ad_value *x_dot, const c_bool *is_active,
+                                    ad_value *out) noexcept
         int (*set_status)(ad_tape *tape, int status) noexcept
         int (*warn_lost)(const char *what) noexcept
         void (*drop_object)(void *object) noexcept

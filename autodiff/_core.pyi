@@ -29,6 +29,7 @@ _Operand: TypeAlias = Tensor | _Real | NDArray[Any]
 _Shape: TypeAlias = tuple[int, ...]
 _Axes: TypeAlias = int | tuple[int, ...] | None
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_R = TypeVar("_R")
 _Float: TypeAlias = float  # inside Tensor, `float` is a method
 
 class _UnaryRow(Protocol):
@@ -861,6 +862,8 @@ def sweep_reverse(
     accumulate: bool = True,
     strict_nan: bool = False,
     check_nan: bool = False,
+    is_local: bool = False,
+    is_mixed: bool = False,
 ) -> list[Tensor | None]: ...
 def accumulate_grad(
     x: Tensor, gradient: Tensor, create_graph: bool = False
@@ -870,8 +873,23 @@ def sweep_tangent(
     inputs: Sequence[Tensor],
     tangents: Sequence[Tensor | None],
     strict_nan: bool = False,
+    create_graph: bool = True,
 ) -> list[Tensor | None]: ...
 def record_custom(function: Any, inputs: list[Tensor], result: Tensor) -> Tensor: ...
+
+# ---- Transforms ----------------------------------------------------------------------
+
+def open_inputs(values: list[Any]) -> tuple[list[Tensor], list[Tensor]]: ...
+def call_recorded(
+    function: Callable[..., _R], arguments: list[Any], is_transform: bool = False
+) -> _R: ...
+def in_transform() -> bool: ...
+def is_tracing() -> bool: ...
+def leaf_count() -> int: ...
+def entry_of(x: Tensor) -> int: ...
+def frontier(outputs: Sequence[Tensor], ends: list[Tensor]) -> list[Tensor]: ...
+def reads_outside(outputs: Sequence[Tensor], ends: list[Tensor]) -> bool: ...
+def own_values(x: Tensor) -> Any: ...
 
 # ---- Report --------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ the core become exceptions. No derivative rule lives here. The parts:
     structure.pxi  operations that move, join and reduce elements
     graph.pxi      leaves, hooks, grad_fn, grad mode, aliases
     backward.pxi   reverse and tangent sweeps, custom functions
+    transform.pxi  functions recorded for a transform, what they close over
     report.pxi     the op table as data, tape_info, where a NaN came from
     program.pxi    functions recorded as programs, and their derivatives
     run.pxi        programs at work: over one point, or over rows
@@ -18,7 +19,7 @@ import warnings
 
 import numpy as np
 
-from autodiff import errors
+from autodiff import callsite, errors
 
 cimport cython
 from cpython.buffer cimport (
@@ -71,6 +72,7 @@ include "convert.pxi"
 include "structure.pxi"
 include "graph.pxi"
 include "backward.pxi"
+include "transform.pxi"
 include "report.pxi"
 include "program.pxi"
 include "run.pxi"
@@ -82,6 +84,7 @@ ad_py.to_value = to_value
 ad_py.to_numpy = to_numpy
 ad_py.compare = compare
 ad_py.matmul = matmul_slot
+ad_py.custom_tangent = on_custom_tangent
 ad_py.large_matmul = large_matmul
 ad_py.linalg = fill_decomposition
 ad_py.set_status = set_status

@@ -54,6 +54,7 @@ static ad_tape *make_tape(void)
     tape->matmul = ad_py.large_matmul;
     tape->scan = ad_scan_value;
     tape->linalg = ad_py.linalg;
+    tape->custom_tangent = ad_py.custom_tangent;
     PyObject *capsule = PyCapsule_New(tape, NULL, forget_tape);
     if (capsule == NULL) {
         PyMem_Free(s);

@@ -71,6 +71,9 @@ typedef struct ad_py_hooks {
     PyObject *(*matmul)(PyObject *a, PyObject *b);
     ad_matmul_hook large_matmul; /* every tape's */
     ad_linalg_hook linalg; /* every tape's */
+    ad_status (*custom_tangent)(ad_tape *tape, const ad_node *node,
+                                const ad_value *x_dot, const bool *is_active,
+                                ad_value *out); /* every tape's */
     int (*set_status)(ad_tape *tape, int status); /* raise; always -1 */
     int (*warn_lost)(const char *what);            /* contract: no silent loss */
     void (*drop_object)(void *object);

@@ -13,6 +13,7 @@ from autodiff import _core
 from autodiff._core import Tensor, no_grad
 from autodiff._core import enable_grad as enable_grad
 from autodiff.creation import as_tensor
+from autodiff.rule import Rule, unpack
 from autodiff.testing import gradcheck as gradcheck
 from autodiff.testing import gradgradcheck as gradgradcheck
 
@@ -327,7 +328,7 @@ class FunctionCtx:
         self.materialize_grads = value
 
 
-class _Joint:
+class _Joint(Rule):
     """What the graph holds of one call of a Function."""
 
     def __init__(
@@ -364,14 +365,7 @@ class _Joint:
         return [self._checked(found[i], i) for i in self.which]
 
     def _split(self, z_bar: Tensor) -> list[Tensor]:
-        if len(self.shapes) == 1:
-            return [z_bar]
-        parts, at = [], 0
-        for shape in self.shapes:
-            n = int(np.prod(shape))
-            parts.append(_core.reshape(z_bar[at : at + n], shape))
-            at += n
-        return parts
+        return unpack(z_bar, self.shapes)
 
     def _checked(self, gradient: Any, i: int) -> Tensor | None:
         if gradient is None or isinstance(gradient, Tensor):

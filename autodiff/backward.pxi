@@ -33,12 +33,14 @@ cdef class Capture:
     """Collects the gradient of one input of autograd.grad."""
 
     cdef object gradient
+    cdef void *sweep  # whose it is: others pass by
 
 
 cdef class Sweep:
     """What one reverse sweep does with the gradients that it finds."""
 
     cdef dict leaf_captures    # id(leaf tensor) -> Capture
+    cdef bint is_local         # inputs end the sweep, and nothing else hears of it
 
     cdef object tensor_of(self, const ad_value *v):
         cdef ad_tape *tape = ad_py_tape()
@@ -69,6 +71,9 @@ cdef class Sweep:
     cdef int leaf(self, ad_leaf *leaf, const ad_value *adjoint) except -1:
         cdef ad_tape *tape = ad_py_tape()
         cdef ad_tensor *t
+        if self.is_local and (leaf.handle == NULL or
+                              id(<object>leaf.owner) not in self.leaf_captures):
+            return 0
         if leaf.handle == NULL:
             if leaf.owner != NULL:  # hooks of a leaf that is gone
                 (<Hooks>leaf.owner).run(self.tensor_of(adjoint))
@@ -79,7 +84,7 @@ cdef class Sweep:
             return 0
         tensor = <object>t
         gradient = self.tensor_of(adjoint)
-        if t.hooks != NULL:
+        if t.hooks != NULL and not self.is_local:
             gradient = (<Hooks>t.hooks).run(gradient)
         if self.leaf_captures is not None:
             capture = self.leaf_captures.get(id(tensor))
@@ -91,11 +96,15 @@ cdef class Sweep:
         ad_tensor_accumulate_grad(tape, t, &v, tape.is_recording)
         return 0
 
-    cdef int watch(self, object owner, ad_value *adjoint) except -1:
+    cdef int watch(self, object owner, ad_value *adjoint, c_bool *ends) except -1:
         cdef ad_tape *tape
+        if self.is_local and not isinstance(owner, Capture):
+            return 0
         gradient = self.tensor_of(adjoint)
         if isinstance(owner, Capture):
-            self.capture(owner, gradient)
+            if (<Capture>owner).sweep == <void *>self:
+                self.capture(owner, gradient)
+                ends[0] = self.is_local
             return 0
         hooks = <Hooks>owner
         replaced = hooks.run(gradient)
@@ -143,9 +152,10 @@ cdef ad_status on_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint) no
         return keep_error(error)
 
 
-cdef ad_status on_watch(void *context, void *owner, ad_value *adjoint) noexcept:
+cdef ad_status on_watch(void *context, void *owner, ad_value *adjoint,
+                        c_bool *ends) noexcept:
     try:
-        (<Sweep>context).watch(<object>owner, adjoint)
+        (<Sweep>context).watch(<object>owner, adjoint, ends)
         return AD_OK
     except BaseException as error:
         return keep_error(error)
@@ -201,11 +211,15 @@ cdef int seed_value(ad_tape *tape, object root, object seed, ad_value *v) except
 
 
 def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=None,
-                  bint accumulate=True, bint strict_nan=False, bint check_nan=False):
+                  bint accumulate=True, bint strict_nan=False, bint check_nan=False,
+                  bint is_local=False, bint is_mixed=False):
     """Sweep from roots (tensors) with seeds (tensors or None).
 
     Without inputs, gradients accumulate in the leaves' .grad and None is returned;
-    with them, a list with the gradient of each, None where it is not reached.
+    with them, a list with the gradient of each, None where it is not reached. With
+    is_local, each input stands for itself: the sweep ends at it, leaves alone what lies
+    below all of them, and calls no hooks; is_mixed says that roots may depend on other
+    things above the lowest input, which are left alone, too.
     """
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n = len(roots), n_set = 0
@@ -213,11 +227,13 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     cdef Sweep sweep = plain
     cdef ad_value *values = NULL
     cdef uint32_t *entries = NULL
+    cdef uint32_t *ends = NULL
     cdef list captures = None
     cdef ad_status status
     cdef bint was_recording = tape.is_recording
     if inputs is not None:
         sweep = Sweep.__new__(Sweep)
+        sweep.is_local = is_local
     how = switches(tape, sweep, retain_graph, create_graph, strict_nan)
     how.checks_nan = how.checks_nan or check_nan
     values = <ad_value *>calloc(n + 1, sizeof(ad_value))
@@ -235,6 +251,16 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
         if inputs is not None:
             captures = []  # those that watch are taken off whatever happens
             capture_inputs(tape, sweep, inputs, captures)
+            if is_local:
+                how.floor = lowest_of(inputs)
+            if is_mixed:
+                how.ends = ends = <uint32_t *>calloc(len(inputs) + 1, sizeof(uint32_t))
+                if ends == NULL:
+                    raise MemoryError
+                for x in inputs:
+                    if as_tensor(x).h.entry < AD_SWEPT:
+                        ends[how.n_ends] = as_tensor(x).h.entry
+                        how.n_ends += 1
             how.on_leaf = on_leaf
         status = ad_sweep_reverse(tape, n, entries, values, &how)
         check(tape, status)
@@ -244,6 +270,7 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
             ad_array_drop(values[k].array)
         free(values)
         free(entries)
+        free(ends)
         if captures is not None:
             for capture in captures:
                 ad_watch_remove(tape, <void *>capture)
@@ -261,6 +288,7 @@ cdef ad_sweep switches(ad_tape *tape, Sweep sweep, bint retain_graph, bint creat
     cdef ad_sweep how
     how.keeps_graph, how.creates_graph = retain_graph, create_graph
     how.is_strict, how.checks_nan, how.checks_inf = strict_nan, tape.checks_nan, False
+    how.floor, how.n_ends, how.ends = 0, 0, NULL
     how.context = <void *>sweep
     how.on_leaf = ad_tensor_on_leaf
     how.on_watch, how.on_custom, how.poll = on_watch, on_custom, poll
@@ -338,6 +366,7 @@ cdef int capture_inputs(ad_tape *tape, Sweep sweep, inputs, list captures) excep
         if not ad_tensor_requires_grad(t):
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         capture = Capture()
+        (<Capture>capture).sweep = <void *>sweep
         if t.leaf != NULL:
             capture = sweep.leaf_captures.setdefault(id(x), capture)
         captures.append(capture)
@@ -346,6 +375,15 @@ cdef int capture_inputs(ad_tape *tape, Sweep sweep, inputs, list captures) excep
                 check(tape, AD_THREAD)
             check(tape, ad_watch_add(tape, t.h.entry, <void *>capture))
     return 0
+
+
+cdef uint32_t lowest_of(inputs):
+    """The lowest entry among tensors of this thread's tape."""
+    cdef uint32_t lowest = AD_NONE
+    for x in inputs:
+        if as_tensor(x).h.entry < AD_SWEPT:
+            lowest = min(lowest, as_tensor(x).h.entry)
+    return lowest if lowest != AD_NONE else 0
 
 
 def accumulate_grad(x, gradient, bint create_graph=False):
@@ -359,8 +397,10 @@ def accumulate_grad(x, gradient, bint create_graph=False):
 
 # ---- Tangents -------------------------------------------------------------------------------
 
-def sweep_tangent(outputs, inputs, tangents, bint strict_nan=False):
-    """Tangents of outputs for tangents of inputs, as a list; None: not reached."""
+def sweep_tangent(outputs, inputs, tangents, bint strict_nan=False,
+                  bint create_graph=True):
+    """Tangents of outputs for tangents of inputs, as a list; None: not reached. With
+    create_graph they are recorded if the tape records."""
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n_in = len(inputs), n_out = len(outputs)
     cdef ad_value *seeds = <ad_value *>calloc(n_in + 1, sizeof(ad_value))
@@ -379,7 +419,7 @@ def sweep_tangent(outputs, inputs, tangents, bint strict_nan=False):
             seed_value(tape, inputs[k], tangents[k], &seeds[k])
         for k in range(n_out):
             outs[k] = root_entry(tape, outputs[k])
-        tape.is_recording = was_recording
+        tape.is_recording = was_recording and create_graph
         check(tape, ad_sweep_tangent(tape, n_in, ins, seeds, n_out, outs, strict_nan, out,
                                      reached))
         return [ad_tensor_wrap(tape, &out[k]) if reached[k] else None

@@ -190,7 +190,13 @@ def peek(x):
 
 
 def warn_gradient_loss(str what):
-    """Warn, at the user's line, that `what` drops a gradient."""
+    """Warn, at the user's line, that `what` drops a gradient; inside a transform, raise."""
+    if ad_py_tape().n_transforms > 0:
+        call = callsite.user_call(library_frames())
+        raise errors.GradientLossError(
+            f"{call or what} drops the gradient of a value that is being differentiated; "
+            f"use {callsite.replacement(call)}, or autodiff.stop_gradient(x) to say that dropping "
+            "it is meant")
     warnings.warn(
         f"{what} drops the gradient of a tensor that requires grad; use the functions "
         "of autodiff or NumPy on the tensor to keep it, or .item(), .detach() or "

@@ -57,10 +57,6 @@ class GradcheckError(AutodiffError, RuntimeError):
     """A gradient differs from the difference quotient of the values."""
 
 
-class ConvergenceError(AutodiffError, ArithmeticError):
-    """An iteration has not come to its end within the steps that it was given."""
-
-
 class TraceError(AutodiffError, TypeError):
     """A function cannot be recorded as a program.
 
@@ -77,6 +73,18 @@ class GradientLossWarning(UserWarning):
     What is computed from the plain number has no gradient. ``.item()``,
     ``.detach()`` and ``.detach().numpy()`` say that this is meant, and are silent.
     """
+
+
+class GradientLossError(AutodiffError, TypeError):
+    """Inside a transform, a value that carries a gradient became a plain number.
+
+    Failing: ``ad.grad(lambda x: math.sin(x))``. Right: ``ad.grad(lambda x:
+    ad.sin(x))``, or ``ad.stop_gradient(x)`` where no gradient is to pass.
+    """
+
+
+class ConvergenceError(AutodiffError, RuntimeError):
+    """A solver came to a stop before it came to a solution."""
 
 
 class PrecisionWarning(UserWarning):

@@ -267,7 +267,8 @@ cdef ad_status skip_leaf(void *context, ad_leaf *leaf, const ad_value *adjoint) 
     return AD_OK
 
 
-cdef ad_status skip_watch(void *context, void *owner, ad_value *adjoint) noexcept:
+cdef ad_status skip_watch(void *context, void *owner, ad_value *adjoint,
+                          c_bool *ends) noexcept:
     return AD_OK
 
 

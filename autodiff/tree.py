@@ -20,7 +20,7 @@ import numpy as np
 
 from autodiff._core import Tensor
 
-_PLAIN_LEAVES = frozenset({float, int, bool, np.ndarray, Tensor, np.float64})
+_PLAIN_LEAVES = frozenset({float, int, bool, Tensor, np.float64})
 
 
 class Structure:
@@ -41,6 +41,7 @@ class Structure:
         shown: tuple[Any, ...] = (),
     ):
         self.kind, self.keys, self.children = kind, keys, children
+        self.n_leaves: int
         self.static, self.shown = static, shown  # shown: a dict's keys as they stood
         self.n_leaves: int = 1 if kind is None else sum(c.n_leaves for c in children)
         self._hash = hash((kind, keys, children, static))
@@ -101,14 +102,14 @@ def flatten(
     TypeError
         When something is neither a container nor a leaf; says where it is.
     """
-    if type(tree) in _PLAIN_LEAVES:
+    if _is_plain(tree):
         return [tree], LEAF
     leaves: list[Any] = []
     return leaves, _flatten(tree, what, opaque, leaves)
 
 
 def _flatten(tree: Any, where: str, opaque: bool, leaves: list[Any]) -> Structure:
-    if type(tree) in _PLAIN_LEAVES:
+    if _is_plain(tree):
         leaves.append(tree)
         return LEAF
     if tree is None:
@@ -128,6 +129,12 @@ def _flatten(tree: Any, where: str, opaque: bool, leaves: list[Any]) -> Structur
         for key, value in zip(keys, values, strict=True)
     )
     return Structure(type(tree), keys, children, static, shown)
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether x is a leaf, for the usual kinds; quick."""
+    kind = type(x)
+    return kind in _PLAIN_LEAVES or (kind is np.ndarray and x.dtype.kind in "fiub")
 
 
 def is_number(x: Any) -> bool:
@@ -190,7 +197,8 @@ def _kind(x: Any) -> str:
 
 def unflatten(structure: Structure, leaves: Iterable[Any]) -> Any:
     """Return a tree of the structure with these leaves."""
-    return _fill(structure, iter(leaves))
+    rest = iter(leaves)
+    return next(rest) if structure is LEAF else _fill(structure, rest)
 
 
 def _fill(structure: Structure, leaves: Iterator[Any]) -> Any:

@@ -478,7 +478,8 @@ static choice choose_kernel(int op, int k, int n_args, const ad_value *args,
 
 static bool is_passed_on(const choice *c)
 {
-    return c->op == AD_OP_MUL && c->args[1].array == NULL && c->args[1].scalar == 1.0;
+    return c->op == AD_OP_MUL && c->k == 0 && c->args[1].array == NULL &&
+           c->args[1].scalar == 1.0;
 }
 
 ad_status ad_apply_partial(ad_tape *tape, int op, int k, int n_args,

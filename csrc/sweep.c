@@ -15,6 +15,7 @@
 
 #include "apply.h"
 #include "elementary.h"
+#include "frontier.h"
 #include "rules.h"
 #include "workspace.h"
 
@@ -23,6 +24,7 @@ enum { POLL_EVERY = 1 << 18 };
 typedef struct run {
     ad_tape *tape;
     ad_workspace *ws;
+    ad_workspace *live; /* marks what depends on the ends; NULL: everything counts */
     const ad_sweep *sweep;
     uint32_t word; /* of the pending set, at or above every waiting entry */
     int64_t n_visited;
@@ -110,6 +112,7 @@ static bool sweep_scalars(run *r, uint32_t *index)
     ad_adjoint *const adjoint = r->ws->adjoint;
     const bool is_strict = r->sweep->is_strict, keeps = r->sweep->keeps_graph;
     const bool checks_stale = r->tape->has_stale;
+    const uint32_t floor = r->sweep->floor;
     const uint8_t *const saves = ad_op_saves();
     ad_pending_top top = ad_pending_open(&pending, r->word);
     carried last = {AD_NONE, 0.0};
@@ -120,7 +123,7 @@ static bool sweep_scalars(run *r, uint32_t *index)
         ad_entry *const e = &entries[i];
         double g = adjoint[i].scalar, p, q;
         if (e->kind > AD_KIND_LEAF || (e->flags & (AD_FLAG_ARRAY | AD_FLAG_WATCHED)) ||
-            e->kind == AD_KIND_NODE || --budget < 0)
+            e->kind == AD_KIND_NODE || i < floor || --budget < 0)
             break;
         if (checks_stale && e->kind != AD_KIND_LEAF && reads_stale(entries, e))
             break;
@@ -296,6 +299,7 @@ static ad_status sweep_custom(run *r, uint32_t i, const ad_node *node,
                               const ad_value *g)
 {
     int n = node->n_args;
+    const uint32_t n_before = r->tape->n;
     ad_value *x_bar = calloc((size_t)n + 1, sizeof *x_bar);
     bool *has = calloc((size_t)n + 1, sizeof *has);
     ad_status status = AD_NO_MEMORY;
@@ -310,6 +314,8 @@ static ad_status sweep_custom(run *r, uint32_t i, const ad_node *node,
     }
     free(x_bar);
     free(has);
+    if (!r->sweep->creates_graph) /* what the function recorded is its own */
+        ad_tape_trim_above(r->tape, n_before);
     return status;
 }
 
@@ -439,11 +445,17 @@ static ad_status sweep_entry(run *r, uint32_t i)
     ad_tape *tape = r->tape;
     ad_status status = AD_OK;
     ad_value g = take_adjoint(r, i);
-    if (tape->entries[i].flags & AD_FLAG_WATCHED) {
+    bool ends = i < r->sweep->floor ||
+                (r->live != NULL && !ad_pending_has(&r->live->pending, i));
+    if (!ends && (tape->entries[i].flags & AD_FLAG_WATCHED)) {
         ad_watch *watch;
         for (int n = 0; status == AD_OK && (watch = ad_watch_find(tape, i, n)) != NULL;
              n++)
-            status = r->sweep->on_watch(r->sweep->context, watch->owner, &g);
+            status = r->sweep->on_watch(r->sweep->context, watch->owner, &g, &ends);
+    }
+    if (ends) {
+        ad_value_drop(&g);
+        return status;
     }
     const ad_entry e = tape->entries[i]; /* a copy: recording may move the tape */
     const uint32_t n_before = tape->n;
@@ -488,7 +500,8 @@ static void drain(run *r)
 
 static ad_status sweep_all(run *r)
 {
-    const bool is_plain = !r->sweep->creates_graph && !r->sweep->checks_nan;
+    const bool is_plain =
+        !r->sweep->creates_graph && !r->sweep->checks_nan && r->live == NULL;
     int64_t n_slow = 0, next_poll = POLL_EVERY / 2;
     uint32_t i;
     for (;;) {
@@ -507,6 +520,27 @@ static ad_status sweep_all(run *r)
     }
 }
 
+/* Mark what depends on the sweep's ends, up to `top`. NULL: no memory. */
+static ad_workspace *mark_live(ad_tape *tape, const ad_sweep *sweep, uint32_t *top)
+{
+    for (int k = 0; k < sweep->n_ends; k++)
+        *top = sweep->ends[k] > *top ? sweep->ends[k] : *top;
+    ad_workspace *live = ad_workspace_take(tape, *top + 1, false);
+    for (int k = 0; live != NULL && k < sweep->n_ends; k++)
+        ad_pending_add(&live->pending, sweep->ends[k]);
+    if (live != NULL)
+        ad_mark_dependents(tape, sweep->floor, *top, &live->pending);
+    return live;
+}
+
+static void give_live(ad_tape *tape, ad_workspace *live, uint32_t top)
+{
+    uint32_t word = top >> 6, i;
+    while (ad_pending_pop_highest(&live->pending, &word, &i))
+        ;
+    ad_workspace_give(tape, live, top);
+}
+
 ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
                            const ad_value *seeds, const ad_sweep *sweep)
 {
@@ -517,6 +551,11 @@ ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
     r.ws = ad_workspace_take(tape, top + 1, sweep->creates_graph);
     if (r.ws == NULL)
         return AD_NO_MEMORY;
+    uint32_t live_top = top;
+    if (sweep->n_ends > 0 && (r.live = mark_live(tape, sweep, &live_top)) == NULL) {
+        ad_workspace_give(tape, r.ws, 0);
+        return AD_NO_MEMORY;
+    }
     const bool was_recording = tape->is_recording, was_plain = tape->is_plain;
     tape->is_recording = sweep->creates_graph;
     tape->is_plain = sweep->creates_graph && was_plain;
@@ -534,6 +573,8 @@ ad_status ad_sweep_reverse(ad_tape *tape, int n, const uint32_t *entries,
         drain(&r);
     tape->is_recording = was_recording;
     tape->is_plain = was_plain;
+    if (r.live != NULL)
+        give_live(tape, r.live, live_top);
     ad_workspace_give(tape, r.ws, r.n_visited);
     ad_tape_unlock(tape);
     return status;

@@ -17,11 +17,15 @@ typedef struct ad_sweep {
     bool is_strict;     /* plain IEEE products */
     bool checks_nan;    /* fail at the first NaN that an operation makes */
     bool checks_inf;    /* with it: or at the first infinity */
+    uint32_t floor;     /* entries below it are left alone */
+    int n_ends;         /* > 0: so is what does not depend on these entries, none */
+    const uint32_t *ends; /* of which lies below the floor */
     void *context;      /* handed to the functions below */
     /* A leaf's adjoint from one LEAF entry; to be accumulated. */
     ad_status (*on_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint);
-    /* A watched entry's adjoint, complete; may be replaced (new reference). */
-    ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint);
+    /* A watched entry's adjoint, complete; may be replaced (new reference). With
+     * *ends true the sweep goes no further there. */
+    ad_status (*on_watch)(void *context, void *owner, ad_value *adjoint, bool *ends);
     /* Adjoints of a CUSTOM node's operands; has_adjoint[k] false for none. */
     ad_status (*on_custom)(void *context, const ad_node *node, const ad_value *z_bar,
                            ad_value *x_bar, bool *has_adjoint);

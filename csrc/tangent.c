@@ -116,13 +116,16 @@ static ad_status tangent_entry(run *r, uint32_t i)
     return status;
 }
 
-/* Move everything below the outputs from ws->pending to `visit`. */
-static void mark_below(run *r, ad_pending *visit, uint32_t top)
+/* Move what lies below the outputs, and not below all inputs, from ws->pending to
+ * `visit`. */
+static void mark_below(run *r, ad_pending *visit, uint32_t top, uint32_t floor)
 {
     uint32_t word = top >> 6, i;
     const ad_entry *entries = r->tape->entries;
     while (ad_pending_pop_highest(&r->ws->pending, &word, &i)) {
         const ad_entry *e = &entries[i];
+        if (i < floor)
+            continue;
         ad_pending_add(visit, i);
         if (e->kind <= AD_KIND_BINARY)
             ad_pending_add(&r->ws->pending, e->x);
@@ -153,11 +156,13 @@ ad_status ad_sweep_tangent(ad_tape *tape, int n_in, const uint32_t *inputs,
                            const ad_value *seeds, int n_out, const uint32_t *outputs,
                            bool is_strict, ad_value *out, bool *is_reached)
 {
-    uint32_t top = 0, i, word = 0;
+    uint32_t top = 0, floor = AD_NONE, i, word = 0;
     for (int k = 0; k < n_out; k++)
         top = outputs[k] > top ? outputs[k] : top;
-    for (int k = 0; k < n_in; k++)
+    for (int k = 0; k < n_in; k++) {
         top = inputs[k] > top ? inputs[k] : top;
+        floor = inputs[k] < floor ? inputs[k] : floor;
+    }
     ad_workspace *ws = ad_workspace_take(tape, top + 1, tape->is_recording);
     ad_workspace *marks = ad_workspace_take(tape, top + 1, false);
     ad_workspace *order = ad_workspace_take(tape, top + 1, false);
@@ -168,7 +173,7 @@ ad_status ad_sweep_tangent(ad_tape *tape, int n_in, const uint32_t *inputs,
         status = AD_OK;
         for (int k = 0; k < n_out; k++)
             ad_pending_add(&ws->pending, outputs[k]);
-        mark_below(&r, &order->pending, top);
+        mark_below(&r, &order->pending, top, floor);
         for (int k = 0; k < n_in; k++) {
             if (seeds[k].array != NULL)
                 ad_array_keep(seeds[k].array);

@@ -192,6 +192,7 @@ ad_status ad_tape_leaf_entry(ad_tape *tape, ad_leaf *leaf, double value, bool is
     ad_status status = ad_tape_push(tape, &entry, index);
     if (status == AD_OK) {
         leaf->refs++;
+        tape->n_leaf_entries++;
         h->tape = tape;
         h->entry = *index;
     }
@@ -296,10 +297,12 @@ static void trim_watches(ad_tape *tape, uint32_t n)
     }
 }
 
-/* Returns whether objects were dropped, which may have held handles themselves. */
-static bool trim_once(ad_tape *tape)
+/* Entries below `floor` stay. Returns whether objects were dropped, which may have held
+ * handles themselves. */
+static bool trim_once(ad_tape *tape, uint32_t floor)
 {
     uint32_t n = ring_is_empty(&tape->handles) ? 0 : tape->handles.prev->entry + 1;
+    n = n > floor ? n : floor;
     for (ad_handle *pin = tape->pins.next; pin != &tape->pins; pin = pin->next)
         if (pin->entry >= n)
             n = pin->entry + 1;
@@ -323,7 +326,7 @@ static bool trim_once(ad_tape *tape)
         tape->old_n = n;
     if (tape->first_node >= n)
         tape->first_node = AD_NONE;
-    if (tape->cap > IDLE_CAP && n < tape->cap / 8)
+    if (tape->cap > IDLE_CAP && n < tape->cap / 8 && floor == 0)
         (void)resize(tape, n * 2 + IDLE_CAP); /* the old block serves if not */
     set_limit(tape);
     if (owns)
@@ -335,9 +338,14 @@ void ad_tape_trim(ad_tape *tape)
 {
     if (tape->n_locks > 0)
         return;
-    while (trim_once(tape))
+    while (trim_once(tape, 0))
         ;
     free_if_abandoned(tape);
+}
+
+void ad_tape_trim_above(ad_tape *tape, uint32_t floor)
+{
+    (void)trim_once(tape, floor);
 }
 
 void ad_handle_insert(ad_tape *tape, ad_handle *h, uint32_t entry)

@@ -181,6 +181,8 @@ struct ad_tape {
     bool checks_nan;     /* with it: sweeps are to fail at a NaN */
     bool is_orphan;      /* its thread is gone; the last handle frees it */
     int32_t n_locks;     /* > 0: nothing may move or be trimmed */
+    int32_t n_transforms;    /* functions being transformed, one inside another */
+    uint64_t n_leaf_entries; /* made so far */
     bool has_stale;      /* there may be STALE entries */
     uint32_t last_owner; /* above this index no NODE or LEAF, nothing to release */
     ad_handle handles;   /* ring of handles, sorted by entry */
@@ -211,12 +213,16 @@ struct ad_tape {
     int32_t n_trash, cap_trash;
     void (*object_drop)(void *object); /* upper layer: give up CUSTOM, watches */
     uint32_t (*line_id)(void);         /* upper layer: where the user's code is */
-    ad_scan_hook scan; /* ad_scan_value of scan_value.h; may be NULL */
-    ad_matmul_hook matmul; /* upper layer: large products; may be NULL */
-    ad_linalg_hook linalg; /* upper layer: decompositions; may be NULL */
-    void *upper; /* the upper layer's own data */
-    ad_redirect redirect; /* a program under construction; or NULL */
-    void *builder; /* that program, see builder.h */
+    ad_scan_hook scan;                 /* ad_scan_value of scan_value.h; may be NULL */
+    ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
+    ad_linalg_hook linalg;             /* upper layer: decompositions; may be NULL */
+    /* Upper layer: ad_rule_tangent of a CUSTOM node; may be NULL. */
+    ad_status (*custom_tangent)(ad_tape *tape, const ad_node *node,
+                                const ad_value *x_dot, const bool *is_active,
+                                ad_value *out);
+    void *upper;                       /* the upper layer's own data */
+    ad_redirect redirect;              /* a program under construction; or NULL */
+    void *builder;                     /* that program, see builder.h */
 };
 
 ad_tape *ad_tape_new(void);
@@ -304,6 +310,8 @@ static inline void ad_handle_unlink(ad_handle *h)
 
 /* Drop everything above the last handle and pin. */
 void ad_tape_trim(ad_tape *tape);
+/* The same from `floor` on only, also under a lock whose owner knows nothing there. */
+void ad_tape_trim_above(ad_tape *tape, uint32_t floor);
 
 /* Mark what handles and pins reach among entries from `from` on, drop the rest,
  * close the gaps. Costs the entries above `from`, whatever lies below. */

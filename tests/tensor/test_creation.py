@@ -369,6 +369,7 @@ def test_a_masked_array_is_refused_as_an_operand(use):
 
 
 @pytest.mark.parametrize("name", ["nn", "optim", "jacobian"])
+@pytest.mark.parametrize("name", ["nn", "optim", "linalg", "vmap"])
 def test_what_is_not_here_is_said_to_be_so(name):
     with pytest.raises(AttributeError, match="Limits"):
         getattr(ad, name)
