@@ -216,17 +216,13 @@ struct ad_tape {
     ad_scan_hook scan; /* ad_scan_value of scan_value.h; may be NULL */
     ad_matmul_hook matmul; /* upper layer: large products; may be NULL */
     ad_linalg_hook linalg; /* upper layer: decompositions; may be NULL */
-    void *upper; /* the upper layer's own data */
-    ad_redirect redirect; /* a program under construction; or NULL */
-    void *builder; /* that program, see builder.h */
-    ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
     /* Upper layer: ad_rule_tangent of a CUSTOM node; may be NULL. */
     ad_status (*custom_tangent)(ad_tape *tape, const ad_node *node,
                                 const ad_value *x_dot, const bool *is_active,
                                 ad_value *out);
-    void *upper;                       /* the upper layer's own data */
-    ad_redirect redirect;              /* a program under construction; or NULL */
-    void *builder;                     /* that program, see builder.h */
+    void *upper; /* the upper layer's own data */
+    ad_redirect redirect; /* a program under construction; or NULL */
+    void *builder; /* that program, see builder.h */
 };
 
 ad_tape *ad_tape_new(void);
