@@ -87,9 +87,5 @@ class GradientLossError(AutodiffError, TypeError):
     """
 
 
-class ConvergenceError(AutodiffError, RuntimeError):
-    """A solver came to a stop before it came to a solution."""
-
-
 class PrecisionWarning(UserWarning):
     """Another precision was asked for than the one computed in, float64."""
