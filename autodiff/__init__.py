@@ -24,12 +24,9 @@ from autodiff.creation import (
     randn_like, tensor, zeros, zeros_like,
 )  # fmt: skip
 from autodiff.errors import (
-    AnomalyError, ArgumentError, AutodiffError, GradcheckError, GradientLossWarning,
-    GraphError, LinAlgError, NotDifferentiableError, PrecisionWarning, ShapeError,
-    ThreadError,
     AnomalyError, ArgumentError, AutodiffError, ConvergenceError, GradcheckError,
-    GradientLossError, GradientLossWarning, GraphError, NotDifferentiableError,
-    PrecisionWarning, ShapeError, ThreadError,
+    GradientLossError, GradientLossWarning, GraphError, LinAlgError,
+    NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip
 from autodiff.functional.custom import custom_jvp, custom_vjp, stop_gradient
 from autodiff.functional.gradients import grad, hvp, jvp, value_and_grad, vjp
@@ -78,11 +75,7 @@ clone, detach = _methods.clone, _methods.detach
 del _methods
 
 
-_NOT_HERE = frozenset(
-    "nn optim func functional grad value_and_grad jacobian hessian jvp vjp hvp "
-    "jit".split()
-)
-_NOT_HERE = frozenset("nn optim linalg func vmap compile jit scan".split())
+_NOT_HERE = frozenset("nn optim func jit".split())
 
 
 def __getattr__(name: str) -> _Any:

@@ -57,6 +57,10 @@ class GradcheckError(AutodiffError, RuntimeError):
     """A gradient differs from the difference quotient of the values."""
 
 
+class ConvergenceError(AutodiffError, RuntimeError):
+    """An iteration has not come to its end within the steps that it was given."""
+
+
 class TraceError(AutodiffError, TypeError):
     """A function cannot be recorded as a program.
 
@@ -81,10 +85,6 @@ class GradientLossError(AutodiffError, TypeError):
     Failing: ``ad.grad(lambda x: math.sin(x))``. Right: ``ad.grad(lambda x:
     ad.sin(x))``, or ``ad.stop_gradient(x)`` where no gradient is to pass.
     """
-
-
-class ConvergenceError(AutodiffError, RuntimeError):
-    """A solver came to a stop before it came to a solution."""
 
 
 class PrecisionWarning(UserWarning):

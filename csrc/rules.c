@@ -256,12 +256,11 @@ ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node, const ad_v
                           const ad_value *x_dot, const bool *is_active, ad_value *out)
 {
     if (op == AD_OP_CUSTOM)
-        return AD_NO_TANGENT;
-    if (ad_linalg_has(op))
-        return ad_rule_linalg_tangent(tape, op, node, z, x_dot, is_active, out);
         return tape->custom_tangent == NULL
                    ? AD_NO_TANGENT
                    : tape->custom_tangent(tape, node, x_dot, is_active, out);
+    if (ad_linalg_has(op))
+        return ad_rule_linalg_tangent(tape, op, node, z, x_dot, is_active, out);
     if (op == AD_OP_MATMUL)
         return tangent_matmul(tape, node, x_dot, is_active, out);
     if (op == AD_OP_REDUCE_MAX)

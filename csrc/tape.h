@@ -220,9 +220,9 @@ struct ad_tape {
     ad_status (*custom_tangent)(ad_tape *tape, const ad_node *node,
                                 const ad_value *x_dot, const bool *is_active,
                                 ad_value *out);
-    void *upper;                       /* the upper layer's own data */
-    ad_redirect redirect;              /* a program under construction; or NULL */
-    void *builder;                     /* that program, see builder.h */
+    void *upper; /* the upper layer's own data */
+    ad_redirect redirect; /* a program under construction; or NULL */
+    void *builder; /* that program, see builder.h */
 };
 
 ad_tape *ad_tape_new(void);

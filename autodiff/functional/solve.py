@@ -1,8 +1,4 @@
-"""Solvers of equations: a linear one that can be differentiated, and Newton's method.
-
-The linear solve is the only place in this folder that factors a matrix.
-TODO(linalg): `linear_solve` is to be `autodiff.linalg.solve` once that is here.
-"""
+"""Solvers of equations: the linear one of the implicit rule, and Newton's method."""
 
 from __future__ import annotations
 
@@ -11,45 +7,23 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import linalg
 from autodiff._core import Tensor
-from autodiff.errors import ConvergenceError, NotDifferentiableError
-from autodiff.linear import outer
-from autodiff.rule import Rule
+from autodiff.errors import ConvergenceError, LinAlgError, NotDifferentiableError
 
 _Array = np.ndarray[Any, Any]
 
 
 def linear_solve(a: Tensor, b: Tensor) -> Tensor:
     """Return x with a @ x = b, of shapes (n, n) and (n,), differentiable in both."""
-    values = _core.from_array(_solved(_core.values_of(a), _core.values_of(b)))
-    if not _core.is_recording() or not (a.requires_grad or b.requires_grad):
-        return values
-    return _core.record_custom(_Solve(a, b), [a, b], values)
-
-
-def _solved(a: _Array, b: _Array) -> _Array:
     try:
-        return np.asarray(np.linalg.solve(a, b))
-    except np.linalg.LinAlgError as error:
+        return linalg.solve(a, b)
+    except LinAlgError as error:
         raise NotDifferentiableError(
             "the Jacobian is singular at the solution, so the solution is no "
             "differentiable function of the arguments (a double root, or more unknowns "
             "than equations that count)"
         ) from error
-
-
-class _Solve(Rule):
-    """x = a^-1 b: b_bar = a^-T x_bar, a_bar = -b_bar x^T."""
-
-    def __init__(self, a: Tensor, b: Tensor):
-        self._a, self._b = a, b
-
-    def gradients(self, z_bar: Tensor, needs: list[bool]) -> list[Tensor | None]:
-        """Solve with the transposed matrix."""
-        b_bar = linear_solve(self._a.T, z_bar)
-        x = linear_solve(self._a, self._b)
-        return [-outer(b_bar, x), b_bar]
 
 
 # ---- Newton --------------------------------------------------------------------------
