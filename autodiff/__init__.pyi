@@ -8,7 +8,13 @@ from autodiff import autograd as autograd
 from autodiff import errors as errors
 from autodiff import testing as testing
 from autodiff._core import Tensor as Tensor
-from autodiff._core import _BinaryRow, _TernaryRow, _UnaryRow
+from autodiff._core import (
+    _BinaryRow,
+    _OrderRow,
+    _PowerRow,
+    _TernaryRow,
+    _UnaryRow,
+)
 from autodiff._core import enable_grad as enable_grad
 from autodiff._core import no_grad as no_grad
 from autodiff._core import ops as ops
@@ -191,11 +197,11 @@ mod: _BinaryRow
 """remainder of x / y with the sign of y, as Python's %"""
 floor_mod: _BinaryRow
 """remainder of x / y with the sign of y, as Python's %"""
-pow: _BinaryRow
+pow: _PowerRow
 """z = x to the power y"""
-power: _BinaryRow
+power: _PowerRow
 """z = x to the power y"""
-float_power: _BinaryRow
+float_power: _PowerRow
 """z = x to the power y"""
 sqrt: _UnaryRow
 """square root"""
@@ -299,7 +305,7 @@ digamma: _UnaryRow
 """logarithmic derivative of the gamma function"""
 psi: _UnaryRow
 """logarithmic derivative of the gamma function"""
-polygamma: _BinaryRow
+polygamma: _OrderRow
 """derivative of order x of digamma at y"""
 abs: _UnaryRow
 """absolute value"""

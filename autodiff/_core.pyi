@@ -35,39 +35,69 @@ class _UnaryRow(Protocol):
     """A row of one operand: a tensor of a tensor, plain of what is plain."""
 
     @overload
-    def __call__(self, x: Tensor, /) -> Tensor: ...
+    def __call__(self, input: Tensor) -> Tensor: ...
     @overload
-    def __call__(self, x: NDArray[Any], /) -> _Array: ...
+    def __call__(self, input: NDArray[Any]) -> _Array: ...
     @overload
-    def __call__(self, x: _Real, /) -> float: ...
+    def __call__(self, input: _Real) -> float: ...
 
 class _BinaryRow(Protocol):
     """A row of two operands, which broadcast."""
 
     @overload
-    def __call__(self, x: Tensor, y: _Operand, /) -> Tensor: ...
+    def __call__(self, input: Tensor, other: _Operand) -> Tensor: ...
     @overload
-    def __call__(self, x: _Operand, y: Tensor, /) -> Tensor: ...
+    def __call__(self, input: _Operand, other: Tensor) -> Tensor: ...
     @overload
-    def __call__(self, x: NDArray[Any], y: NDArray[Any] | _Real, /) -> _Array: ...
+    def __call__(self, input: NDArray[Any], other: NDArray[Any] | _Real) -> _Array: ...
     @overload
-    def __call__(self, x: _Real, y: NDArray[Any], /) -> _Array: ...
+    def __call__(self, input: _Real, other: NDArray[Any]) -> _Array: ...
     @overload
-    def __call__(self, x: _Real, y: _Real, /) -> float: ...
+    def __call__(self, input: _Real, other: _Real) -> float: ...
+
+class _PowerRow(Protocol):
+    """The row of powers."""
+
+    @overload
+    def __call__(self, input: Tensor, exponent: _Operand) -> Tensor: ...
+    @overload
+    def __call__(self, input: _Operand, exponent: Tensor) -> Tensor: ...
+    @overload
+    def __call__(
+        self, input: NDArray[Any], exponent: NDArray[Any] | _Real
+    ) -> _Array: ...
+    @overload
+    def __call__(self, input: _Real, exponent: NDArray[Any]) -> _Array: ...
+    @overload
+    def __call__(self, input: _Real, exponent: _Real) -> float: ...
+
+class _OrderRow(Protocol):
+    """A row whose first operand is the order of a derivative."""
+
+    @overload
+    def __call__(self, n: Tensor, input: _Operand) -> Tensor: ...
+    @overload
+    def __call__(self, n: _Operand, input: Tensor) -> Tensor: ...
+    @overload
+    def __call__(self, n: NDArray[Any], input: NDArray[Any] | _Real) -> _Array: ...
+    @overload
+    def __call__(self, n: _Real, input: NDArray[Any]) -> _Array: ...
+    @overload
+    def __call__(self, n: _Real, input: _Real) -> float: ...
 
 class _TernaryRow(Protocol):
     """A row of three operands, which broadcast."""
 
     @overload
-    def __call__(self, x: Tensor, y: _Operand, w: _Operand, /) -> Tensor: ...
+    def __call__(self, input: Tensor, other: _Operand, addend: _Operand) -> Tensor: ...
     @overload
-    def __call__(self, x: _Operand, y: Tensor, w: _Operand, /) -> Tensor: ...
+    def __call__(self, input: _Operand, other: Tensor, addend: _Operand) -> Tensor: ...
     @overload
-    def __call__(self, x: _Operand, y: _Operand, w: Tensor, /) -> Tensor: ...
+    def __call__(self, input: _Operand, other: _Operand, addend: Tensor) -> Tensor: ...
     @overload
-    def __call__(self, x: _Real, y: _Real, w: _Real, /) -> float: ...
+    def __call__(self, input: _Real, other: _Real, addend: _Real) -> float: ...
     @overload
-    def __call__(self, x: _Operand, y: _Operand, w: _Operand, /) -> Any: ...
+    def __call__(self, input: _Operand, other: _Operand, addend: _Operand) -> Any: ...
 
 class _Row(Protocol):
     """A row looked up by name."""
@@ -424,11 +454,13 @@ class Tensor:
     clamp = clip
 
     # In place
-    def add_(self, y: _Operand, *, alpha: _Float = 1) -> Tensor: ...
-    def sub_(self, y: _Operand, *, alpha: _Float = 1) -> Tensor: ...
-    def mul_(self, y: _Operand) -> Tensor: ...
-    def div_(self, y: _Operand) -> Tensor: ...
-    def pow_(self, y: _Operand) -> Tensor: ...
+    def add_(self, other: _Operand, *, alpha: _Float = 1) -> Tensor: ...
+    def sub_(self, other: _Operand, *, alpha: _Float = 1) -> Tensor: ...
+    def mul_(self, other: _Operand) -> Tensor: ...
+    def div_(self, other: _Operand) -> Tensor: ...
+    def pow_(self, exponent: _Operand) -> Tensor: ...
+    def polygamma(self, n: _Operand) -> Tensor:
+        """Return the derivative of order n of digamma at self."""
     def clamp_(
         self, min: _Operand | None = None, max: _Operand | None = None
     ) -> Tensor: ...
@@ -520,7 +552,7 @@ class Tensor:
         """Return -x."""
 
     negative = neg
-    def mul(self, y: _Operand) -> Tensor:
+    def mul(self, other: _Operand) -> Tensor:
         """Return x * y."""
 
     multiply = mul
@@ -530,18 +562,18 @@ class Tensor:
     def square(self) -> Tensor:
         """Return x * x."""
 
-    def fma(self, y: _Operand, w: _Operand) -> Tensor:
+    def fma(self, other: _Operand, addend: _Operand) -> Tensor:
         """Return x * y + w with one rounding."""
 
-    def fmod(self, y: _Operand) -> Tensor:
+    def fmod(self, other: _Operand) -> Tensor:
         """Return remainder of x / y with the sign of x, as C."""
 
-    def remainder(self, y: _Operand) -> Tensor:
+    def remainder(self, other: _Operand) -> Tensor:
         """Return remainder of x / y with the sign of y, as Python's %."""
 
     mod = remainder
     floor_mod = remainder
-    def pow(self, y: _Operand) -> Tensor:
+    def pow(self, exponent: _Operand) -> Tensor:
         """Return x to the power y."""
 
     power = pow
@@ -555,7 +587,7 @@ class Tensor:
     def cbrt(self) -> Tensor:
         """Return cube root."""
 
-    def hypot(self, y: _Operand) -> Tensor:
+    def hypot(self, other: _Operand) -> Tensor:
         """Return sqrt(x^2 + y^2)."""
 
     def exp(self) -> Tensor:
@@ -579,13 +611,13 @@ class Tensor:
     def log1p(self) -> Tensor:
         """Return log(1 + x), accurate near 0."""
 
-    def logaddexp(self, y: _Operand) -> Tensor:
+    def logaddexp(self, other: _Operand) -> Tensor:
         """Return log(e^x + e^y) without overflow."""
 
-    def xlogy(self, y: _Operand) -> Tensor:
+    def xlogy(self, other: _Operand) -> Tensor:
         """Return x log(y), 0 where x is 0."""
 
-    def xlog1py(self, y: _Operand) -> Tensor:
+    def xlog1py(self, other: _Operand) -> Tensor:
         """Return x log(1 + y), 0 where x is 0."""
 
     def sin(self) -> Tensor:
@@ -609,7 +641,7 @@ class Tensor:
         """Return inverse tangent, in [-pi/2, pi/2]."""
 
     arctan = atan
-    def atan2(self, y: _Operand) -> Tensor:
+    def atan2(self, other: _Operand) -> Tensor:
         """Return angle of the point (y, x), in [-pi, pi]."""
 
     arctan2 = atan2
@@ -675,9 +707,6 @@ class Tensor:
         """Return logarithmic derivative of the gamma function."""
 
     psi = digamma
-    def polygamma(self, y: _Operand) -> Tensor:
-        """Return derivative of order x of digamma at y."""
-
     def abs(self) -> Tensor:
         """Return absolute value."""
 
@@ -701,19 +730,19 @@ class Tensor:
         """Return x without its fraction."""
 
     fix = trunc
-    def copysign(self, y: _Operand) -> Tensor:
+    def copysign(self, other: _Operand) -> Tensor:
         """Return size of x with the sign of y."""
 
-    def maximum(self, y: _Operand) -> Tensor:
+    def maximum(self, other: _Operand) -> Tensor:
         """Return larger of x and y, NaN if either is."""
 
-    def minimum(self, y: _Operand) -> Tensor:
+    def minimum(self, other: _Operand) -> Tensor:
         """Return smaller of x and y, NaN if either is."""
 
-    def fmax(self, y: _Operand) -> Tensor:
+    def fmax(self, other: _Operand) -> Tensor:
         """Return larger of x and y, ignoring a NaN."""
 
-    def fmin(self, y: _Operand) -> Tensor:
+    def fmin(self, other: _Operand) -> Tensor:
         """Return smaller of x and y, ignoring a NaN."""
     # gen_ops: end
 
@@ -889,6 +918,7 @@ class Op(NamedTuple):
     name: str
     names: tuple[str, ...]
     n_args: int
+    operands: tuple[str, ...]
     value: str
     partials: tuple[str, ...]
     domain: str

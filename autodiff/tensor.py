@@ -201,12 +201,27 @@ def _reduce(x: Tensor, protocol: Any = None) -> Any:
 
 
 def _inplace(name: str) -> Callable[..., Tensor]:
-    def method(x: Tensor, y: Any, *, alpha: float = 1, value: float = 1) -> Tensor:
-        return _core.to_inplace(name, x, y if alpha == 1 else alpha * y)
+    def method(x: Tensor, other: Any) -> Tensor:
+        return _core.to_inplace(name, x, other)
 
     method.__name__ = name + "_"
-    method.__doc__ = f"Make x {name}(x, y), in place; returns x."
+    method.__doc__ = f"Make x {name}(x, other), in place; returns x."
     return method
+
+
+def add_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """Add alpha * other to x, in place; returns x."""
+    return _core.to_inplace("add", x, other if alpha == 1 else alpha * other)
+
+
+def sub_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """Subtract alpha * other from x, in place; returns x."""
+    return _core.to_inplace("sub", x, other if alpha == 1 else alpha * other)
+
+
+def pow_(x: Tensor, exponent: Any) -> Tensor:
+    """Make x pow(x, exponent), in place; returns x."""
+    return _core.to_inplace("pow", x, exponent)
 
 
 def _inplace_unary(name: str) -> Callable[..., Tensor]:
@@ -262,6 +277,11 @@ def _where_method(x: Tensor, condition: Any, other: Any) -> Any:
     return functions.where(condition, x, other)
 
 
+def _polygamma(x: Tensor, n: Any) -> Any:
+    """Return the derivative of order n of digamma at x."""
+    return FUNCTIONS["polygamma"](n, x)
+
+
 # Functions whose first argument is the tensor, by module.
 _BY_MODULE = {
     shape: "reshape view flatten unflatten ravel squeeze unsqueeze expand broadcast_to "
@@ -283,7 +303,7 @@ METHODS: dict[str, Any] = {
         for name in names.split()
     },
     **functions.OPTIONED,
-    "where": _where_method,
+    "where": _where_method, "polygamma": _polygamma,
     "backward": _core.backward, "detach": detach, "detach_": detach_, "clone": clone,
     "zero_grad": zero_grad, "requires_grad_": requires_grad_,
     "register_hook": _core.register_hook, "retain_grad": _core.retain_grad,
@@ -303,8 +323,8 @@ METHODS: dict[str, Any] = {
     "new_empty": lambda x, *size, **kw: creation.empty(*size, **kw),
     "new_full": lambda x, size, fill_value, **kw: creation.full(size, fill_value, **kw),
     "new_tensor": lambda x, data, **kw: creation.tensor(data, **kw),
-    "add_": _inplace("add"), "sub_": _inplace("sub"), "mul_": _inplace("mul"),
-    "div_": _inplace("div"), "pow_": _inplace("pow"),
+    "add_": add_, "sub_": sub_, "mul_": _inplace("mul"), "div_": _inplace("div"),
+    "pow_": pow_,
     **{f"{name}_": _inplace_unary(name) for name in
        ("neg", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "abs",
         "square", "reciprocal", "floor", "ceil", "round")},
