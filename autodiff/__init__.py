@@ -10,7 +10,9 @@ tensor(44.)
 
 from typing import Any as _Any
 
-from autodiff import _core, autograd, errors, functions, tensor as _methods, testing
+from autodiff import (
+    _core, autograd, errors, functions, special, tensor as _methods, testing,
+)  # fmt: skip
 from autodiff._core import Tensor, ops, tape_info
 from autodiff.autograd import (
     Function, backward, detect_anomaly, enable_grad, inference_mode, is_grad_enabled,

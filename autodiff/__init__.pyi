@@ -6,6 +6,7 @@ see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 
 from autodiff import autograd as autograd
 from autodiff import errors as errors
+from autodiff import special as special
 from autodiff import testing as testing
 from autodiff._core import Tensor as Tensor
 from autodiff._core import (

@@ -127,6 +127,7 @@ class Tensor:
     __array_priority__: ClassVar[int]
     __hash__: ClassVar[Callable[[Tensor], int]]
 
+    def __new__(cls, *data: Any) -> Tensor: ...
     @property
     def is_leaf(self) -> bool: ...
     @property

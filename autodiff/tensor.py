@@ -27,6 +27,21 @@ from autodiff import (
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.errors import GraphError
 
+# ---- Tensor(...) ---------------------------------------------------------------------
+
+
+def _from_data(*data: Any) -> Tensor:
+    """Return a tensor of the data, or zeros of the sizes, as PyTorch's Tensor()."""
+    if all(isinstance(size, int) for size in data):
+        return creation.empty(*data or (0,))
+    if len(data) > 1 or not isinstance(data[0], (list, tuple, np.ndarray, Tensor)):
+        raise TypeError(
+            "Tensor() takes one sequence or array, or sizes; of a number, "
+            "autodiff.tensor(2.0) makes a 0-d tensor"
+        )
+    return creation.tensor(data[0])
+
+
 # ---- Attributes ----------------------------------------------------------------------
 
 
@@ -297,6 +312,7 @@ _BY_MODULE = {
 }
 
 METHODS: dict[str, Any] = {
+    "_from_data": staticmethod(_from_data),
     **{
         name: getattr(module, name)
         for module, names in _BY_MODULE.items()

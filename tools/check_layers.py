@@ -84,6 +84,7 @@ LAYERS = {
     "autodiff/linear": 50,
     "autodiff/order": 50,
     "autodiff/numpy": 60,
+    "autodiff/special": 60,
     "autodiff/tensor": 70,
     "autodiff/__init__": 80,
     # The fit, from the language up to the command.

@@ -126,3 +126,9 @@ def test_the_errors_on_the_page_are_within_the_bounds(row):
     assert float(array) <= checks.array_bound(row.ulp)
     assert max(map(float, scalars.split(", "))) <= row.ulp_partial
     assert max(map(float, arrays.split(", "))) <= checks.array_bound(row.ulp_partial)
+
+
+def test_what_pytorch_has_in_special_is_there_and_is_the_same():
+    names = ad.special.__all__
+    assert "ndtr" in names
+    assert all(getattr(ad.special, name) is getattr(ad, name) for name in names)
