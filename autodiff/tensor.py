@@ -215,13 +215,43 @@ def _reduce(x: Tensor, protocol: Any = None) -> Any:
 # ---- In place ------------------------------------------------------------------------
 
 
-def _inplace(name: str) -> Callable[..., Tensor]:
+def _unary(name: str) -> Callable[..., Tensor]:
+    function = FUNCTIONS[name]
+
+    def method(x: Tensor) -> Tensor:
+        return _core.assign_result(x, function)
+
+    return _called(method, name, "x")
+
+
+def _binary(name: str) -> Callable[..., Tensor]:
     def method(x: Tensor, other: Any) -> Tensor:
         return _core.to_inplace(name, x, other)
 
+    return _called(method, name, "x, other")
+
+
+def _power(name: str) -> Callable[..., Tensor]:
+    def method(x: Tensor, exponent: Any) -> Tensor:
+        return _core.to_inplace(name, x, exponent)
+
+    return _called(method, name, "x, exponent")
+
+
+def _called(
+    method: Callable[..., Tensor], name: str, operands: str
+) -> Callable[..., Tensor]:
     method.__name__ = name + "_"
-    method.__doc__ = f"Make x {name}(x, other), in place; returns x."
+    method.__doc__ = f"Make x {name}({operands}), in place; returns x."
     return method
+
+
+# By the keywords of a row's operands.
+_MAKERS = {
+    ("input",): _unary,
+    ("input", "other"): _binary,
+    ("input", "exponent"): _power,
+}
 
 
 def add_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
@@ -232,22 +262,6 @@ def add_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
 def sub_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """Subtract alpha * other from x, in place; returns x."""
     return _core.to_inplace("sub", x, other if alpha == 1 else alpha * other)
-
-
-def pow_(x: Tensor, exponent: Any) -> Tensor:
-    """Make x pow(x, exponent), in place; returns x."""
-    return _core.to_inplace("pow", x, exponent)
-
-
-def _inplace_unary(name: str) -> Callable[..., Tensor]:
-    function = FUNCTIONS[name]
-
-    def method(x: Tensor) -> Tensor:
-        return _core.assign_result(x, function)
-
-    method.__name__ = name + "_"
-    method.__doc__ = f"Make x {name}(x), in place; returns x."
-    return method
 
 
 def copy_(x: Tensor, source: Any) -> Tensor:
@@ -311,7 +325,16 @@ _BY_MODULE = {
     "masked_fill",
 }
 
+# Of each row of one operand or two, its method in place.
+INPLACE: dict[str, Any] = {
+    f"{name}_": _MAKERS[row.operands](name)
+    for row in _core.ops()
+    for name in row.names
+    if row.operands in _MAKERS and not name.startswith("_")
+}
+
 METHODS: dict[str, Any] = {
+    **INPLACE,
     "_from_data": staticmethod(_from_data),
     **{
         name: getattr(module, name)
@@ -339,11 +362,7 @@ METHODS: dict[str, Any] = {
     "new_empty": lambda x, *size, **kw: creation.empty(*size, **kw),
     "new_full": lambda x, size, fill_value, **kw: creation.full(size, fill_value, **kw),
     "new_tensor": lambda x, data, **kw: creation.tensor(data, **kw),
-    "add_": add_, "sub_": sub_, "mul_": _inplace("mul"), "div_": _inplace("div"),
-    "pow_": pow_,
-    **{f"{name}_": _inplace_unary(name) for name in
-       ("neg", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "abs",
-        "square", "reciprocal", "floor", "ceil", "round")},
+    "add_": add_, "sub_": sub_, "subtract_": sub_,
     "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
     "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__len__": _length, "__iter__": _iterate, "__contains__": _contains,

@@ -51,8 +51,9 @@ def functions() -> str:
 
 
 def methods() -> str:
-    """Return the methods of the rows that autodiff/tensor.py does not replace."""
-    replaced = import_module("autodiff.tensor").METHODS
+    """Return the methods of the rows that autodiff/tensor.py does not write itself."""
+    tensor = import_module("autodiff.tensor")
+    made, replaced = tensor.INPLACE, tensor.METHODS
     lines = []
     for row in ad.ops():
         names = [n for n in row.names if n not in replaced and not n.startswith("_")]
@@ -61,6 +62,11 @@ def methods() -> str:
             lines.append(f"    def {name}(self{rest}) -> Tensor:")
             lines.append(f'        """Return {row.synopsis.removeprefix("z = ")}."""\n')
         lines += [f"    {name} = {names[0]}" for name in names[1:]]
+        lines += [
+            f"    def {name}_(self{rest}) -> Tensor: ..."
+            for name in row.names
+            if replaced.get(f"{name}_") is made.get(f"{name}_", ...)
+        ]
     return "\n".join(lines)
 
 

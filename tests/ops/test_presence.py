@@ -132,3 +132,20 @@ def test_what_pytorch_has_in_special_is_there_and_is_the_same():
     names = ad.special.__all__
     assert "ndtr" in names
     assert all(getattr(ad.special, name) is getattr(ad, name) for name in names)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in checks.ROWS if row.n_args < 3 and row.name != "polygamma"],
+    ids=lambda row: row.name,
+)
+def test_every_name_is_a_method_in_place(row):
+    x, *others = inside(row)
+    for name in public(row):
+        leaf = ad.tensor([x, x], requires_grad=True)
+        y = leaf * 1.0
+        assert getattr(y, name + "_")(*others) is y
+        z = getattr(ad, name)(leaf, *others)
+        assert y.tolist() == z.tolist()
+        slopes = [ad.autograd.grad(v.sum(), leaf)[0].tolist() for v in (y, z)]
+        assert slopes[0] == slopes[1]
