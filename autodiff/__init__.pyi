@@ -39,6 +39,7 @@ from autodiff.creation import float64 as float64
 from autodiff.creation import from_numpy as from_numpy
 from autodiff.creation import full as full
 from autodiff.creation import full_like as full_like
+from autodiff.creation import get_default_dtype as get_default_dtype
 from autodiff.creation import linspace as linspace
 from autodiff.creation import manual_seed as manual_seed
 from autodiff.creation import ones as ones
@@ -47,6 +48,7 @@ from autodiff.creation import rand as rand
 from autodiff.creation import rand_like as rand_like
 from autodiff.creation import randn as randn
 from autodiff.creation import randn_like as randn_like
+from autodiff.creation import set_default_dtype as set_default_dtype
 from autodiff.creation import tensor as tensor
 from autodiff.creation import zeros as zeros
 from autodiff.creation import zeros_like as zeros_like

@@ -215,7 +215,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
     *,
     strict_nan: bool = False,
@@ -234,7 +236,15 @@ def grad(
     ------
     RuntimeError
         When an input is not reached and neither option is given.
+    ArgumentError
+        When only_inputs is False or is_grads_batched True; they stand here to keep
+        PyTorch's order.
     """
+    if not only_inputs or is_grads_batched:
+        raise _core.errors.ArgumentError(
+            "autograd.grad supports only_inputs=True and is_grads_batched=False alone; "
+            "call backward() to accumulate, and grad() once for each seed"
+        )
     roots, wanted = _sequence(outputs), _sequence(inputs)
     retain = create_graph if retain_graph is None else retain_graph
     gradients = _core.sweep_reverse(

@@ -404,3 +404,13 @@ def test_a_tensor_in_the_class_keeps_its_values_and_not_its_memory():
     y = ad.Tensor(x)
     y[0] = 9.0
     assert x.tolist() == [1.0, 2.0]
+
+
+def test_the_default_dtype_is_float64_and_may_be_asked_for():
+    ad.set_default_dtype(ad.float64)
+    assert ad.get_default_dtype() == ad.float64
+
+
+def test_another_default_dtype_is_refused():
+    with pytest.raises(TypeError, match="int32"):
+        ad.set_default_dtype("int32")
