@@ -6,6 +6,9 @@
  * or an int) the row's formula runs inline and 24 bytes are appended; every other
  * case goes through ad_py_apply. Each function then appears as a module function
  * and a method under every name of its row, and behind the operators.
+ *
+ * size: rows, their functions and methods, and the operators share functions that
+ * the compiler inlines only within one file.
  */
 #include "_tensor.h"
 
