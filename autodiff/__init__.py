@@ -11,7 +11,7 @@ tensor(44.)
 from typing import Any as _Any
 
 from autodiff import (
-    _core, autograd, errors, functions, linalg, tensor as _methods, testing,
+    _core, autograd, errors, functions, linalg, special, tensor as _methods, testing,
 )  # fmt: skip
 from autodiff._core import Tensor, ops, tape_info
 from autodiff.autograd import (
@@ -20,8 +20,8 @@ from autodiff.autograd import (
 )  # fmt: skip
 from autodiff.creation import (
     arange, as_tensor, double, empty, empty_like, eye, float32, float64, from_numpy,
-    full, full_like, linspace, manual_seed, ones, ones_like, rand, rand_like, randn,
-    randn_like, tensor, zeros, zeros_like,
+    full, full_like, get_default_dtype, linspace, manual_seed, ones, ones_like, rand,
+    rand_like, randn, randn_like, set_default_dtype, tensor, zeros, zeros_like,
 )  # fmt: skip
 from autodiff.errors import (
     AnomalyError, ArgumentError, AutodiffError, ConvergenceError, GradcheckError,

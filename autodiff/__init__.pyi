@@ -7,9 +7,16 @@ see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 from autodiff import autograd as autograd
 from autodiff import errors as errors
 from autodiff import linalg as linalg
+from autodiff import special as special
 from autodiff import testing as testing
 from autodiff._core import Tensor as Tensor
-from autodiff._core import _BinaryRow, _TernaryRow, _UnaryRow
+from autodiff._core import (
+    _BinaryRow,
+    _OrderRow,
+    _PowerRow,
+    _TernaryRow,
+    _UnaryRow,
+)
 from autodiff._core import enable_grad as enable_grad
 from autodiff._core import no_grad as no_grad
 from autodiff._core import ops as ops
@@ -33,6 +40,7 @@ from autodiff.creation import float64 as float64
 from autodiff.creation import from_numpy as from_numpy
 from autodiff.creation import full as full
 from autodiff.creation import full_like as full_like
+from autodiff.creation import get_default_dtype as get_default_dtype
 from autodiff.creation import linspace as linspace
 from autodiff.creation import manual_seed as manual_seed
 from autodiff.creation import ones as ones
@@ -41,6 +49,7 @@ from autodiff.creation import rand as rand
 from autodiff.creation import rand_like as rand_like
 from autodiff.creation import randn as randn
 from autodiff.creation import randn_like as randn_like
+from autodiff.creation import set_default_dtype as set_default_dtype
 from autodiff.creation import tensor as tensor
 from autodiff.creation import zeros as zeros
 from autodiff.creation import zeros_like as zeros_like
@@ -213,11 +222,11 @@ mod: _BinaryRow
 """remainder of x / y with the sign of y, as Python's %"""
 floor_mod: _BinaryRow
 """remainder of x / y with the sign of y, as Python's %"""
-pow: _BinaryRow
+pow: _PowerRow
 """z = x to the power y"""
-power: _BinaryRow
+power: _PowerRow
 """z = x to the power y"""
-float_power: _BinaryRow
+float_power: _PowerRow
 """z = x to the power y"""
 sqrt: _UnaryRow
 """square root"""
@@ -321,7 +330,7 @@ digamma: _UnaryRow
 """logarithmic derivative of the gamma function"""
 psi: _UnaryRow
 """logarithmic derivative of the gamma function"""
-polygamma: _BinaryRow
+polygamma: _OrderRow
 """derivative of order x of digamma at y"""
 abs: _UnaryRow
 """absolute value"""

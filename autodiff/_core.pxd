@@ -368,6 +368,7 @@ cdef extern from "_tensor.h":
     object ad_tensor_type_new()
     object ad_row_functions()
     object ad_row_methods()
+    const char *const *ad_row_operands(int op)
     ad_tape *ad_current_tape
     void set_current_tape "ad_set_current_tape"(ad_tape *tape)
     bint ad_tensor_is_traced(const ad_tensor *x)

@@ -6,6 +6,9 @@
  * or an int) the row's formula runs inline and 24 bytes are appended; every other
  * case goes through ad_py_apply. Each function then appears as a module function
  * and a method under every name of its row, and behind the operators.
+ *
+ * size: rows, their functions and methods, and the operators share functions that
+ * the compiler inlines only within one file.
  */
 #include "_tensor.h"
 
@@ -195,14 +198,85 @@ static PyObject *not_a_number(int op, PyObject *result, PyObject *const *args, i
                         ad_op_name(op));
 }
 
-static bool has_count(int op, Py_ssize_t n, int wanted)
+/* PyTorch's names of operands; the rule, and the rows that are exceptions. */
+const char *const *ad_row_operands(int op)
 {
-    if (n == wanted)
-        return true;
-    PyErr_Format(PyExc_TypeError, "%s() takes %d operand%s, got %zd", ad_op_name(op),
-                 wanted, wanted == 1 ? "" : "s", n);
-    return false;
+    static const char *const rule[] = {"input", "other", "addend"};
+    static const char *const power[] = {"input", "exponent"};
+    static const char *const order_first[] = {"n", "input"};
+    static const char *const range[] = {"input", "min", "max"};
+    static const char *const choice[] = {"condition", "input", "other"};
+    return op == AD_OP_POW         ? power
+           : op == AD_OP_POLYGAMMA ? order_first
+           : op == AD_OP_CLIP      ? range
+           : op == AD_OP_WHERE     ? choice
+                                   : rule;
 }
+
+/* The place of a keyword among the operands of a row, or -1. */
+static int operand_named(int op, PyObject *name)
+{
+    for (int k = 0; k < ad_op_get(op)->n_args; k++)
+        if (PyUnicode_CompareWithASCIIString(name, ad_row_operands(op)[k]) == 0)
+            return k;
+    return -1;
+}
+
+/* Sorts operands given by place, from `first` on, and by name into x. */
+static bool sort_operands(int op, PyObject *const *args, Py_ssize_t n,
+                          PyObject *keywords, int first, PyObject **x)
+{
+    const int wanted = ad_op_get(op)->n_args;
+    if (n + first > wanted) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %d operand%s, got %zd",
+                     ad_op_name(op), wanted, wanted == 1 ? "" : "s", n + first);
+        return false;
+    }
+    for (Py_ssize_t k = 0; k < n; k++)
+        x[first + k] = args[k];
+    for (Py_ssize_t i = 0; keywords != NULL && i < PyTuple_GET_SIZE(keywords); i++) {
+        PyObject *name = PyTuple_GET_ITEM(keywords, i);
+        const int k = operand_named(op, name);
+        if (k < 0 || x[k] != NULL) {
+            PyErr_Format(PyExc_TypeError, "%s() got %s argument '%U'", ad_op_name(op),
+                         k < 0 ? "an unexpected keyword" : "multiple values for", name);
+            return false;
+        }
+        x[k] = args[n + i];
+    }
+    for (int k = 0; k < wanted; k++)
+        if (x[k] == NULL) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s() takes %d operand%s, and is missing number %d, '%s'",
+                         ad_op_name(op), wanted, wanted == 1 ? "" : "s", k + 1,
+                         ad_row_operands(op)[k]);
+            return false;
+        }
+    return true;
+}
+
+/* Every call but the usual one, which has all operands by place, and what has no
+ * number for an operand: the long way, with an error in the end if need be. */
+static PyObject *apply_sorted(int op, PyObject *self, PyObject *const *args,
+                              Py_ssize_t n, PyObject *keywords)
+{
+    const int wanted = ad_op_get(op)->n_args;
+    PyObject *x[AD_MAX_ARITY] = {self};
+    if (!sort_operands(op, args, n, keywords, self != NULL, x))
+        return NULL;
+    return not_a_number(op, ad_py_apply(op, wanted, x), x, wanted);
+}
+
+#define BY_NAME                                                                 \
+    PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords
+#define CALL(id, wanted, self, result)                                          \
+    if (n == (wanted) && keywords == NULL) {                                    \
+        PyObject *z = result;                                                   \
+        if (z != Py_NotImplemented)                                             \
+            return z;                                                           \
+        Py_DECREF(z);                                                           \
+    }                                                                           \
+    return apply_sorted(AD_OP_##id, self, args, n, keywords)
 
 #define OP1(id, ...)                                                            \
     static PyObject *function_##id(PyObject *module, PyObject *a)               \
@@ -217,37 +291,24 @@ static bool has_count(int op, Py_ssize_t n, int wanted)
         return row_##id(self);                                                  \
     }
 #define OP2(id, ...)                                                            \
-    static PyObject *function_##id(PyObject *module, PyObject *const *args,     \
-                                   Py_ssize_t n)                                \
+    static PyObject *function_##id(BY_NAME)                                     \
     {                                                                           \
-        (void)module;                                                           \
-        if (!has_count(AD_OP_##id, n, 2))                                       \
-            return NULL;                                                        \
-        return not_a_number(AD_OP_##id, row_##id(args[0], args[1]), args, 2);   \
+        (void)self;                                                             \
+        CALL(id, 2, NULL, row_##id(args[0], args[1]));                          \
     }                                                                           \
-    static PyObject *method_##id(PyObject *self, PyObject *b)                   \
+    static PyObject *method_##id(BY_NAME)                                       \
     {                                                                           \
-        PyObject *args[] = {self, b};                                           \
-        return not_a_number(AD_OP_##id, row_##id(self, b), args, 2);            \
+        CALL(id, 1, self, row_##id(self, args[0]));                             \
     }
 #define OP3(id, ...)                                                            \
-    static PyObject *function_##id(PyObject *module, PyObject *const *args,     \
-                                   Py_ssize_t n)                                \
+    static PyObject *function_##id(BY_NAME)                                     \
     {                                                                           \
-        (void)module;                                                           \
-        if (!has_count(AD_OP_##id, n, 3))                                       \
-            return NULL;                                                        \
-        return not_a_number(AD_OP_##id, row_##id(args[0], args[1], args[2]),    \
-                            args, 3);                                           \
+        (void)self;                                                             \
+        CALL(id, 3, NULL, row_##id(args[0], args[1], args[2]));                 \
     }                                                                           \
-    static PyObject *method_##id(PyObject *self, PyObject *const *rest,         \
-                                 Py_ssize_t n)                                  \
+    static PyObject *method_##id(BY_NAME)                                       \
     {                                                                           \
-        if (!has_count(AD_OP_##id, n + 1, 3))                                   \
-            return NULL;                                                        \
-        PyObject *args[] = {self, rest[0], rest[1]};                            \
-        return not_a_number(AD_OP_##id, row_##id(self, rest[0], rest[1]), args, \
-                            3);                                                 \
+        CALL(id, 2, self, row_##id(self, args[0], args[1]));                    \
     }
 #include "ops.def"
 #undef OP1
@@ -260,11 +321,12 @@ typedef struct row {
 } row;
 
 #define CAST(f) ((PyCFunction)(void (*)(void))(f))
+enum { METH_BY_NAME = METH_FASTCALL | METH_KEYWORDS };
 static const row rows[] = {
 #define OP1(id, ...) {CAST(function_##id), CAST(method_##id), METH_O, METH_NOARGS},
-#define OP2(id, ...) {CAST(function_##id), CAST(method_##id), METH_FASTCALL, METH_O},
-#define OP3(id, ...)                                                            \
-    {CAST(function_##id), CAST(method_##id), METH_FASTCALL, METH_FASTCALL},
+#define OP2(id, ...)                                                            \
+    {CAST(function_##id), CAST(method_##id), METH_BY_NAME, METH_BY_NAME},
+#define OP3 OP2
 #include "ops.def"
 #undef OP1
 #undef OP2
@@ -304,6 +366,31 @@ static int fill_defs(void)
     return n;
 }
 
+/* Functions of one operand stay METH_O: the interpreter calls those a nanosecond
+ * faster than what takes keywords. It asks the function's own vectorcall for all but
+ * that short cut, so keywords come here. */
+static vectorcallfunc call_by_place;
+
+static PyObject *call_by_name(PyObject *f, PyObject *const *args, size_t n_flagged,
+                              PyObject *keywords)
+{
+    const char *name = ((PyCFunctionObject *)f)->m_ml->ml_name;
+    const Py_ssize_t n = PyVectorcall_NARGS(n_flagged);
+    if (n == 1 && keywords == NULL)
+        return call_by_place(f, args, n_flagged, NULL);
+    return apply_sorted(ad_op_find(name, (int)strlen(name)), NULL, args, n, keywords);
+}
+
+static PyObject *new_function(PyMethodDef *def)
+{
+    PyObject *f = PyCFunction_New(def, NULL);
+    if (f != NULL && def->ml_flags == METH_O) {
+        call_by_place = ((PyCFunctionObject *)f)->vectorcall;
+        ((PyCFunctionObject *)f)->vectorcall = call_by_name;
+    }
+    return f;
+}
+
 /* A dict name -> function, or with `type` the methods set on it. */
 static PyObject *all_functions(PyTypeObject *type)
 {
@@ -311,8 +398,7 @@ static PyObject *all_functions(PyTypeObject *type)
     const PyMethodDef *defs = type != NULL ? method_defs : function_defs;
     for (int i = 0; dict != NULL && defs[i].ml_name != NULL; i++) {
         PyMethodDef *def = (PyMethodDef *)&defs[i];
-        PyObject *f =
-            type != NULL ? PyDescr_NewMethod(type, def) : PyCFunction_New(def, NULL);
+        PyObject *f = type != NULL ? PyDescr_NewMethod(type, def) : new_function(def);
         if (f == NULL || PyDict_SetItemString(dict, def->ml_name, f) < 0)
             Py_CLEAR(dict);
         Py_XDECREF(f);

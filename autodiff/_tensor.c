@@ -451,6 +451,18 @@ static PyMemberDef members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+/* Tensor(...): what tensor.py makes of it. Without a tp_new of its own the type would
+ * let object.__new__ hand out a tensor that nobody has filled in. */
+static PyObject *tensor_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *make = PyObject_GetAttrString((PyObject *)type, "_from_data");
+    if (make == NULL)
+        return NULL;
+    PyObject *x = PyObject_Call(make, args, keywords);
+    Py_DECREF(make);
+    return x;
+}
+
 PyObject *ad_tensor_type_new(void)
 {
     enum { OWN = 8, MOST = 64 };
@@ -458,16 +470,16 @@ PyObject *ad_tensor_type_new(void)
         {Py_tp_dealloc, tensor_dealloc}, {Py_tp_traverse, tensor_traverse},
         {Py_tp_clear, tensor_clear},     {Py_tp_setattro, tensor_setattro},
         {Py_tp_getset, getset},          {Py_tp_members, members},
+        {Py_tp_new, tensor_new},
     };
-    int n = 6;
+    int n = 7;
     for (int i = 0; ad_number_slots[i].slot != 0; i++)
         slots[n++] = ad_number_slots[i];
     slots[n] = (PyType_Slot){0, NULL};
     PyType_Spec spec = {
         .name = "autodiff.Tensor",
         .basicsize = sizeof(ad_tensor),
-        .flags =
-            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
         .slots = slots,
     };
     ad_tensor_type = (PyTypeObject *)PyType_FromSpec(&spec);

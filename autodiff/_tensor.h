@@ -110,6 +110,8 @@ PyObject *ad_tensor_type_new(void);
 PyObject *ad_row_functions(void);
 /* Method descriptors likewise, to be set on the type; after ad_row_functions. */
 PyObject *ad_row_methods(void);
+/* What the operands of a row are called as keywords, as many as it has. */
+const char *const *ad_row_operands(int op);
 
 /* This thread's tape, or NULL as long as it has none. */
 extern AD_THREAD_LOCAL ad_tape *ad_current_tape;

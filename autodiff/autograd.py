@@ -216,7 +216,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
     *,
     strict_nan: bool = False,
@@ -235,7 +237,15 @@ def grad(
     ------
     RuntimeError
         When an input is not reached and neither option is given.
+    ArgumentError
+        When only_inputs is False or is_grads_batched True; they stand here to keep
+        PyTorch's order.
     """
+    if not only_inputs or is_grads_batched:
+        raise _core.errors.ArgumentError(
+            "autograd.grad supports only_inputs=True and is_grads_batched=False alone; "
+            "call backward() to accumulate, and grad() once for each seed"
+        )
     roots, wanted = _sequence(outputs), _sequence(inputs)
     retain = create_graph if retain_graph is None else retain_graph
     gradients = _core.sweep_reverse(
@@ -324,7 +334,7 @@ class FunctionCtx:
         """Do nothing: inputs changed in place are noticed by themselves."""
 
     def set_materialize_grads(self, value: bool) -> None:
-        """With False, missing gradients arrive in backward as None, not as zeros."""
+        """With False, gradients that are zero throughout arrive in backward as None."""
         self.materialize_grads = value
 
 
@@ -348,7 +358,10 @@ class _Joint(Rule):
 
     def gradients(self, z_bar: Tensor, needs: list[bool]) -> list[Tensor | None]:
         """Return the gradient of each tensor input."""
-        found = self.function.backward(self.ctx, *self._split(z_bar))
+        z_bars: list[Any] = self._split(z_bar)
+        if not self.ctx.materialize_grads:
+            z_bars = [None if _is_nothing(g) else g for g in z_bars]
+        found = self.function.backward(self.ctx, *z_bars)
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != self.n_inputs and any(
             g is not None for g in found[self.n_inputs :]
@@ -376,6 +389,10 @@ class _Joint(Rule):
             f"function {self.name()}: gradient {i + 1} is a "
             f"'{type(gradient).__name__}'; expected a Tensor or None"
         )
+
+
+def _is_nothing(gradient: Tensor) -> bool:
+    return not gradient.requires_grad and not gradient.any()
 
 
 class Function:
@@ -411,15 +428,28 @@ class Function:
         """Return one gradient, or None, for each argument of forward."""
         raise TypeError("a Function needs a static method backward(ctx, *gradients)")
 
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save what backward needs, if forward is written without ctx."""
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record it as one operation."""
+        if kwargs:
+            raise TypeError(
+                f"{cls.__name__}.apply() takes arguments by position, for backward "
+                f"returns their gradients in that order; got {', '.join(kwargs)}="
+            )
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(
             isinstance(a, Tensor) and bool(a.requires_grad) for a in args
         )
         with no_grad():
-            result = cls.forward(ctx, *args, **kwargs)
+            if cls.setup_context is Function.setup_context:
+                result = cls.forward(ctx, *args)
+            else:
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
         is_single = not isinstance(result, tuple)
         outputs = [result] if is_single else list(result)
         for i, out in enumerate(outputs):

@@ -70,6 +70,18 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
     raise TypeError(f"dtype {dtype!r} is not supported; every tensor is float64")
 
 
+def set_default_dtype(dtype: Any) -> None:
+    """Accept float64, which every tensor has; others as `tensor` takes its dtype."""
+    if str(getattr(dtype, "__name__", dtype)).removeprefix("torch.") in _WHOLE:
+        raise TypeError(f"dtype {dtype!r} cannot be the default: tensors are float64")
+    check_dtype(dtype)
+
+
+def get_default_dtype() -> Any:
+    """Return float64."""
+    return float64
+
+
 def check_device(device: Any) -> None:
     """Accept the CPU only."""
     if device is not None and str(device) != "cpu":

@@ -25,14 +25,15 @@ def tape_info():
 
 
 Op = namedtuple("Op", [
-    "name", "names", "n_args", "value", "partials", "domain", "smoothness", "ulp",
-    "ulp_partial", "synopsis",
+    "name", "names", "n_args", "operands", "value", "partials", "domain", "smoothness",
+    "ulp", "ulp_partial", "synopsis",
 ], module="autodiff._core")
 Op.__doc__ = """A row of the op table.
 
-name: canonical; names: with its aliases. value, partials: formulas in x, y, w and the
-result z. domain: where the value is real. smoothness: "smooth", "kink" or "step".
-ulp, ulp_partial: bounds on the errors, in units in the last place.
+name: canonical; names: with its aliases. operands: their keywords. value, partials:
+formulas in x, y, w and the result z. domain: where the value is real. smoothness:
+"smooth", "kink" or "step". ulp, ulp_partial: bounds on the errors, in units in the last
+place.
 """
 
 
@@ -47,7 +48,9 @@ def ops(bint internal=False):
         if info.n_args == 0 or (names[0].startswith("_") and not internal):
             continue
         rows.append(Op(
-            names[0], names, info.n_args, info.value_text.decode(),
+            names[0], names, info.n_args,
+            tuple([ad_row_operands(op)[k].decode() for k in range(info.n_args)]),
+            info.value_text.decode(),
             tuple([info.partial_text[k].decode() for k in range(info.n_args)]),
             info.domain.decode(), ("smooth", "kink", "step")[info.smoothness], info.ulp,
             info.ulp_partial, info.synopsis.decode()))

@@ -27,6 +27,21 @@ from autodiff import (
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.errors import GraphError
 
+# ---- Tensor(...) ---------------------------------------------------------------------
+
+
+def _from_data(*data: Any) -> Tensor:
+    """Return a tensor of the data, or zeros of the sizes, as PyTorch's Tensor()."""
+    if all(isinstance(size, int) for size in data):
+        return creation.empty(*data or (0,))
+    if len(data) > 1 or not isinstance(data[0], (list, tuple, np.ndarray, Tensor)):
+        raise TypeError(
+            "Tensor() takes one sequence or array, or sizes; of a number, "
+            "autodiff.tensor(2.0) makes a 0-d tensor"
+        )
+    return creation.tensor(data[0])
+
+
 # ---- Attributes ----------------------------------------------------------------------
 
 
@@ -200,24 +215,53 @@ def _reduce(x: Tensor, protocol: Any = None) -> Any:
 # ---- In place ------------------------------------------------------------------------
 
 
-def _inplace(name: str) -> Callable[..., Tensor]:
-    def method(x: Tensor, y: Any, *, alpha: float = 1, value: float = 1) -> Tensor:
-        return _core.to_inplace(name, x, y if alpha == 1 else alpha * y)
-
-    method.__name__ = name + "_"
-    method.__doc__ = f"Make x {name}(x, y), in place; returns x."
-    return method
-
-
-def _inplace_unary(name: str) -> Callable[..., Tensor]:
+def _unary(name: str) -> Callable[..., Tensor]:
     function = FUNCTIONS[name]
 
     def method(x: Tensor) -> Tensor:
         return _core.assign_result(x, function)
 
+    return _called(method, name, "x")
+
+
+def _binary(name: str) -> Callable[..., Tensor]:
+    def method(x: Tensor, other: Any) -> Tensor:
+        return _core.to_inplace(name, x, other)
+
+    return _called(method, name, "x, other")
+
+
+def _power(name: str) -> Callable[..., Tensor]:
+    def method(x: Tensor, exponent: Any) -> Tensor:
+        return _core.to_inplace(name, x, exponent)
+
+    return _called(method, name, "x, exponent")
+
+
+def _called(
+    method: Callable[..., Tensor], name: str, operands: str
+) -> Callable[..., Tensor]:
     method.__name__ = name + "_"
-    method.__doc__ = f"Make x {name}(x), in place; returns x."
+    method.__doc__ = f"Make x {name}({operands}), in place; returns x."
     return method
+
+
+# By the keywords of a row's operands.
+_MAKERS = {
+    ("input",): _unary,
+    ("input", "other"): _binary,
+    ("input", "exponent"): _power,
+}
+
+
+def add_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """Add alpha * other to x, in place; returns x."""
+    return _core.to_inplace("add", x, other if alpha == 1 else alpha * other)
+
+
+def sub_(x: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """Subtract alpha * other from x, in place; returns x."""
+    return _core.to_inplace("sub", x, other if alpha == 1 else alpha * other)
 
 
 def copy_(x: Tensor, source: Any) -> Tensor:
@@ -262,6 +306,11 @@ def _where_method(x: Tensor, condition: Any, other: Any) -> Any:
     return functions.where(condition, x, other)
 
 
+def _polygamma(x: Tensor, n: Any) -> Any:
+    """Return the derivative of order n of digamma at x."""
+    return FUNCTIONS["polygamma"](n, x)
+
+
 # Functions whose first argument is the tensor, by module.
 _BY_MODULE = {
     shape: "reshape view flatten unflatten ravel squeeze unsqueeze expand broadcast_to "
@@ -276,14 +325,24 @@ _BY_MODULE = {
     "masked_fill",
 }
 
+# Of each row of one operand or two, its method in place.
+INPLACE: dict[str, Any] = {
+    f"{name}_": _MAKERS[row.operands](name)
+    for row in _core.ops()
+    for name in row.names
+    if row.operands in _MAKERS and not name.startswith("_")
+}
+
 METHODS: dict[str, Any] = {
+    **INPLACE,
+    "_from_data": staticmethod(_from_data),
     **{
         name: getattr(module, name)
         for module, names in _BY_MODULE.items()
         for name in names.split()
     },
     **functions.OPTIONED,
-    "where": _where_method,
+    "where": _where_method, "polygamma": _polygamma,
     "backward": _core.backward, "detach": detach, "detach_": detach_, "clone": clone,
     "zero_grad": zero_grad, "requires_grad_": requires_grad_,
     "register_hook": _core.register_hook, "retain_grad": _core.retain_grad,
@@ -303,11 +362,7 @@ METHODS: dict[str, Any] = {
     "new_empty": lambda x, *size, **kw: creation.empty(*size, **kw),
     "new_full": lambda x, size, fill_value, **kw: creation.full(size, fill_value, **kw),
     "new_tensor": lambda x, data, **kw: creation.tensor(data, **kw),
-    "add_": _inplace("add"), "sub_": _inplace("sub"), "mul_": _inplace("mul"),
-    "div_": _inplace("div"), "pow_": _inplace("pow"),
-    **{f"{name}_": _inplace_unary(name) for name in
-       ("neg", "exp", "log", "sqrt", "sin", "cos", "tanh", "sigmoid", "relu", "abs",
-        "square", "reciprocal", "floor", "ceil", "round")},
+    "add_": add_, "sub_": sub_, "subtract_": sub_,
     "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
     "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__len__": _length, "__iter__": _iterate, "__contains__": _contains,

@@ -102,6 +102,7 @@ LAYERS = {
     "autodiff/order": 50,
     "autodiff/linalg": 55,
     "autodiff/numpy": 60,
+    "autodiff/special": 60,
     "autodiff/tensor": 70,
     # Functions as programs.
     "autodiff/programs/recording": 64,

@@ -27,7 +27,14 @@ from autodiff._core import FUNCTIONS, Op
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 SEEDS, COUNT = 3, 24
-KINDS = ("_UnaryRow", "_BinaryRow", "_TernaryRow")
+# The protocol of a row in the stubs, by the names of its operands.
+KINDS = {
+    ("input",): "_UnaryRow",
+    ("input", "other"): "_BinaryRow",
+    ("input", "exponent"): "_PowerRow",
+    ("n", "input"): "_OrderRow",
+    ("input", "other", "addend"): "_TernaryRow",
+}
 
 # ---- Stubs ---------------------------------------------------------------------------
 
@@ -39,21 +46,27 @@ def functions() -> str:
     for row in ad.ops():
         for name in row.names:
             if name not in replaced and not name.startswith("_"):
-                lines += [f"{name}: {KINDS[row.n_args - 1]}", f'"""{row.synopsis}"""']
+                lines += [f"{name}: {KINDS[row.operands]}", f'"""{row.synopsis}"""']
     return "\n".join(lines)
 
 
 def methods() -> str:
-    """Return the methods of the rows that autodiff/tensor.py does not replace."""
-    replaced = import_module("autodiff.tensor").METHODS
+    """Return the methods of the rows that autodiff/tensor.py does not write itself."""
+    tensor = import_module("autodiff.tensor")
+    made, replaced = tensor.INPLACE, tensor.METHODS
     lines = []
     for row in ad.ops():
         names = [n for n in row.names if n not in replaced and not n.startswith("_")]
-        rest = "".join(f", {operand}: _Operand" for operand in "yw"[: row.n_args - 1])
+        rest = "".join(f", {name}: _Operand" for name in row.operands[1:])
         for name in names[:1]:
             lines.append(f"    def {name}(self{rest}) -> Tensor:")
             lines.append(f'        """Return {row.synopsis.removeprefix("z = ")}."""\n')
         lines += [f"    {name} = {names[0]}" for name in names[1:]]
+        lines += [
+            f"    def {name}_(self{rest}) -> Tensor: ..."
+            for name in row.names
+            if replaced.get(f"{name}_") is made.get(f"{name}_", ...)
+        ]
     return "\n".join(lines)
 
 

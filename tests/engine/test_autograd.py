@@ -495,3 +495,19 @@ def test_a_leaf_can_be_pickled(x):
 def test_a_result_cannot_be_pickled(x):
     with pytest.raises(ad.GraphError, match="detach"):
         pickle.dumps(x * x)
+
+
+def test_grad_takes_its_arguments_in_pytorchs_order():
+    x, y = (ad.tensor(v, requires_grad=True) for v in (2.0, 3.0))
+    found = ad.autograd.grad(x * x, (x, y), None, True, False, True, True)
+    assert found[0].item() == 4.0
+    assert found[1] is None
+    with pytest.raises(RuntimeError, match="allow_unused"):
+        ad.autograd.grad(x * x, (x, y), None, True, False, True)
+
+
+@pytest.mark.parametrize("option", [{"only_inputs": False}, {"is_grads_batched": True}])
+def test_options_of_grad_that_are_not_supported_are_refused(option):
+    x = ad.tensor(2.0, requires_grad=True)
+    with pytest.raises(ad.ArgumentError, match=next(iter(option))):
+        ad.autograd.grad(x * x, x, **option)

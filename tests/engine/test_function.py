@@ -309,3 +309,48 @@ def test_a_function_without_forward_says_so(x):
 def test_gradcheck_passes_the_rule(x):
     assert ad.testing.gradcheck(Cube.apply, x)
     assert ad.testing.gradgradcheck(Cube.apply, x)
+
+
+class Scale(ad.autograd.Function):
+    @staticmethod
+    def forward(x, k):
+        return x * k
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.k = inputs[1]
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, g):
+        assert ctx.saved_tensors[0].item() == 8.0
+        return g * ctx.k, None
+
+
+def test_the_context_may_be_set_up_apart_from_forward(x):
+    Scale.apply(x, 4.0).backward()
+    assert x.grad.item() == 4.0
+
+
+def test_a_keyword_is_refused_for_its_gradient_would_be_lost(x):
+    with pytest.raises(TypeError, match="by position"):
+        Cube.apply(x=x)
+
+
+class Seen(SumAndProduct):
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.set_materialize_grads(False)
+        return SumAndProduct.forward(ctx, x, y)
+
+    @staticmethod
+    def backward(ctx, g_sum, g_product):
+        assert g_sum is None
+        return SumAndProduct.backward(ctx, 0.0, g_product)
+
+
+def test_a_missing_gradient_is_none_if_the_function_wants_it_so(x):
+    y = ad.tensor(3.0, requires_grad=True)
+    Seen.apply(x, y)[1].backward()
+    assert x.grad.item() == 3.0
+    assert y.grad.item() == 2.0

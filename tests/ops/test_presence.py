@@ -25,6 +25,11 @@ def inside(row):
     return next(p for p in checks.points(row.name) if all(0.05 < v < 9 for v in p))
 
 
+def own_operand(row):
+    """Which operand the tensor is whose method the row is, as in PyTorch."""
+    return 1 if row.name in ("where", "polygamma") else 0
+
+
 def public(row):
     return [name for name in row.names if not name.startswith("_")]
 
@@ -38,12 +43,41 @@ def test_every_name_is_a_function_with_one_result(row):
 
 @each_row
 def test_every_name_is_a_method_with_the_result_of_the_function(row):
-    if row.name == "where":
-        pytest.skip("x.where(condition, other) takes its operands in another order")
-    x, *others = inside(row)
+    point = inside(row)
+    at = own_operand(row)
     for name in public(row):
-        result = getattr(ad.tensor(x), name)(*others)
-        assert result.item() == getattr(ad, name)(x, *others)
+        others = point[:at] + point[at + 1 :]
+        result = getattr(ad.tensor(point[at]), name)(*others)
+        assert result.item() == getattr(ad, name)(*point)
+
+
+@each_row
+def test_every_name_takes_its_operands_by_pytorchs_names(row):
+    point = inside(row)
+    keywords = dict(zip(row.operands, point, strict=True))
+    at = own_operand(row)
+    x = ad.tensor(point[at])
+    del keywords[row.operands[at]]
+    for name in public(row):
+        z = getattr(ad, name)(*point)
+        function, method = getattr(ad, name), getattr(x, name)
+        assert function(**{row.operands[at]: point[at]}, **keywords) == z
+        assert method(**keywords).item() == z
+
+
+@each_row
+def test_a_keyword_that_no_operand_has_is_named_in_the_error(row):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'out'"):
+        checks.function_of(row)(*inside(row), out=None)
+
+
+@each_row
+def test_an_operand_that_is_given_twice_or_not_at_all_is_named(row):
+    function, point, first = checks.function_of(row), inside(row), row.operands[0]
+    with pytest.raises(TypeError, match=f"multiple values for argument '{first}'"):
+        function(*point, **{first: point[0]})
+    with pytest.raises(TypeError, match=f"missing .*'{row.operands[-1]}'"):
+        function(*point[:-1])
 
 
 @each_row
@@ -92,3 +126,26 @@ def test_the_errors_on_the_page_are_within_the_bounds(row):
     assert float(array) <= checks.array_bound(row.ulp)
     assert max(map(float, scalars.split(", "))) <= row.ulp_partial
     assert max(map(float, arrays.split(", "))) <= checks.array_bound(row.ulp_partial)
+
+
+def test_what_pytorch_has_in_special_is_there_and_is_the_same():
+    names = ad.special.__all__
+    assert "ndtr" in names
+    assert all(getattr(ad.special, name) is getattr(ad, name) for name in names)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in checks.ROWS if row.n_args < 3 and row.name != "polygamma"],
+    ids=lambda row: row.name,
+)
+def test_every_name_is_a_method_in_place(row):
+    x, *others = inside(row)
+    for name in public(row):
+        leaf = ad.tensor([x, x], requires_grad=True)
+        y = leaf * 1.0
+        assert getattr(y, name + "_")(*others) is y
+        z = getattr(ad, name)(leaf, *others)
+        assert y.tolist() == z.tolist()
+        slopes = [ad.autograd.grad(v.sum(), leaf)[0].tolist() for v in (y, z)]
+        assert slopes[0] == slopes[1]

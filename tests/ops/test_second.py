@@ -61,3 +61,20 @@ def test_an_array_second_derivative_is_right(row, j, k):
     at = checks.points(row.name, count=3)
     computed = checks.seconds(checks.function_of(row), j, k, at)
     checks.assert_close(RELATIVE, computed, expected_at(row, j, k, at), at)
+
+
+# Odd functions have a second derivative that is zero at zero: between terms that cancel
+# there, no digit would be left. The bound is relative, nothing is granted.
+SMALL = [1e-100, 1e-20, 1e-8, 3e-5, 1e-3, -1e-12, -0.1]
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in checks.ROWS if r.n_args == 1], ids=lambda row: row.name
+)
+def test_a_second_derivative_next_to_zero_keeps_its_digits(row):
+    at = [(x,) for x in SMALL]
+    found = [expected(row, 0, 0, point) for point in at]
+    at = [point for point, e in zip(at, found, strict=True) if e is not None]
+    truth = [(e[0], 0.0) for e in found if e is not None]
+    computed = checks.scalar_seconds(checks.function_of(row), 0, 0, at)
+    checks.assert_close(1e-14, computed, truth, at)

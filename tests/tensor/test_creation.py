@@ -372,3 +372,45 @@ def test_a_masked_array_is_refused_as_an_operand(use):
 def test_what_is_not_here_is_said_to_be_so(name):
     with pytest.raises(AttributeError, match="Limits"):
         getattr(ad, name)
+
+
+@pytest.mark.parametrize("data", [[-4.0], [[1.0, 2.0]], np.ones((2, 2)), []], ids=str)
+def test_the_class_makes_a_tensor_of_a_sequence_as_pytorchs_does(data):
+    x = ad.Tensor(data)
+    assert x.tolist() == np.asarray(data).tolist()
+    assert x.is_leaf
+    assert not x.requires_grad
+
+
+def test_the_class_takes_integers_for_sizes_as_pytorchs_does():
+    assert ad.Tensor(2, 3).shape == (2, 3)
+    assert ad.Tensor(4).shape == (4,)
+    assert ad.Tensor().shape == (0,)
+
+
+@pytest.mark.parametrize("data", [(2.0,), ([1.0], [2.0]), ("ab",), (None,)], ids=str)
+def test_the_class_refuses_what_is_neither_data_nor_sizes(data):
+    with pytest.raises(TypeError, match=r"autodiff\.tensor|number"):
+        ad.Tensor(*data)
+
+
+def test_no_tensor_can_be_had_that_nobody_filled_in():
+    with pytest.raises(TypeError, match="not safe"):
+        object.__new__(ad.Tensor)
+
+
+def test_a_tensor_in_the_class_keeps_its_values_and_not_its_memory():
+    x = ad.tensor([1.0, 2.0])
+    y = ad.Tensor(x)
+    y[0] = 9.0
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_the_default_dtype_is_float64_and_may_be_asked_for():
+    ad.set_default_dtype(ad.float64)
+    assert ad.get_default_dtype() == ad.float64
+
+
+def test_another_default_dtype_is_refused():
+    with pytest.raises(TypeError, match="int32"):
+        ad.set_default_dtype("int32")

@@ -61,3 +61,17 @@ def test_a_view_whose_source_is_gone_changes_as_any_tensor():
     b[0, 0] = w * 2.0
     b.sum().backward()
     assert w.grad.item() == 2.0
+
+
+def test_operands_of_methods_in_place_go_by_pytorchs_names():
+    x = ad.tensor([1.0, 2.0])
+    x.add_(other=1.0, alpha=2.0).mul_(other=2.0).pow_(exponent=2.0)
+    assert x.tolist() == [36.0, 64.0]
+
+
+@pytest.mark.parametrize("keyword", ["alpha", "value"])
+def test_a_keyword_that_a_method_in_place_has_no_use_for_is_refused(keyword):
+    x = ad.tensor([1.0, 2.0])
+    with pytest.raises(TypeError, match=keyword):
+        x.mul_(2.0, **{keyword: 3.0})
+    assert x.tolist() == [1.0, 2.0]
