@@ -355,6 +355,15 @@ static int take_shape(reader *r, int64_t *extents)
     return r->status == AD_OK ? ndim : -1;
 }
 
+/* What a message can show. */
+static bool is_word(const uint8_t *name, int length)
+{
+    for (int i = 0; i < length; i++)
+        if (name[i] <= ' ' || name[i] > '~')
+            return false;
+    return length > 0;
+}
+
 static void take_names(reader *r)
 {
     const uint32_t n = take_count(r, "names", 1);
@@ -363,12 +372,13 @@ static void take_names(reader *r)
         const int length = (int)take_number(r, 1);
         const uint8_t *name = take(r, (size_t)length);
         r->op[i] = name != NULL ? ad_op_find((const char *)name, length) : -1;
-        if (name != NULL && r->op[i] < 0) {
+        if (r->op[i] >= 0)
+            continue;
+        if (name != NULL && is_word(name, length)) {
             r->unknown = (const char *)name;
             r->n_unknown = length;
         }
-        if (r->op[i] < 0)
-            fail(r, AD_INVALID);
+        fail(r, AD_INVALID);
     }
     r->n_names = n;
 }
@@ -566,7 +576,12 @@ ad_status ad_program_read(const uint8_t *data, size_t n, const ad_line_texts *li
     free(r.op);
     free(r.line);
     status = r.status;
-    if (status == AD_INVALID)
+    if (status == AD_INVALID && r.unknown != NULL)
+        ad_fail(message, status,
+                "the saved program uses the operation '%.*s', which this version of "
+                "autodiff does not have",
+                r.n_unknown, r.unknown);
+    else if (status == AD_INVALID)
         ad_fail(message, status,
                 "not a program: among the %s is one that makes no sense", r.what);
     if (status == AD_OK)
