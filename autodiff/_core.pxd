@@ -264,6 +264,30 @@ cdef extern from "program_file.h":
     ad_status ad_program_read(const uint8_t *data, size_t n, const ad_line_texts *lines,
                               ad_program **p, ad_message *message)
 
+cdef extern from "sparsity.h":
+    ctypedef struct ad_pattern:
+        int64_t n_rows
+        int64_t n_columns
+        int64_t *starts
+        int32_t *columns
+    void ad_pattern_free(ad_pattern *pattern) nogil
+    ad_status ad_sparsity_jacobian(const ad_program *p, const c_bool *is_wanted_input,
+                                   const c_bool *is_wanted_output, ad_pattern *pattern,
+                                   ad_message *message) nogil
+
+cdef extern from "coloring.h":
+    void ad_pattern_transpose(int32_t n_rows, int32_t n_columns, const int64_t *starts,
+                              const int32_t *columns, int64_t *t_starts,
+                              int32_t *t_columns) nogil
+    ad_status ad_color_columns(int32_t n_rows, int32_t n_columns, const int64_t *starts,
+                               const int32_t *columns, int32_t *color,
+                               int32_t *n_colors) nogil
+    ad_status ad_color_star(int32_t n, const int64_t *starts, const int32_t *columns,
+                            int32_t *color, int32_t *n_colors) nogil
+    ad_status ad_color_read(int32_t n, int32_t n_colors, const int64_t *starts,
+                            const int32_t *columns, const int32_t *color, int64_t *at,
+                            c_bool *is_complete) nogil
+
 cdef extern from "builder.h":
     ctypedef struct ad_builder:
         ad_tape *tape
