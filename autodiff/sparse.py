@@ -247,7 +247,7 @@ class Pattern:
         return Coloring(self, kind, colors, n)
 
     def _fewest(self) -> "Coloring":
-        """Colour by columns or rows; the longest row or column says what comes first."""
+        """Colour by columns or rows; the longest row or column says what first."""
         lengths = np.diff(self.starts)
         most_in_row = int(lengths.max(initial=0))
         most_in_column = int(

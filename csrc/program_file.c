@@ -11,9 +11,11 @@
  *     shapes      b, q*                   of 1 and on; shape 0 is a scalar's
  *     extras      b flags, b, i axis, q offset, q* strides
  *                 [q, q* index]  [b, q* shape, d* elements]
+ *                 [q steps, b flags, i shared, i carry, i rows, i out rows, i sums,
+ *                  program]          a loop, and its body
  *     operands    i
  *     inputs      (the count only)
- *     instr       h name, h n_args, i* args, i shape, i extra, i line
+ *     instr       h name, i n_args, i* args, i shape, i extra, i line
  *                 [d number: a CONST without shape]
  *     outputs     i
  *     guards      i value, i line, d outcome
@@ -26,7 +28,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, MAGIC_BYTES = 8, CHECKSUM_BYTES = 8 };
+#include "scan.h"
+
+enum { VERSION = 1, MAGIC_BYTES = 8, CHECKSUM_BYTES = 8, MAX_DEPTH = 32 };
+
+enum { IS_REVERSED = 1, KEEPS_CARRY = 2, HAS_EXIT = 4, HAS_COUNT = 8 }; /* loops */
 
 static const char MAGIC[] = "\x89"
                             "adp\r\n\x1a\n"; /* what a transfer as text would change */
@@ -36,7 +42,8 @@ enum {
     HAS_TRANS_X = 2,
     HAS_TRANS_Y = 4,
     HAS_INDEX = 8,
-    HAS_VALUE = 16
+    HAS_VALUE = 16,
+    HAS_SCAN = 32
 };
 
 static uint64_t checksum(const uint8_t *data, size_t n)
@@ -170,13 +177,30 @@ static void put_names(ad_bytes *b, const ad_program *p, numbering *t)
         b->data[at + (size_t)i] = (uint8_t)(n_names >> 8 * i);
 }
 
-static void put_extra(ad_bytes *b, const ad_extra *e)
+static void put_program(ad_bytes *b, const ad_program *p, const ad_line_texts *texts);
+
+static void put_scan(ad_bytes *b, const ad_scan *s, const ad_line_texts *texts)
+{
+    const uint32_t counts[] = {s->n_shared, s->n_carry, s->n_rows, s->n_out_rows,
+                               s->n_out_sums};
+    put_i64(b, s->n_steps);
+    put_number(b,
+               (uint64_t)(s->is_reversed * IS_REVERSED | s->keeps_carry * KEEPS_CARRY |
+                          s->has_exit * HAS_EXIT | s->has_count * HAS_COUNT),
+               1);
+    for (int i = 0; i < 5; i++)
+        put_u32(b, counts[i]);
+    put_program(b, s->body, texts);
+}
+
+static void put_extra(ad_bytes *b, const ad_extra *e, const ad_line_texts *texts)
 {
     const ad_attr *a = &e->attr;
     put_number(b,
                (uint64_t)(a->reverse * HAS_REVERSE | a->trans_x * HAS_TRANS_X |
                           a->trans_y * HAS_TRANS_Y | (a->index != NULL) * HAS_INDEX |
-                          (e->value != NULL) * HAS_VALUE),
+                          (e->value != NULL) * HAS_VALUE |
+                          (a->scan != NULL) * HAS_SCAN),
                1);
     put_number(b, (uint64_t)e->n_strides, 1);
     put_u32(b, (uint32_t)a->axis);
@@ -193,12 +217,14 @@ static void put_extra(ad_bytes *b, const ad_extra *e)
         for (int64_t k = 0; k < e->value->size; k++)
             put_double(b, e->value->data[k]);
     }
+    if (a->scan != NULL)
+        put_scan(b, a->scan, texts);
 }
 
 static void put_instr(ad_bytes *b, const ad_instr *i, const numbering *t)
 {
     put_number(b, t->name[i->op], 2);
-    put_number(b, i->n_args, 2);
+    put_u32(b, (uint32_t)i->n_args);
     for (int k = 0; k < (i->n_args > 3 ? 1 : i->n_args); k++)
         put_u32(b, i->args[k]);
     put_u32(b, i->shape);
@@ -208,8 +234,8 @@ static void put_instr(ad_bytes *b, const ad_instr *i, const numbering *t)
         put_double(b, i->number);
 }
 
-static void put_program(ad_bytes *b, const ad_program *p, numbering *t,
-                        const ad_line_texts *texts)
+static void put_tables(ad_bytes *b, const ad_program *p, numbering *t,
+                       const ad_line_texts *texts)
 {
     put_names(b, p, t);
     put_lines(b, t, texts);
@@ -218,7 +244,7 @@ static void put_program(ad_bytes *b, const ad_program *p, numbering *t,
         put_shape(b, p->shapes[i]);
     put_u32(b, p->n_extras);
     for (uint32_t i = 0; i < p->n_extras; i++)
-        put_extra(b, &p->extras[i]);
+        put_extra(b, &p->extras[i], texts);
     put_u32(b, p->n_operands);
     for (uint32_t i = 0; i < p->n_operands; i++)
         put_u32(b, p->operands[i]);
@@ -237,27 +263,32 @@ static void put_program(ad_bytes *b, const ad_program *p, numbering *t,
     }
 }
 
-ad_status ad_program_write(const ad_program *p, const ad_line_texts *lines,
-                           ad_bytes *bytes)
+static void put_program(ad_bytes *b, const ad_program *p, const ad_line_texts *texts)
 {
-    const size_t start = bytes->n;
     numbering t = {
         .name = malloc((size_t)ad_op_count() * sizeof *t.name),
         .lines = malloc(((size_t)p->n + p->n_guards + 1) * sizeof *t.lines),
     };
     if (t.name != NULL && t.lines != NULL) {
         collect_lines(p, &t);
-        put(bytes, MAGIC, MAGIC_BYTES);
-        put_u32(bytes, VERSION);
-        put_program(bytes, p, &t, lines);
-        if (!bytes->has_failed)
-            put_number(bytes, checksum(bytes->data + start, bytes->n - start),
-                       CHECKSUM_BYTES);
-    }
-    const bool is_done = t.name != NULL && t.lines != NULL && !bytes->has_failed;
+        put_tables(b, p, &t, texts);
+    } else
+        b->has_failed = true;
     free(t.name);
     free(t.lines);
-    return is_done ? AD_OK : AD_NO_MEMORY;
+}
+
+ad_status ad_program_write(const ad_program *p, const ad_line_texts *lines,
+                           ad_bytes *bytes)
+{
+    const size_t start = bytes->n;
+    put(bytes, MAGIC, MAGIC_BYTES);
+    put_u32(bytes, VERSION);
+    put_program(bytes, p, lines);
+    if (!bytes->has_failed)
+        put_number(bytes, checksum(bytes->data + start, bytes->n - start),
+                   CHECKSUM_BYTES);
+    return bytes->has_failed ? AD_NO_MEMORY : AD_OK;
 }
 
 /* ---- Reading ---------------------------------------------------------------------- */
@@ -272,6 +303,8 @@ typedef struct reader {
     int *op; /* of each name */
     uint32_t *line; /* the upper layer's id of each line */
     uint32_t n_names, n_lines;
+    int depth; /* of loops around what is read */
+    const ad_line_texts *texts;
 } reader;
 
 static void fail(reader *r, ad_status status)
@@ -383,7 +416,7 @@ static void take_names(reader *r)
     r->n_names = n;
 }
 
-static void take_lines(reader *r, const ad_line_texts *texts)
+static void take_lines(reader *r)
 {
     const uint32_t n = take_count(r, "lines", 2);
     r->line = rows(r, n, sizeof *r->line);
@@ -391,7 +424,7 @@ static void take_lines(reader *r, const ad_line_texts *texts)
         const size_t length = (size_t)take_number(r, 2);
         const uint8_t *text = take(r, length);
         if (text != NULL)
-            r->line[i] = texts->line(texts->context, (const char *)text, length);
+            r->line[i] = r->texts->line(r->texts->context, (const char *)text, length);
     }
     r->n_lines = n;
 }
@@ -448,6 +481,57 @@ static ad_array *take_value(reader *r)
     return value;
 }
 
+static void take_program(reader *r, ad_program *p);
+
+/* A program inside of one: the same bytes, tables of its own. NULL: failed. */
+static ad_program *take_body(reader *r)
+{
+    if (r->depth == MAX_DEPTH)
+        fail(r, AD_INVALID);
+    ad_program *body = r->status == AD_OK ? calloc(1, sizeof *body) : NULL;
+    if (body == NULL) {
+        fail(r, AD_NO_MEMORY);
+        return NULL;
+    }
+    body->refs = 1;
+    const reader outer = *r;
+    r->depth++;
+    take_program(r, body);
+    free(r->op);
+    free(r->line);
+    r->op = outer.op;
+    r->line = outer.line;
+    r->n_names = outer.n_names;
+    r->n_lines = outer.n_lines;
+    r->depth--;
+    if (r->status == AD_OK)
+        return body;
+    ad_program_drop(body);
+    return NULL;
+}
+
+static ad_scan *take_scan(reader *r)
+{
+    ad_scan like = {.n_steps = take_i64(r)};
+    const unsigned flags = (unsigned)take_number(r, 1);
+    uint32_t *const counts[] = {&like.n_shared, &like.n_carry, &like.n_rows,
+                                &like.n_out_rows, &like.n_out_sums};
+    like.is_reversed = (flags & IS_REVERSED) != 0;
+    like.keeps_carry = (flags & KEEPS_CARRY) != 0;
+    like.has_exit = (flags & HAS_EXIT) != 0;
+    like.has_count = (flags & HAS_COUNT) != 0;
+    for (int i = 0; i < 5; i++)
+        *counts[i] = take_u32(r);
+    like.body = take_body(r);
+    if (like.body == NULL)
+        return NULL;
+    ad_scan *scan = ad_scan_new(&like);
+    ad_program_drop(like.body);
+    if (scan == NULL)
+        fail(r, AD_NO_MEMORY);
+    return scan;
+}
+
 static void take_extra(reader *r, ad_extra *e)
 {
     const unsigned flags = (unsigned)take_number(r, 1);
@@ -467,6 +551,8 @@ static void take_extra(reader *r, ad_extra *e)
         e->attr.index = take_index(r);
     if (flags & HAS_VALUE)
         e->value = take_value(r);
+    if (flags & HAS_SCAN)
+        e->attr.scan = take_scan(r);
 }
 
 static void take_extras(reader *r, ad_program *p)
@@ -485,7 +571,10 @@ static void take_instr(reader *r, uint32_t at, ad_instr *i)
         return;
     }
     i->op = (uint16_t)r->op[name];
-    i->n_args = (uint16_t)take_number(r, 2);
+    const uint32_t n_args = take_u32(r);
+    if (n_args > INT32_MAX)
+        fail(r, AD_INVALID);
+    i->n_args = r->status == AD_OK ? (int32_t)n_args : 0;
     for (int k = 0; k < (i->n_args > 3 ? 1 : i->n_args); k++)
         i->args[k] = take_u32(r);
     i->shape = take_u32(r);
@@ -516,24 +605,20 @@ static void take_guards(reader *r, ad_program *p)
     }
 }
 
-static void take_program(reader *r, const ad_line_texts *texts, ad_program *p)
+static void take_program(reader *r, ad_program *p)
 {
     take_names(r);
-    take_lines(r, texts);
+    take_lines(r);
     take_shapes(r, p);
     take_extras(r, p);
     take_u32s(r, "operands", &p->operands, &p->n_operands);
     p->n_inputs = take_u32(r);
-    p->n = take_count(r, "instructions", 16);
+    p->n = take_count(r, "instructions", 18);
     p->instr = rows(r, p->n, sizeof *p->instr);
     for (uint32_t i = 0; i < p->n && r->status == AD_OK; i++)
         take_instr(r, i, &p->instr[i]);
     take_u32s(r, "outputs", &p->outputs, &p->n_outputs);
     take_guards(r, p);
-    if (r->status == AD_OK && r->left > 0) {
-        r->what = "end";
-        fail(r, AD_INVALID);
-    }
 }
 
 /* The frame around a program: magic, version, checksum. */
@@ -572,7 +657,12 @@ ad_status ad_program_read(const uint8_t *data, size_t n, const ad_line_texts *li
     if (made == NULL)
         return AD_NO_MEMORY;
     made->refs = 1;
-    take_program(&r, lines, made);
+    r.texts = lines;
+    take_program(&r, made);
+    if (r.status == AD_OK && r.left > 0) {
+        r.what = "bytes after the end";
+        fail(&r, AD_INVALID);
+    }
     free(r.op);
     free(r.line);
     status = r.status;

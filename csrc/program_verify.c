@@ -14,9 +14,12 @@
 
 #include "infer.h"
 #include "program.h"
+#include "scan.h"
 
-/* Elements of all values together; 512 TiB. Times 65535 operands it still fits. */
+/* Elements of all values together; 512 TiB. */
 static const int64_t MAX_ELEMENTS = (int64_t)1 << 46;
+
+enum { MAX_DEPTH = 32 };
 
 /* An instruction under test. */
 typedef struct check {
@@ -26,6 +29,7 @@ typedef struct check {
     const ad_extra *extra; /* zeros where it has none */
     const ad_array *shape; /* of the result; NULL: a scalar */
     uint32_t at;
+    int depth; /* of loops around it */
     ad_message *message;
 } check;
 
@@ -162,9 +166,104 @@ static ad_status check_CONST(const check *c)
                : wrong(c, "elements of another shape, or none");
 }
 
+/* The sum of the extents stays in range; the rest is for ad_infer_shape. */
+static ad_status check_CAT(const check *c)
+{
+    const int axis = c->extra->attr.axis;
+    int64_t total = 0;
+    for (int k = 0; k < c->instr->n_args; k++) {
+        const ad_array *x = operand(c, k);
+        if (axis < 0 || axis >= ndim_of(x))
+            return wrong(c, "there is no such axis");
+        total += x->shape[axis];
+        if (total > MAX_ELEMENTS)
+            return wrong(c, "its shape is not what its operands make");
+    }
+    return AD_OK;
+}
+
+static ad_status check_PACK(const check *c)
+{
+    for (int k = 0; k < c->instr->n_args; k++)
+        if (operand(c, k) != NULL)
+            return wrong(c, "its operands must be scalars");
+    return c->shape != NULL && c->shape->size == c->instr->n_args
+               ? AD_OK
+               : wrong(c, "it must have one element for each operand");
+}
+
 static ad_status check_CUSTOM(const check *c)
 {
     return wrong(c, "a function of Python's cannot be in a program");
+}
+
+/* ---- Loops ------------------------------------------------------------------------ */
+
+static ad_status verify(const ad_program *p, int depth, ad_message *message);
+
+/* n_steps rows of a part fit; their elements are added to *total. */
+static bool add_rows(int64_t size, int64_t n_steps, int64_t *total)
+{
+    if (n_steps > 0 && size > MAX_ELEMENTS / n_steps)
+        return false;
+    *total += size * n_steps;
+    return *total <= MAX_ELEMENTS;
+}
+
+/* Operands against the body's inputs: by size, a loop copies elements. */
+static ad_status loop_operands_fit(const check *c, const ad_scan *s)
+{
+    const uint32_t first_row = s->n_shared + s->n_carry;
+    if (s->has_count && operand(c, 0) != NULL)
+        return wrong(c, "the count is not a scalar");
+    for (uint32_t k = 0; k < s->body->n_inputs; k++) {
+        const int64_t size = ad_program_size(s->body, k);
+        int64_t wanted = 0;
+        if (!add_rows(size, k < first_row ? 1 : s->n_steps, &wanted) ||
+            size_of(operand(c, (int)k + s->has_count)) != wanted)
+            return wrong(c, "an operand has another size than the body's input");
+    }
+    return AD_OK;
+}
+
+/* The body's outputs: each carry as it was, and no more of all than can be. */
+static ad_status loop_outputs_fit(const check *c, const ad_scan *s)
+{
+    const ad_program *body = s->body;
+    const uint32_t *out = body->outputs + s->has_exit;
+    int64_t total = 0;
+    if (s->has_exit && ad_program_shape(body, body->outputs[0]) != NULL)
+        return wrong(c, "whether to go on is not a scalar");
+    for (uint32_t k = 0; k < s->n_carry + s->n_out_rows + s->n_out_sums; k++) {
+        const bool is_carry = k < s->n_carry;
+        const bool is_row = !is_carry && k < s->n_carry + s->n_out_rows;
+        const int64_t size = ad_program_size(body, out[k]);
+        if (is_carry && size != ad_program_size(body, s->n_shared + k))
+            return wrong(c, "a carry changes its size");
+        if (!add_rows(size, is_row ? s->n_steps : 1, &total) ||
+            (is_carry && s->keeps_carry && !add_rows(size, s->n_steps, &total)))
+            return wrong(c, "more elements than 2^46");
+    }
+    return AD_OK;
+}
+
+static ad_status check_SCAN(const check *c)
+{
+    const ad_scan *s = c->extra->attr.scan;
+    if (s == NULL || s->n_steps < 0 || s->n_steps > MAX_ELEMENTS ||
+        c->depth >= MAX_DEPTH)
+        return wrong(c, "no steps, too many, or too many loops in one another");
+    const ad_program *body = s->body;
+    const uint64_t n_in = (uint64_t)s->n_shared + s->n_carry + s->n_rows;
+    const uint64_t n_out = (uint64_t)s->n_carry + s->n_out_rows + s->n_out_sums;
+    ad_status status = verify(body, c->depth + 1, c->message);
+    if (status != AD_OK)
+        return status;
+    if (body->n_inputs != n_in || body->n_outputs != n_out + s->has_exit ||
+        (uint64_t)c->instr->n_args != n_in + s->has_count || body->n_guards > 0)
+        return wrong(c, "its body has other inputs and outputs than it says");
+    status = loop_operands_fit(c, s);
+    return status == AD_OK ? loop_outputs_fit(c, s) : status;
 }
 
 /* Shapes say it all. */
@@ -174,7 +273,6 @@ static ad_status fine(const check *c)
     return AD_OK;
 }
 
-#define check_CAT fine
 #define check_MATMUL fine
 #define check_STOP fine
 
@@ -188,6 +286,8 @@ enum { MANY = -1 }; /* operands: one or more */
 #define n_args_PUT 2
 #define n_args_CUMSUM 1
 #define n_args_CAT MANY
+#define n_args_PACK MANY
+#define n_args_SCAN MANY
 #define n_args_MATMUL 2
 #define n_args_REDUCE_MAX 1
 #define n_args_CUSTOM MANY
@@ -219,10 +319,10 @@ static ad_status find_operands(check *c)
     const ad_instr *instr = c->instr;
     const int row = ad_op_get(instr->op)->n_args;
     const int wanted = row > 0 ? row : rule_of(instr->op)->n_args;
-    if (wanted == MANY ? instr->n_args == 0 : instr->n_args != wanted)
+    if (wanted == MANY ? instr->n_args <= 0 : instr->n_args != wanted)
         return wrong(c, "another number of operands");
     if (instr->n_args > 3 &&
-        (uint64_t)instr->args[0] + instr->n_args > c->p->n_operands)
+        (uint64_t)instr->args[0] + (uint64_t)instr->n_args > c->p->n_operands)
         return wrong(c, "its operands are not all there");
     c->args = ad_instr_args(c->p, instr);
     for (int k = 0; k < instr->n_args; k++)
@@ -256,13 +356,14 @@ static ad_status shape_follows(const check *c)
     return is_same ? AD_OK : wrong(c, "its shape is not what its operands make");
 }
 
-static ad_status check_instr(const ad_program *p, uint32_t at, ad_message *message)
+static ad_status check_instr(const ad_program *p, uint32_t at, int depth,
+                             ad_message *message)
 {
     static const ad_extra none = {.n_strides = 0};
     const ad_instr *instr = &p->instr[at];
     if (instr->op >= ad_op_count())
         return wrong_part(message, "instruction", at, "there is no such operation");
-    check c = {.p = p, .instr = instr, .at = at, .message = message};
+    check c = {.p = p, .instr = instr, .at = at, .depth = depth, .message = message};
     if (instr->shape >= p->n_shapes)
         return wrong(&c, "there is no such shape");
     if (instr->extra != AD_NONE && instr->extra >= p->n_extras)
@@ -270,11 +371,9 @@ static ad_status check_instr(const ad_program *p, uint32_t at, ad_message *messa
     c.extra = instr->extra != AD_NONE ? &p->extras[instr->extra] : &none;
     c.shape = p->shapes[instr->shape];
     ad_status status = find_operands(&c);
-    if (status == AD_OK)
-        status = shape_follows(&c);
     if (status == AD_OK && ad_op_get(instr->op)->n_args == 0)
         status = rule_of(instr->op)->check(&c);
-    return status;
+    return status == AD_OK ? shape_follows(&c) : status;
 }
 
 /* ---- The rest --------------------------------------------------------------------- */
@@ -317,7 +416,7 @@ static ad_status check_tables(const ad_program *p, ad_message *message)
     return AD_OK;
 }
 
-ad_status ad_program_verify(const ad_program *p, ad_message *message)
+static ad_status verify(const ad_program *p, int depth, ad_message *message)
 {
     ad_status status = check_tables(p, message);
     if (status != AD_OK)
@@ -326,7 +425,7 @@ ad_status ad_program_verify(const ad_program *p, ad_message *message)
     for (uint32_t i = 0; i < p->n; i++) {
         if (i < p->n_inputs && p->instr[i].op != AD_OP_INPUT)
             return wrong_part(message, "input", i, "input k must be instruction k");
-        if ((status = check_instr(p, i, message)) != AD_OK)
+        if ((status = check_instr(p, i, depth, message)) != AD_OK)
             return status;
         n_elements += ad_program_size(p, i);
         if (n_elements > MAX_ELEMENTS)
@@ -340,4 +439,9 @@ ad_status ad_program_verify(const ad_program *p, ad_message *message)
             ad_program_shape(p, p->guards[k].value) != NULL)
             return wrong_part(message, "guard", k, "it must name a scalar");
     return AD_OK;
+}
+
+ad_status ad_program_verify(const ad_program *p, ad_message *message)
+{
+    return verify(p, 0, message);
 }

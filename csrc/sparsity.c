@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "index_sets.h"
+#include "scan.h"
 
 /* Sets of a value's elements. */
 typedef struct cells {
@@ -21,7 +22,7 @@ typedef struct cells {
 
 typedef struct state {
     const ad_program *p;
-    ad_sets sets;
+    ad_sets *sets; /* a loop's body shares them */
     cells *values;      /* of each instruction */
     uint32_t *last_use; /* of each instruction; AD_NONE: an output */
 } state;
@@ -68,7 +69,7 @@ static const double *constant(const step *t, int k)
 
 static void join(const step *t, int64_t to, uint32_t set)
 {
-    t->to[to] = ad_sets_union(&t->s->sets, t->to[to], set);
+    t->to[to] = ad_sets_union(t->s->sets, t->to[to], set);
 }
 
 /* ---- Elementwise rows --------------------------------------------------------------- */
@@ -282,7 +283,7 @@ static void join_lines(const step *t, const product *a, int64_t z)
         for (int64_t l = 0; l < a->k; l++) {
             const int64_t at = is_x ? place(line, l, a->m, a->k, a->trans_x)
                                     : place(l, line, a->k, a->n, a->trans_y);
-            a->lines[line] = ad_sets_union(&t->s->sets, a->lines[line], a->from[at]);
+            a->lines[line] = ad_sets_union(t->s->sets, a->lines[line], a->from[at]);
         }
     }
     for (int64_t i = 0; i < a->m; i++)
@@ -349,12 +350,20 @@ static void join_MATMUL(const step *t)
     if (z->size == 0)
         return;
     a.lines = malloc((size_t)(a.m > a.n ? a.m : a.n) * sizeof *a.lines);
-    t->s->sets.has_failed |= a.lines == NULL;
+    t->s->sets->has_failed |= a.lines == NULL;
     for (a.active = 0; a.active < 2 && a.lines != NULL; a.active++)
         if (!is_empty(t->s, t->args[a.active]))
             join_batch(t, &a);
     free(a.lines);
 }
+
+static void join_PACK(const step *t)
+{
+    for (int k = 0; k < t->instr->n_args; k++)
+        t->to[k] = *cells_of(t, k);
+}
+
+static void join_SCAN(const step *t);
 
 /* No derivative passes, or there is nothing to pass. */
 static void join_nothing(const step *t)
@@ -385,7 +394,7 @@ static uint32_t *room_for(state *s, uint32_t value)
         return &s->values[value].one;
     const int64_t size = ad_program_size(s->p, value);
     s->values[value].at = calloc((size_t)size + 1, sizeof(uint32_t));
-    s->sets.has_failed |= s->values[value].at == NULL;
+    s->sets->has_failed |= s->values[value].at == NULL;
     return s->values[value].at;
 }
 
@@ -432,11 +441,166 @@ static void find_last_uses(const ad_program *p, uint32_t *last_use)
         last_use[p->outputs[k]] = AD_NONE;
 }
 
+static void free_state(state *s)
+{
+    for (uint32_t i = 0; i < s->p->n && s->values != NULL; i++)
+        drop(s, i);
+    free(s->values);
+    free(s->last_use);
+}
+
+static bool make_state(state *s)
+{
+    s->values = calloc((size_t)s->p->n + 1, sizeof *s->values);
+    s->last_use = calloc((size_t)s->p->n + 1, sizeof *s->last_use);
+    if (s->values == NULL || s->last_use == NULL) {
+        s->sets->has_failed = true;
+        return false;
+    }
+    find_last_uses(s->p, s->last_use);
+    return true;
+}
+
+/* All instructions, from inputs that have their sets. */
+static void run(state *s)
+{
+    for (uint32_t i = s->p->n_inputs; i < s->p->n && !s->sets->has_failed; i++)
+        run_instr(s, i);
+}
+
+/* ---- Loops ------------------------------------------------------------------------ */
+
+/* Give an input its sets; NULL: empty ones. */
+static void give(state *s, uint32_t input, const uint32_t *from)
+{
+    drop(s, input);
+    s->values[input].one = 0;
+    uint32_t *to = from != NULL ? room_for(s, input) : NULL;
+    if (to != NULL)
+        memcpy(to, from, (size_t)ad_program_size(s->p, input) * sizeof *to);
+}
+
+/* Join the sets of a value with those at `to`. */
+static void join_value(const state *s, uint32_t value, uint32_t *to)
+{
+    const cells *c = &s->values[value];
+    if (is_empty(s, value))
+        return;
+    for (int64_t e = 0; e < ad_program_size(s->p, value); e++)
+        to[e] = ad_sets_union(s->sets, to[e], c->at != NULL ? c->at[e] : c->one);
+}
+
+/* What the operands of a loop give the body at a step. */
+static void give_step(const step *t, const ad_scan *scan, state *body, int64_t row)
+{
+    const uint32_t first_row = scan->n_shared + scan->n_carry;
+    for (uint32_t k = 0; k < scan->body->n_inputs; k++) {
+        const int arg = (int)k + scan->has_count;
+        const int64_t size = ad_program_size(scan->body, k);
+        if (k >= scan->n_shared && k < first_row)
+            continue; /* a carry: join_step gives it */
+        const uint32_t *from = is_empty(t->s, t->args[arg]) ? NULL : cells_of(t, arg);
+        give(body, k, from != NULL && k >= first_row ? from + row * size : from);
+    }
+}
+
+/* Note what a step reads and makes. carry: sets of all carries, one after another. */
+static void join_step(const step *t, const ad_scan *scan, state *body, int64_t row,
+                      uint32_t *carry)
+{
+    const uint32_t *outputs = scan->body->outputs + scan->has_exit;
+    int64_t at = 0;
+    for (uint32_t k = 0; k < scan->n_carry; k++) {
+        const uint32_t input = scan->n_shared + k;
+        give(body, input, carry + at);
+        at += ad_program_size(scan->body, input);
+        if (scan->keeps_carry)
+            join_value(body, input,
+                       t->to + ad_scan_offset(scan, AD_SCAN_KEPT, k) +
+                           row * ad_program_size(scan->body, input));
+    }
+    run(body);
+    memset(carry, 0, (size_t)at * sizeof *carry);
+    at = 0;
+    for (uint32_t k = 0; k < scan->n_carry; k++) {
+        join_value(body, outputs[k], carry + at);
+        at += ad_program_size(scan->body, outputs[k]);
+    }
+    for (uint32_t k = 0; k < scan->n_out_rows; k++) {
+        const uint32_t value = outputs[scan->n_carry + k];
+        join_value(body, value,
+                   t->to + ad_scan_offset(scan, AD_SCAN_ROWS, k) +
+                       row * ad_program_size(scan->body, value));
+    }
+    for (uint32_t k = 0; k < scan->n_out_sums; k++)
+        join_value(body, outputs[scan->n_carry + scan->n_out_rows + k],
+                   t->to + ad_scan_offset(scan, AD_SCAN_SUMS, k));
+}
+
+static int64_t carry_size(const ad_scan *scan)
+{
+    int64_t size = 0;
+    for (uint32_t k = 0; k < scan->n_carry; k++)
+        size += ad_program_size(scan->body, scan->n_shared + k);
+    return size;
+}
+
+/* The sets that the carries begin with. */
+static void first_carry(const step *t, const ad_scan *scan, uint32_t *carry)
+{
+    for (uint32_t k = 0; k < scan->n_carry; k++) {
+        const int arg = (int)(scan->n_shared + k) + scan->has_count;
+        const int64_t size = ad_program_size(scan->body, scan->n_shared + k);
+        if (!is_empty(t->s, t->args[arg]))
+            memcpy(carry, cells_of(t, arg), (size_t)size * sizeof *carry);
+        carry += size;
+    }
+}
+
+/*
+ * Step by step, as it runs. Where a loop may stop early its last carry is any step's,
+ * and once a step changes no carry and no rows come in, nor does any after it, so that
+ * a loop of at most a million steps does not take as many here.
+ */
+static void join_SCAN(const step *t)
+{
+    const ad_scan *scan = t->attr.scan;
+    const int64_t size = carry_size(scan);
+    const bool may_stop = scan->has_exit || scan->has_count;
+    const bool is_uniform =
+        scan->n_rows == 0 && scan->n_out_rows == 0 && !scan->keeps_carry;
+    state body = {.p = scan->body, .sets = t->s->sets};
+    uint32_t *carry = calloc((size_t)size + 1, sizeof *carry);
+    uint32_t *before = calloc((size_t)size + 1, sizeof *before);
+    if (carry == NULL || before == NULL)
+        t->s->sets->has_failed = true;
+    else if (make_state(&body)) {
+        first_carry(t, scan, carry);
+        for (int64_t i = 0; i < scan->n_steps && !body.sets->has_failed; i++) {
+            const int64_t row = scan->is_reversed ? scan->n_steps - 1 - i : i;
+            memcpy(before, carry, (size_t)size * sizeof *carry);
+            for (int64_t e = 0; e < size && may_stop; e++)
+                join(t, e, carry[e]);
+            give_step(t, scan, &body, row);
+            join_step(t, scan, &body, row, carry);
+            if (is_uniform && memcmp(before, carry, (size_t)size * sizeof *carry) == 0)
+                break;
+        }
+        for (int64_t e = 0; e < size; e++)
+            join(t, e, carry[e]);
+    }
+    free_state(&body);
+    free(carry);
+    free(before);
+}
+
+/* ---- Inputs and outputs ----------------------------------------------------------- */
+
 /* Give each element of the wanted inputs its column. */
 static void set_inputs(state *s, const bool *is_wanted)
 {
     uint32_t next = 1;
-    for (uint32_t k = 0; k < s->p->n_inputs && !s->sets.has_failed; k++) {
+    for (uint32_t k = 0; k < s->p->n_inputs && !s->sets->has_failed; k++) {
         if (!is_wanted[k] || s->last_use[k] == 0)
             next += is_wanted[k] ? (uint32_t)ad_program_size(s->p, k) : 0;
         else {
@@ -470,7 +634,7 @@ static ad_status expand_outputs(const state *s, const bool *is_wanted,
         row += n;
     }
     ad_status status =
-        ad_sets_expand(&s->sets, pattern->n_rows, ids, (uint32_t)pattern->n_columns,
+        ad_sets_expand(s->sets, pattern->n_rows, ids, (uint32_t)pattern->n_columns,
                        pattern->starts, &pattern->columns);
     free(ids);
     return status;
@@ -500,25 +664,19 @@ ad_status ad_sparsity_jacobian(const ad_program *p, const bool *is_wanted_input,
     ad_status status = measure(p, is_wanted_input, is_wanted_output, pattern, message);
     if (status != AD_OK)
         return status;
-    state s = {.p = p};
-    if (ad_sets_init(&s.sets, (uint32_t)pattern->n_columns) != AD_OK)
+    ad_sets sets;
+    if (ad_sets_init(&sets, (uint32_t)pattern->n_columns) != AD_OK)
         return AD_NO_MEMORY;
-    s.values = calloc((size_t)p->n + 1, sizeof *s.values);
-    s.last_use = calloc((size_t)p->n + 1, sizeof *s.last_use);
+    state s = {.p = p, .sets = &sets};
     status = AD_NO_MEMORY;
-    if (s.values != NULL && s.last_use != NULL) {
-        find_last_uses(p, s.last_use);
+    if (make_state(&s)) {
         set_inputs(&s, is_wanted_input);
-        for (uint32_t i = p->n_inputs; i < p->n && !s.sets.has_failed; i++)
-            run_instr(&s, i);
-        if (!s.sets.has_failed)
+        run(&s);
+        if (!sets.has_failed)
             status = expand_outputs(&s, is_wanted_output, pattern);
-        for (uint32_t i = 0; i < p->n; i++)
-            free(s.values[i].at);
     }
-    free(s.values);
-    free(s.last_use);
-    ad_sets_free(&s.sets);
+    free_state(&s);
+    ad_sets_free(&sets);
     if (status != AD_OK)
         ad_pattern_free(pattern);
     return status;

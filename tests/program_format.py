@@ -46,17 +46,23 @@ class Extra:
     flags: int = 0
     index: Sequence[int] | None = None
     value: tuple[Sequence[int], Sequence[float]] | None = None
+    loop: tuple[int, int, Sequence[int], "Draft"] | None = None
 
     def to_bytes(self) -> bytes:
-        flags = self.flags | 8 * (self.index is not None) | 16 * (self.value is not None)
+        flags = self.flags | 8 * (self.index is not None)
+        flags |= 16 * (self.value is not None) | 32 * (self.loop is not None)
         data = struct.pack("<BBiq", flags, len(self.strides), self.axis, self.offset)
         data += struct.pack(f"<{len(self.strides)}q", *self.strides)
         if self.index is not None:
-            data += struct.pack(f"<{1 + len(self.index)}q", len(self.index), *self.index)
+            n = len(self.index)
+            data += struct.pack(f"<{1 + n}q", n, *self.index)
         if self.value is not None:
             shape, elements = self.value
             data += shape_bytes(shape)
             data += struct.pack(f"<{len(elements)}d", *elements)
+        if self.loop is not None:
+            n_steps, flags, counts, body = self.loop
+            data += struct.pack("<qB5I", n_steps, flags, *counts) + body.inner_bytes()
         return data
 
 
@@ -84,7 +90,12 @@ class Draft:
         self.add("input", shape=shape)
 
     def add(
-        self, op: str, *args: int, shape: int = 0, extra: Any = None, number: float = 0.0
+        self,
+        op: str,
+        *args: int,
+        shape: int = 0,
+        extra: Any = None,
+        number: float = 0.0,
     ) -> None:
         """Append an instruction; `extra` is an Extra, or a number in the file."""
         if isinstance(extra, Extra):
@@ -94,19 +105,23 @@ class Draft:
         self.instructions.append((op, args, shape, at, number))
 
     def to_bytes(self) -> bytes:
+        return sealed(MAGIC + struct.pack("<I", self.version) + self.inner_bytes())
+
+    def inner_bytes(self) -> bytes:
         names = list(dict.fromkeys(op for op, *_ in self.instructions))
-        data = MAGIC + struct.pack("<II", self.version, len(names))
+        data = struct.pack("<I", len(names))
         for name in names:
             data += struct.pack("<B", len(name)) + name.encode()
         data += struct.pack("<II", 0, len(self.shapes))
         data += b"".join(map(shape_bytes, self.shapes))
         data += struct.pack("<I", len(self.extras))
         data += b"".join(extra.to_bytes() for extra in self.extras)
-        data += struct.pack(f"<I{len(self.operands)}I", len(self.operands), *self.operands)
+        n = len(self.operands)
+        data += struct.pack(f"<I{n}I", n, *self.operands)
         data += struct.pack("<II", self.n_inputs, len(self.instructions))
         for op, args, shape, extra, number in self.instructions:
             args = list(args)
-            data += struct.pack("<HH", names.index(op), len(args))
+            data += struct.pack("<HI", names.index(op), len(args))
             data += struct.pack(f"<{len(args)}I", *args)
             data += struct.pack("<III", shape, extra, 0)
             if op == "const" and shape == 0:
@@ -115,7 +130,7 @@ class Draft:
         data += struct.pack("<I", len(self.guards))
         for value, outcome in self.guards:
             data += struct.pack("<IId", value, 0, outcome)
-        return sealed(data)
+        return data
 
     def load(self) -> Any:
         return _core.program_from_bytes(self.to_bytes())

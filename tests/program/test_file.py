@@ -33,7 +33,8 @@ def samples():
 
 
 def inputs_of(program, rng):
-    return [rng.uniform(1, 2, shape) if shape else 1.5 for shape in program.input_shapes]
+    shapes = program.input_shapes
+    return [rng.uniform(1, 2, shape) if shape else 1.5 for shape in shapes]
 
 
 @pytest.mark.parametrize("program", samples())

@@ -44,6 +44,43 @@ def constant(shape, value):
     return draft
 
 
+def loop(n_steps=3, flags=0, counts=(1, 1, 1, 1, 1), body=None, extra=(), shape=(8,)):
+    """carry' = carry * shared + row; rows out and sums of it; of scalars."""
+    if body is None:
+        body = scalars(("fma", 0, 1, 2), n_inputs=3)
+        body.outputs = [3, 3, 3]
+    draft = start((3,), shape, inputs=[0])
+    draft.input()
+    draft.input()
+    draft.operands = [*extra, 1, 2, 0]
+    attributes = Extra(loop=(n_steps, flags, counts, body))
+    draft.instructions.append(("scan", draft.operands, 2, 0, 0.0))
+    draft.extras.append(attributes)
+    if len(draft.operands) <= 3:
+        draft.operands = []
+    return draft
+
+
+def nested(depth):
+    """A loop in a loop in a loop ..., each of one carry."""
+    body = scalars(("sin", 0))
+    body.outputs = [1]
+    for _ in range(depth):
+        outer = Draft(shapes=[(1,)])
+        outer.input()
+        outer.add("scan", 0, shape=1, extra=Extra(loop=(2, 0, (0, 1, 0, 0, 0), body)))
+        outer.add("view", 1)
+        outer.outputs = [2]
+        body = outer
+    return body
+
+
+def body_of(*outputs, n_inputs=3, guards=()):
+    body = scalars(n_inputs=n_inputs)
+    body.outputs, body.guards = list(outputs), list(guards)
+    return body
+
+
 def changed(draft: Draft, change: Callable[[Draft], None]) -> Draft:
     change(draft)
     return draft
@@ -77,6 +114,12 @@ GOOD = {
     "matmul transposed": binary("matmul", (3, 2), (4, 3), (2, 4), Extra(flags=6)),
     "constant": constant((2,), ((2,), (1.0, 2.0))),
     "stop": unary("stop_gradient", (3,), (3,)),
+    "loop": loop(shape=(5,)),
+    "loop that keeps its carry": loop(flags=2),
+    "loops in loops": nested(30),
+    "pack": changed(
+        Draft(shapes=[(2,)]), lambda d: (d.input(), d.add("pack", 0, 0, shape=1))
+    ),
     "guard": changed(scalars(), lambda d: d.guards.append((0, 1.0))),
 }
 
@@ -119,7 +162,7 @@ BAD = {
         "as_strided", (4,), (3, 3), Extra((BIG, -BIG))
     ),
     "an absurd stride over nothing": unary("as_strided", (4,), (0,), Extra((BIG,))),
-    "an offset out of nothing": unary("as_strided", (4,), (0,), Extra((1,), offset=BIG)),
+    "an offset out of nothing": unary("as_strided", (4,), (0,), Extra((1,), 0, BIG)),
     "a view of nothing": unary("as_strided", (0,), (1,), Extra((0,))),
     "a sum out": unary("sum", (4,), (3,), Extra((1,))),
     "a maximum out": unary("amax", (4,), (3,), Extra((1,))),
@@ -150,6 +193,23 @@ BAD = {
         Draft(), lambda d: d.add("const", extra=Extra(value=((1,), (1.0,))))
     ),
     "a function of Python's": scalars(("function", 0)),
+    "a loop with too few steps": loop(n_steps=2),
+    "a loop with too many steps": loop(n_steps=BIG),
+    "a loop with a negative count": loop(n_steps=-1),
+    "a loop of another size": loop(shape=(6,)),
+    "a loop with lost outputs": loop(body=body_of(0, 0)),
+    "a loop with lost inputs": loop(body=body_of(0, 0, 0, n_inputs=2)),
+    "a loop whose counts overflow": loop(counts=(1, 1, 1, 1, 2**32 - 1)),
+    "a loop with guards": loop(body=body_of(0, 0, 0, guards=[(0, 1.0)])),
+    "a loop whose body is none": loop(body=body_of(0, 0, 7)),
+    "a loop with a count too many": loop(flags=8),
+    "a loop with an exit too many": loop(flags=4),
+    "a loop without a body": scalars(("scan", 0)),
+    "too many loops in loops": nested(40),
+    "pack of arrays": unary("pack", (1,), (1,)),
+    "pack into another size": changed(
+        Draft(shapes=[(3,)]), lambda d: (d.input(), d.add("pack", 0, 0, shape=1))
+    ),
     "stop with another shape": unary("stop_gradient", (3,), (4,)),
 }
 
@@ -172,8 +232,8 @@ def many_operands(start, n):
     draft.input(1)
     draft.add("cat", start, shape=2, extra=Extra())
     data = bytearray(draft.to_bytes()[:-8])
-    at = data.rindex(struct.pack("<HHII", 1, 1, start, 2)) + 2
-    data[at : at + 2] = n.to_bytes(2, "little")
+    at = data.rindex(struct.pack("<HIII", 1, 1, start, 2)) + 2
+    data[at : at + 4] = n.to_bytes(4, "little")
     return sealed(bytes(data))
 
 
