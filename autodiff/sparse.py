@@ -368,9 +368,7 @@ class Coloring:
         rows, columns = pattern.rows(), pattern.columns
         seeded, other = (rows, columns) if self.kind == "row" else (columns, rows)
         places = self.colors[seeded].astype(np.int64) * self.n_products + other
-        is_read = np.zeros(self.n_colors * self.n_products, np.bool_)
-        is_read[places] = True
-        if np.count_nonzero(is_read) < places.size:
+        if not _are_distinct(places, self.n_colors * self.n_products):
             raise ArgumentError(f"two {self.kind}s of one colour meet")
         return places
 
@@ -435,3 +433,12 @@ class Coloring:
         with np.load(path, allow_pickle=False) as archive:
             kind: Any = str(archive["kind"])
             return cls(pattern, kind, archive["colors"], int(archive["n_colors"]))
+
+
+def _are_distinct(places: npt.NDArray[np.int64], n: int) -> bool:
+    """Whether no place, each below n, comes twice."""
+    if n > 64 * places.size:
+        return int(np.unique(places).size) == places.size
+    is_met = np.zeros(n, np.bool_)
+    is_met[places] = True
+    return int(np.count_nonzero(is_met)) == places.size
