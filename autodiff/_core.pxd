@@ -38,7 +38,7 @@ cdef extern from "op.h":
         uint8_t uses[3]
     int AD_OP_ADD, AD_OP_MUL, AD_OP_RESHAPE, AD_OP_STRIDED, AD_OP_STRIDED_ADD
     int AD_OP_GATHER, AD_OP_GATHER_ADD, AD_OP_PUT, AD_OP_CUMSUM, AD_OP_CAT
-    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM, AD_OP_SCAN
+    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM, AD_OP_SCAN, AD_OP_CONST
     int AD_KIND_NODE, AD_KIND_LEAF, AD_KIND_FREED, AD_KIND_BINARY
     int ad_op_count() nogil
     const ad_op_info *ad_op_get(int op) nogil
@@ -89,9 +89,20 @@ cdef extern from "program.h":
         uint32_t value
         uint32_t line
         double outcome
+    ctypedef struct ad_instr:
+        uint16_t op
+        int32_t n_args
+        uint32_t args[3]
+        uint32_t shape
+        uint32_t extra
+        uint32_t line
+        double number
+    ctypedef struct ad_extra
     ctypedef struct ad_program:
         int64_t refs
         uint32_t n, n_operands, n_shapes, n_extras, n_inputs, n_outputs, n_guards
+        ad_instr *instr
+        ad_extra *extras
         uint32_t *outputs
         ad_guard *guards
 
@@ -249,12 +260,56 @@ cdef extern from "scan.h":
     int AD_SCAN_CARRY, AD_SCAN_ROWS, AD_SCAN_SUMS, AD_SCAN_DONE
 
 cdef extern from "program.h":
+    ctypedef struct ad_extra:
+        ad_attr attr
+        int n_strides
+        ad_array *value
     void ad_program_drop(ad_program *p)
     ad_program *ad_program_keep(ad_program *p)
+    const uint32_t *ad_instr_args(const ad_program *p, const ad_instr *i)
     ad_array *ad_program_shape(const ad_program *p, uint32_t i)
     int64_t ad_program_size(const ad_program *p, uint32_t i)
     ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *inputs,
                                 ad_value *values)
+
+cdef extern from "program_file.h":
+    ctypedef struct ad_bytes:
+        uint8_t *data
+        size_t n
+        size_t cap
+        bint has_failed
+    ctypedef struct ad_line_texts:
+        void *context
+        const char *(*text)(void *context, uint32_t line, size_t *n) noexcept
+        uint32_t (*line)(void *context, const char *text, size_t n) noexcept
+    ad_status ad_program_write(const ad_program *p, const ad_line_texts *lines,
+                               ad_bytes *bytes)
+    ad_status ad_program_read(const uint8_t *data, size_t n, const ad_line_texts *lines,
+                              ad_program **p, ad_message *message)
+
+cdef extern from "sparsity.h":
+    ctypedef struct ad_pattern:
+        int64_t n_rows
+        int64_t n_columns
+        int64_t *starts
+        int32_t *columns
+    void ad_pattern_free(ad_pattern *pattern) nogil
+    ad_status ad_sparsity_jacobian(const ad_program *p, const c_bool *is_wanted_input,
+                                   const c_bool *is_wanted_output, ad_pattern *pattern,
+                                   ad_message *message) nogil
+
+cdef extern from "coloring.h":
+    void ad_pattern_transpose(int32_t n_rows, int32_t n_columns, const int64_t *starts,
+                              const int32_t *columns, int64_t *t_starts,
+                              int32_t *t_columns) nogil
+    ad_status ad_color_columns(int32_t n_rows, int32_t n_columns, const int64_t *starts,
+                               const int32_t *columns, int32_t *color,
+                               int32_t *n_colors) nogil
+    ad_status ad_color_star(int32_t n, const int64_t *starts, const int32_t *columns,
+                            int32_t *color, int32_t *n_colors) nogil
+    ad_status ad_color_read(int32_t n, int32_t n_colors, const int64_t *starts,
+                            const int32_t *columns, const int32_t *color, int64_t *at,
+                            c_bool *is_complete) nogil
 
 cdef extern from "builder.h":
     ctypedef struct ad_builder:

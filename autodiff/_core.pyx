@@ -12,6 +12,8 @@ the core become exceptions. No derivative rule lives here. The parts:
     report.pxi     the op table as data, tape_info, where a NaN came from
     program.pxi    functions recorded as programs, and their derivatives
     run.pxi        programs at work: over one point, or over rows
+    program_data.pxi  programs as bytes, and as instructions to read
+    pattern.pxi    sparsity patterns of programs, colourings of patterns
 """
 
 import sys
@@ -76,6 +78,8 @@ include "transform.pxi"
 include "report.pxi"
 include "program.pxi"
 include "run.pxi"
+include "program_data.pxi"
+include "pattern.pxi"
 
 
 # ---- Module start ---------------------------------------------------------------

@@ -71,6 +71,14 @@ class TraceError(AutodiffError, TypeError):
     """
 
 
+class ProgramError(AutodiffError, ValueError):
+    """What was loaded is not a program.
+
+    The bytes are cut off, were changed on the way, or come from a newer version; or
+    what they say does not hold together. Nothing of it was run. Right: save it again.
+    """
+
+
 class GradientLossWarning(UserWarning):
     """A value that carries a gradient was converted to a plain number.
 

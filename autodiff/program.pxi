@@ -221,6 +221,27 @@ cdef class Program:
         return [(self.p.guards[k].outcome, line_texts[self.p.guards[k].line])
                 for k in range(self.p.n_guards)]
 
+    @property
+    def outputs(self):
+        """Which value each output is."""
+        return [self.p.outputs[k] for k in range(self.p.n_outputs)]
+
+    @property
+    def guard_values(self):
+        """Which value each guard looks at."""
+        return [self.p.guards[k].value for k in range(self.p.n_guards)]
+
+    def instructions(self):
+        """Every Instruction, in order: what listings and exports are made from."""
+        return [instruction_of(self.p, i) for i in range(self.p.n)]
+
+    def to_bytes(self):
+        """The program in a versioned format, for `program_from_bytes`."""
+        return program_bytes(self.p)
+
+    def __reduce__(self):
+        return program_from_bytes, (program_bytes(self.p),)
+
     def evaluate(self, inputs):
         """Outputs, and what the guards' values are, one operation after another.
 
