@@ -85,8 +85,8 @@ static inline bool is_resting(PyObject *o, const ad_tape *tape)
     const ad_tensor *x = (const ad_tensor *)o;
     return Py_TYPE(o) == ad_tensor_type &&
            (x->h.flags & (AD_TENSOR_ARRAY | AD_TENSOR_ALIAS)) == 0 &&
-           ((!tape->is_recording && tape->redirect == NULL) ||
-            (x->h.entry == AD_NONE && x->leaf == NULL));
+           ((x->h.entry == AD_NONE && x->leaf == NULL) ||
+            (!tape->is_recording && !ad_tensor_is_traced(x)));
 }
 
 /* The number behind an operand at rest. */
@@ -361,7 +361,7 @@ static int number_bool(PyObject *a)
 {
     ad_tensor *x = (ad_tensor *)a;
     if (x->array == NULL || x->array->size == 1) {
-        if (ad_tensor_is_traced(x) && ad_py.guard(a, "bool") < 0)
+        if (ad_tensor_is_traced(x) && ad_py.guard(a, "bool()") < 0)
             return -1;
         return ad_tensor_scalar(x) != 0.0;
     }
@@ -384,7 +384,7 @@ static PyObject *number_float(PyObject *a)
         return NULL;
     }
     if (ad_tensor_is_traced(x)) {
-        ad_py.guard(a, "float"); /* an error */
+        ad_py.guard(a, "float()"); /* an error */
         return NULL;
     }
     if (ad_tensor_requires_grad(x) && ad_py.warn_lost("float()") < 0)
@@ -401,7 +401,7 @@ static PyObject *number_int(PyObject *a)
         return NULL;
     }
     if (ad_tensor_is_traced(x)) {
-        if (ad_py.guard(a, "int") < 0)
+        if (ad_py.guard(a, "int()") < 0)
             return NULL;
     } else if (ad_tensor_requires_grad(x) && ad_py.warn_lost("int()") < 0)
         return NULL;
@@ -416,16 +416,84 @@ static PyObject *traced_compare(PyObject *a, PyObject *b, int op)
                                   [Py_EQ] = AD_OP_EQ, [Py_NE] = AD_OP_NE,
                                   [Py_GT] = AD_OP_GT, [Py_GE] = AD_OP_GE};
     PyObject *args[] = {a, b};
+    if (PyList_Check(b) || PyTuple_Check(b) || PyUnicode_Check(b))
+        Py_RETURN_NOTIMPLEMENTED;
     return ad_py_apply(rows_of[op], 2, args);
+}
+
+/* & | ^ ~ of the masks of a function that is being recorded, which are tensors there
+ * and plain bools or arrays elsewhere. The last operation is a comparison, as of every
+ * mask: see ad_builder_is_mask. */
+static bool is_traced(PyObject *o)
+{
+    return ad_tensor_check(o) && ad_tensor_is_traced((ad_tensor *)o);
+}
+
+static bool has_mask_values(PyObject *o)
+{
+    if (!ad_tensor_check(o))
+        return PyBool_Check(o) || !(PyFloat_Check(o) || PyLong_Check(o));
+    const ad_tensor *x = (ad_tensor *)o;
+    const double one = ad_tensor_scalar(x);
+    bool is_mask = x->array != NULL || one == 0.0 || one == 1.0;
+    for (int64_t i = 0; is_mask && x->array != NULL && i < x->array->size; i++)
+        is_mask = x->array->data[i] == 0.0 || x->array->data[i] == 1.0;
+    return is_mask;
+}
+
+static PyObject *logic(int op, PyObject *a, PyObject *b)
+{
+    if (!is_traced(a) && !is_traced(b))
+        Py_RETURN_NOTIMPLEMENTED;
+    if (!has_mask_values(a) || !has_mask_values(b))
+        return PyErr_Format(PyExc_TypeError,
+                            "&, | and ^ of tensors take masks, which hold 0 and 1; "
+                            "compare first: (x > 0) & (y > 0)");
+    PyObject *args[] = {a, b};
+    PyObject *joined = ad_py_apply(op, 2, args);
+    if (joined == NULL || joined == Py_NotImplemented || op == AD_OP_NE)
+        return joined;
+    PyObject *zero = PyFloat_FromDouble(0.0);
+    PyObject *again[] = {joined, zero};
+    PyObject *mask = zero != NULL ? ad_py_apply(AD_OP_NE, 2, again) : NULL;
+    Py_DECREF(joined);
+    Py_XDECREF(zero);
+    return mask;
+}
+
+static PyObject *number_and(PyObject *a, PyObject *b)
+{
+    return logic(AD_OP_MUL, a, b);
+}
+
+static PyObject *number_or(PyObject *a, PyObject *b)
+{
+    return logic(AD_OP_MAXIMUM, a, b);
+}
+
+static PyObject *number_xor(PyObject *a, PyObject *b)
+{
+    return logic(AD_OP_NE, a, b);
+}
+
+static PyObject *number_invert(PyObject *a)
+{
+    if (!is_traced(a) || !has_mask_values(a))
+        return PyErr_Format(PyExc_TypeError, "bad operand type for unary ~: '%.100s'%s",
+                            Py_TYPE(a)->tp_name,
+                            is_traced(a) ? " that is no mask of 0 and 1" : "");
+    PyObject *zero = PyFloat_FromDouble(0.0);
+    PyObject *args[] = {a, zero};
+    PyObject *mask = zero != NULL ? ad_py_apply(AD_OP_EQ, 2, args) : NULL;
+    Py_XDECREF(zero);
+    return mask;
 }
 
 static PyObject *rich_compare(PyObject *a, PyObject *b, int op)
 {
     double x, y;
     ad_tensor *s = (ad_tensor *)a, *t = (ad_tensor *)b;
-    if (ad_current_tape != NULL && ad_current_tape->redirect != NULL &&
-        (ad_tensor_requires_grad(s) ||
-         (ad_tensor_check(b) && ad_tensor_requires_grad(t))))
+    if (ad_tensor_is_traced(s) || (ad_tensor_check(b) && ad_tensor_is_traced(t)))
         return traced_compare(a, b, op);
     if (s->array != NULL || (s->h.flags & AD_TENSOR_ALIAS))
         return ad_py.compare(a, b, op);
@@ -448,7 +516,8 @@ static bool update_scalar(ad_tape *tape, int op, PyObject *a, PyObject *b)
 {
     ad_tensor *x = (ad_tensor *)a;
     double y;
-    if (tape == NULL || tape->is_recording || !is_resting(a, tape) ||
+    if (tape == NULL || tape->is_recording || tape->redirect != NULL ||
+        !is_resting(a, tape) ||
         (x->h.flags & AD_TENSOR_HIDDEN) || !resting_value(b, tape, &y))
         return false;
     x->value = ad_op_value(op, x->value, y, 0.0);
@@ -530,6 +599,10 @@ PyType_Slot ad_number_slots[] = {
     {Py_nb_float, number_float},
     {Py_nb_int, number_int},
     {Py_nb_matrix_multiply, number_matmul},
+    {Py_nb_and, number_and},
+    {Py_nb_or, number_or},
+    {Py_nb_xor, number_xor},
+    {Py_nb_invert, number_invert},
     {Py_nb_inplace_add, inplace_add},
     {Py_nb_inplace_subtract, inplace_subtract},
     {Py_nb_inplace_multiply, inplace_multiply},

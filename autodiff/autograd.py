@@ -420,6 +420,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record it as one operation."""
+        for x in args:
+            _core.refuse_graph(x, "autograd.Function", "autodiff.custom_vjp")
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(
             isinstance(a, Tensor) and bool(a.requires_grad) for a in args

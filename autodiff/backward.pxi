@@ -216,6 +216,7 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     cdef list captures = None
     cdef ad_status status
     cdef bint was_recording = tape.is_recording
+    refuse_graph(None, "a backward sweep")
     if inputs is not None:
         sweep = Sweep.__new__(Sweep)
     how = switches(tape, sweep, retain_graph, create_graph, strict_nan)
@@ -289,6 +290,8 @@ def backward(x, gradient=None, retain_graph=None, bint create_graph=False, input
     cdef uint32_t entry = t.h.entry
     cdef ad_value seed
     cdef ad_sweep how
+    if tape.redirect != NULL:
+        refuse_graph(None, "backward()")
     if (inputs is not None or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
             or not is_plain_seed(t, gradient)):
         return general_backward(x, gradient, retain, create_graph, inputs,
@@ -343,13 +346,14 @@ cdef int capture_inputs(ad_tape *tape, Sweep sweep, inputs, list captures) excep
         captures.append(capture)
         if t.leaf == NULL and t.h.entry < AD_SWEPT:
             if t.h.tape != tape:
-                check(tape, AD_THREAD)
+                check(tape, AD_ESCAPED if t.h.tape.redirect != NULL else AD_THREAD)
             check(tape, ad_watch_add(tape, t.h.entry, <void *>capture))
     return 0
 
 
 def accumulate_grad(x, gradient, bint create_graph=False):
     """x.grad += gradient."""
+    refuse_graph(None, "a gradient")
     cdef ad_tape *tape = ad_py_tape()
     cdef ad_value v
     ad_py_make_room(tape)
@@ -361,6 +365,7 @@ def accumulate_grad(x, gradient, bint create_graph=False):
 
 def sweep_tangent(outputs, inputs, tangents, bint strict_nan=False):
     """Tangents of outputs for tangents of inputs, as a list; None: not reached."""
+    refuse_graph(None, "a tangent sweep", "autodiff.jvp")
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n_in = len(inputs), n_out = len(outputs)
     cdef ad_value *seeds = <ad_value *>calloc(n_in + 1, sizeof(ad_value))

@@ -363,7 +363,10 @@ def put_inplace(x, positions, y):
     cdef ad_tensor *s = as_tensor(y)
     cdef ad_index *index
     cdef int64_t k
-    if tape.is_recording and (ad_tensor_requires_grad(t) or ad_tensor_requires_grad(s)):
+    if tape.redirect != NULL:
+        check_inplace(x)
+    if ((tape.is_recording or tape.redirect != NULL)
+            and (ad_tensor_requires_grad(t) or ad_tensor_requires_grad(s))):
         check_inplace(x)
         put_recorded(tape, x, positions, y)
         return
