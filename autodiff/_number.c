@@ -429,10 +429,22 @@ static bool is_traced(PyObject *o)
     return ad_tensor_check(o) && ad_tensor_is_traced((ad_tensor *)o);
 }
 
+static bool is_bool_array(PyObject *o)
+{
+    PyObject *dtype = PyObject_GetAttrString(o, "dtype");
+    PyObject *kind = dtype != NULL ? PyObject_GetAttrString(dtype, "kind") : NULL;
+    const bool is_bool = kind != NULL && PyUnicode_Check(kind) &&
+                         PyUnicode_CompareWithASCIIString(kind, "b") == 0;
+    Py_XDECREF(dtype);
+    Py_XDECREF(kind);
+    PyErr_Clear();
+    return is_bool;
+}
+
 static bool has_mask_values(PyObject *o)
 {
     if (!ad_tensor_check(o))
-        return PyBool_Check(o) || !(PyFloat_Check(o) || PyLong_Check(o));
+        return PyBool_Check(o) || is_bool_array(o);
     const ad_tensor *x = (ad_tensor *)o;
     const double one = ad_tensor_scalar(x);
     bool is_mask = x->array != NULL || one == 0.0 || one == 1.0;

@@ -218,16 +218,6 @@ def peek(x):
     return view_of(t.array, True)
 
 
-def peek(x):
-    """The same, also of a value of a function that is being recorded."""
-    if not ad_tensor_check(x):
-        return x
-    cdef ad_tensor *t = as_tensor(x)
-    if t.array == NULL:
-        return ad_tensor_scalar(t)
-    return view_of(t.array, True)
-
-
 def warn_gradient_loss(str what):
     """Warn, at the user's line, that `what` drops a gradient."""
     warnings.warn(

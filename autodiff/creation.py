@@ -333,7 +333,7 @@ def linspace(
         raise ArgumentError(f"number of steps must be non-negative, got {steps}")
     if _core.is_traced(start, end):
         part = np.linspace(0.0, 1.0, steps)
-        x = start * (1.0 - part) + end * part
+        x = _core.FUNCTIONS["where"](part == 1.0, end, start + (end - start) * part)
         return finish(x, dtype, device, False)
     array = np.linspace(_core.values_of(start), _core.values_of(end), steps)
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)

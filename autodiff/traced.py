@@ -115,19 +115,17 @@ def require_places(a: Any, v: Any, at: Plain, side: str) -> None:
     """Guard that the elements of v stay between those neighbours in a sorted vector a
     between which np.searchsorted found them."""
     n = len(a)
-    below, above = ("_lt", "_le") if side == "left" else ("_le", "_lt")
-    for places, inside, name in (
-        (at - 1, at > 0, below),
-        (np.minimum(at, n - 1), at < n, above),
-    ):
-        if not np.any(inside):
-            continue
-        known = np.maximum(places, 0)
-        edge = _core.gather(a, known) if isinstance(a, Tensor) else a[known]
-        holds = _row(name, edge, v) if name == below else _row(name, v, edge)
-        if name == above and side == "left":
-            holds = _row("_le", v, edge)
-        require(_maximum(holds, ~np.asarray(inside) * 1.0))
+    lower, upper = ("_lt", "_le") if side == "left" else ("_le", "_lt")
+
+    def neighbour(place: Plain) -> Any:
+        return _core.gather(a, place) if isinstance(a, Tensor) else np.asarray(a)[place]
+
+    if np.any(at > 0):
+        holds = _row(lower, neighbour(np.maximum(at - 1, 0)), v)
+        require(_maximum(holds, (at == 0) * 1.0))
+    if np.any(at < n):
+        holds = _row(upper, v, neighbour(np.minimum(at, n - 1)))
+        require(_maximum(holds, (at == n) * 1.0))
 
 
 # ---- Masks ---------------------------------------------------------------------------
@@ -168,6 +166,11 @@ def _comparison(name: str) -> Callable[[Any, Any], Any]:
     return lambda x, y: _row(name, x, y)
 
 
+def _tensor(x: Any) -> Tensor:
+    """An operand whose operators are ours, not NumPy's."""
+    return x if isinstance(x, Tensor) else _core.from_array(x)
+
+
 # By the names of NumPy's ufuncs.
 MASKS: dict[str, Callable[..., Any]] = {
     "less": _comparison("_lt"), "less_equal": _comparison("_le"),
@@ -181,6 +184,6 @@ MASKS: dict[str, Callable[..., Any]] = {
     "logical_and": lambda x, y: _joined(x, y, lambda a, b: a * b),
     "logical_or": lambda x, y: _joined(x, y, _maximum),
     "logical_xor": lambda x, y: _row("_ne", nonzero(x), nonzero(y)),
-    "bitwise_and": lambda x, y: x & y, "bitwise_or": lambda x, y: x | y,
-    "bitwise_xor": lambda x, y: x ^ y, "invert": lambda x: ~x,
+    "bitwise_and": lambda x, y: _tensor(x) & y, "bitwise_or": lambda x, y: _tensor(x) | y,
+    "bitwise_xor": lambda x, y: _tensor(x) ^ y, "invert": lambda x: ~x,
 }  # fmt: skip
