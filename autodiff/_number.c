@@ -421,86 +421,6 @@ static PyObject *traced_compare(PyObject *a, PyObject *b, int op)
     return ad_py_apply(rows_of[op], 2, args);
 }
 
-/* & | ^ ~ of the masks of a function that is being recorded, which are tensors there
- * and plain bools or arrays elsewhere. The last operation is a comparison, as of every
- * mask: see ad_builder_is_mask. */
-static bool is_traced(PyObject *o)
-{
-    return ad_tensor_check(o) && ad_tensor_is_traced((ad_tensor *)o);
-}
-
-static bool is_bool_array(PyObject *o)
-{
-    PyObject *dtype = PyObject_GetAttrString(o, "dtype");
-    PyObject *kind = dtype != NULL ? PyObject_GetAttrString(dtype, "kind") : NULL;
-    const bool is_bool = kind != NULL && PyUnicode_Check(kind) &&
-                         PyUnicode_CompareWithASCIIString(kind, "b") == 0;
-    Py_XDECREF(dtype);
-    Py_XDECREF(kind);
-    PyErr_Clear();
-    return is_bool;
-}
-
-static bool has_mask_values(PyObject *o)
-{
-    if (!ad_tensor_check(o))
-        return PyBool_Check(o) || is_bool_array(o);
-    const ad_tensor *x = (ad_tensor *)o;
-    const double one = ad_tensor_scalar(x);
-    bool is_mask = x->array != NULL || one == 0.0 || one == 1.0;
-    for (int64_t i = 0; is_mask && x->array != NULL && i < x->array->size; i++)
-        is_mask = x->array->data[i] == 0.0 || x->array->data[i] == 1.0;
-    return is_mask;
-}
-
-static PyObject *logic(int op, PyObject *a, PyObject *b)
-{
-    if (!is_traced(a) && !is_traced(b))
-        Py_RETURN_NOTIMPLEMENTED;
-    if (!has_mask_values(a) || !has_mask_values(b))
-        return PyErr_Format(PyExc_TypeError,
-                            "&, | and ^ of tensors take masks, which hold 0 and 1; "
-                            "compare first: (x > 0) & (y > 0)");
-    PyObject *args[] = {a, b};
-    PyObject *joined = ad_py_apply(op, 2, args);
-    if (joined == NULL || joined == Py_NotImplemented || op == AD_OP_NE)
-        return joined;
-    PyObject *zero = PyFloat_FromDouble(0.0);
-    PyObject *again[] = {joined, zero};
-    PyObject *mask = zero != NULL ? ad_py_apply(AD_OP_NE, 2, again) : NULL;
-    Py_DECREF(joined);
-    Py_XDECREF(zero);
-    return mask;
-}
-
-static PyObject *number_and(PyObject *a, PyObject *b)
-{
-    return logic(AD_OP_MUL, a, b);
-}
-
-static PyObject *number_or(PyObject *a, PyObject *b)
-{
-    return logic(AD_OP_MAXIMUM, a, b);
-}
-
-static PyObject *number_xor(PyObject *a, PyObject *b)
-{
-    return logic(AD_OP_NE, a, b);
-}
-
-static PyObject *number_invert(PyObject *a)
-{
-    if (!is_traced(a) || !has_mask_values(a))
-        return PyErr_Format(PyExc_TypeError, "bad operand type for unary ~: '%.100s'%s",
-                            Py_TYPE(a)->tp_name,
-                            is_traced(a) ? " that is no mask of 0 and 1" : "");
-    PyObject *zero = PyFloat_FromDouble(0.0);
-    PyObject *args[] = {a, zero};
-    PyObject *mask = zero != NULL ? ad_py_apply(AD_OP_EQ, 2, args) : NULL;
-    Py_XDECREF(zero);
-    return mask;
-}
-
 static PyObject *rich_compare(PyObject *a, PyObject *b, int op)
 {
     double x, y;
@@ -529,8 +449,8 @@ static bool update_scalar(ad_tape *tape, int op, PyObject *a, PyObject *b)
     ad_tensor *x = (ad_tensor *)a;
     double y;
     if (tape == NULL || tape->is_recording || tape->redirect != NULL ||
-        !is_resting(a, tape) ||
-        (x->h.flags & AD_TENSOR_HIDDEN) || !resting_value(b, tape, &y))
+        !is_resting(a, tape) || (x->h.flags & AD_TENSOR_HIDDEN) ||
+        !resting_value(b, tape, &y))
         return false;
     x->value = ad_op_value(op, x->value, y, 0.0);
     x->version++;
@@ -611,10 +531,10 @@ PyType_Slot ad_number_slots[] = {
     {Py_nb_float, number_float},
     {Py_nb_int, number_int},
     {Py_nb_matrix_multiply, number_matmul},
-    {Py_nb_and, number_and},
-    {Py_nb_or, number_or},
-    {Py_nb_xor, number_xor},
-    {Py_nb_invert, number_invert},
+    {Py_nb_and, ad_mask_and},
+    {Py_nb_or, ad_mask_or},
+    {Py_nb_xor, ad_mask_xor},
+    {Py_nb_invert, ad_mask_invert},
     {Py_nb_inplace_add, inplace_add},
     {Py_nb_inplace_subtract, inplace_subtract},
     {Py_nb_inplace_multiply, inplace_multiply},

@@ -215,6 +215,12 @@ void ad_tensor_make_rich(ad_tensor *x);
 /* A number for the user's line that runs; 0: none. */
 uint32_t ad_py_line_id(void);
 
+/* & | ^ ~ of masks; NotImplemented, or a TypeError, where nothing is recorded. */
+PyObject *ad_mask_and(PyObject *a, PyObject *b);
+PyObject *ad_mask_or(PyObject *a, PyObject *b);
+PyObject *ad_mask_xor(PyObject *a, PyObject *b);
+PyObject *ad_mask_invert(PyObject *a);
+
 extern PyType_Slot ad_number_slots[];
 
 #endif

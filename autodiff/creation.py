@@ -264,12 +264,13 @@ def full(
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)
 
 
-def _traced_full(shape: tuple[int, ...], value: Tensor, *options: Any) -> Tensor:
-    """`full` of a value of a recorded function: recorded."""
+def _traced_full(
+    shape: tuple[int, ...], value: Tensor, dtype: Any, device: Any
+) -> Tensor:
+    """Return `full` of a value of a recorded function, recorded."""
     one = _core.reshape(value, ())
-    return finish(
-        _core.follow_view(one, lambda v: np.broadcast_to(v, shape)), *options, False
-    )
+    x = _core.follow_view(one, lambda v: np.broadcast_to(v, shape))
+    return finish(x, dtype, device, False)
 
 
 def zeros(*shape: Any, size: Any = None, **options: Any) -> Tensor:

@@ -128,7 +128,7 @@ def amin(
 
 
 def _require_extreme(x: Tensor, axis: int, name: str) -> None:
-    """Guard that the first of the largest (or least) along an axis stays where it is."""
+    """Guard that the first of the largest (or least) along an axis stays there."""
     if not _core.is_traced(x) or x.ndim == 0:
         return
     others = np.arange(1, x.shape[axis])

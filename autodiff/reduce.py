@@ -181,8 +181,10 @@ def norm(
 
 
 def _largest(x: Tensor, axes: tuple[int, ...]) -> Any:
-    """Return the largest elements over axes, kept: plain, or recorded and without a
-    derivative. There are elements."""
+    """Return the largest elements over axes, kept; there are elements.
+
+    Plain, or recorded and without a derivative.
+    """
     if _core.is_traced(x):
         return _core.reduce_axes(_core.stop(x), axes or None, True, "max")
     return plain_values(x).max(axis=axes, keepdims=True)

@@ -103,8 +103,7 @@ def require_order(
 
 
 def require_sides(x: Tensor, middle: Tensor) -> None:
-    """Guard that each element stays below, at or above an element of the same tensor,
-    or NaN."""
+    """Guard that elements stay below, at or above one of them, or NaN."""
     if not _core.is_traced(x):
         return
     side = _row("_gt", x, middle) + 2.0 * _row("_lt", x, middle)
@@ -112,8 +111,10 @@ def require_sides(x: Tensor, middle: Tensor) -> None:
 
 
 def require_places(a: Any, v: Any, at: Plain, side: str) -> None:
-    """Guard that the elements of v stay between those neighbours in a sorted vector a
-    between which np.searchsorted found them."""
+    """Guard that elements of v stay between the same neighbours in a sorted vector a.
+
+    `at` is what np.searchsorted found.
+    """
     n = len(a)
     lower, upper = ("_lt", "_le") if side == "left" else ("_le", "_lt")
 
@@ -145,7 +146,8 @@ def any_of(x: Any, axes: Any, keep: bool) -> Tensor:
 
 def all_of(x: Any, axes: Any, keep: bool) -> Tensor:
     """Return the mask of whether every element is not 0."""
-    return _row("_eq", any_of(_row("_eq", x, 0.0), axes, keep), 0.0)
+    is_zero = any_of(_row("_eq", x, 0.0), axes, keep)
+    return _row("_eq", is_zero, 0.0)  # type: ignore[no-any-return]
 
 
 def is_close(x: Any, y: Any, rtol: float, atol: float, equal_nan: bool) -> Any:
@@ -167,7 +169,7 @@ def _comparison(name: str) -> Callable[[Any, Any], Any]:
 
 
 def _tensor(x: Any) -> Tensor:
-    """An operand whose operators are ours, not NumPy's."""
+    """Return an operand whose operators are ours, not NumPy's."""
     return x if isinstance(x, Tensor) else _core.from_array(x)
 
 
@@ -184,6 +186,7 @@ MASKS: dict[str, Callable[..., Any]] = {
     "logical_and": lambda x, y: _joined(x, y, lambda a, b: a * b),
     "logical_or": lambda x, y: _joined(x, y, _maximum),
     "logical_xor": lambda x, y: _row("_ne", nonzero(x), nonzero(y)),
-    "bitwise_and": lambda x, y: _tensor(x) & y, "bitwise_or": lambda x, y: _tensor(x) | y,
+    "bitwise_and": lambda x, y: _tensor(x) & y,
+    "bitwise_or": lambda x, y: _tensor(x) | y,
     "bitwise_xor": lambda x, y: _tensor(x) ^ y, "invert": lambda x: ~x,
 }  # fmt: skip

@@ -166,8 +166,10 @@ def _open(tree: Any) -> _Node | None:
 
 
 def _step(tree: Any, key: Any) -> str:
-    return f"[{key!r}]" if isinstance(tree, (list, dict)) or type(tree) is tuple else (
-        f".{key}"
+    return (
+        f"[{key!r}]"
+        if isinstance(tree, (list, dict)) or type(tree) is tuple
+        else (f".{key}")
     )
 
 
@@ -244,7 +246,9 @@ def _match(structure: Structure, tree: Any, where: str, leaves: list[Any]) -> No
         return
     if structure.kind is None:
         if not is_number(tree):
-            raise TypeError(f"{where}: expected a number or an array, got {_kind(tree)}")
+            raise TypeError(
+                f"{where}: expected a number or an array, got {_kind(tree)}"
+            )
         leaves.append(tree)
         return
     node = _open(tree)

@@ -329,57 +329,6 @@ ad_value ad_builder_value(const ad_builder *b, uint32_t i)
     return v;
 }
 
-/* ---- What a value is --------------------------------------------------------------------- */
-
-static bool is_comparison(int op)
-{
-    return op >= AD_OP_GT && op <= AD_OP_NE;
-}
-
-static bool has_elements_of_first(int op)
-{
-    return op == AD_OP_RESHAPE || op == AD_OP_STRIDED || op == AD_OP_GATHER ||
-           op == AD_OP_REDUCE_MAX || op == AD_OP_STOP || op == AD_OP_PUT ||
-           op == AD_OP_CAT;
-}
-
-/* May NumPy's result for bools be a bool? */
-static bool is_arithmetic(int op)
-{
-    return op == AD_OP_ADD || op == AD_OP_MUL || op == AD_OP_MAXIMUM ||
-           op == AD_OP_MINIMUM || op == AD_OP_WHERE;
-}
-
-static int is_mask(const ad_program *p, uint32_t i, int depth)
-{
-    for (;;) {
-        const ad_instr *instr = &p->instr[i];
-        const uint32_t *args = ad_instr_args(p, instr);
-        if (is_comparison(instr->op))
-            return 1;
-        if (has_elements_of_first(instr->op)) {
-            i = args[0];
-            continue;
-        }
-        if (!is_arithmetic(instr->op) || depth == 0)
-            return 0;
-        for (int k = instr->op == AD_OP_WHERE; k < instr->n_args; k++)
-            if (is_mask(p, args[k], depth - 1) != 0)
-                return -1;
-        return 0;
-    }
-}
-
-int ad_builder_is_mask(const ad_builder *b, uint32_t value)
-{
-    return is_mask(b->program, value, 8);
-}
-
-bool ad_builder_is_stopped(const ad_builder *b, uint32_t value)
-{
-    return b->program->instr[value].op == AD_OP_STOP;
-}
-
 void ad_values_drop(int64_t n, ad_value *values)
 {
     for (int64_t i = 0; i < n; i++)

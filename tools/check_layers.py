@@ -73,6 +73,7 @@ LAYERS = {
     "autodiff/report.pxi": 20,
     "autodiff/_lapack": 15,
     "autodiff/_line": 20,
+    "autodiff/_mask": 20,
     "autodiff/_ops": 30,
     "autodiff/traced": 30,
     "autodiff/creation": 30,

@@ -38,8 +38,10 @@ CALLS: dict[str, Any] = {
     "clone": ad.clone, "detach": ad.detach,
     # questions and masks
     "isnan": ad.isnan, "isinf": ad.isinf, "isfinite": ad.isfinite,
-    "eq": lambda x: ad.eq(x, W), "ne": lambda x: ad.ne(x, W), "lt": lambda x: ad.lt(x, W),
-    "le": lambda x: ad.le(x, W), "gt": lambda x: ad.gt(x, W), "ge": lambda x: ad.ge(W, x),
+    "eq": lambda x: ad.eq(x, W), "ne": lambda x: ad.ne(x, W),
+    "lt": lambda x: ad.lt(x, W),
+    "le": lambda x: ad.le(x, W), "gt": lambda x: ad.gt(x, W),
+    "ge": lambda x: ad.ge(W, x),
     "isclose": lambda x: ad.isclose(x, x[0], 0.5, 0.1),
     "allclose": lambda x: 1.0 * ad.allclose(x, x[0], 0.5, 0.1),
     "equal": lambda x: 1.0 * ad.equal(x, x.flip(0)),
@@ -64,10 +66,12 @@ CALLS: dict[str, Any] = {
     "take": lambda x: ad.take(x, ad.argsort(x)),
     "index_select": lambda x: ad.index_select(x, 0, ad.argsort(x)),
     "take_along_dim": lambda x: ad.take_along_dim(x, ad.argsort(x), 0),
-    "diag": ad.diag, "roll": lambda x: ad.roll(x, 1), "repeat": lambda x: ad.repeat(x, 2),
+    "diag": ad.diag, "roll": lambda x: ad.roll(x, 1),
+    "repeat": lambda x: ad.repeat(x, 2),
     "tile": lambda x: ad.tile(x, 2), "pad": lambda x: ad.pad(x, (1, 2)),
     "repeat_interleave": lambda x: ad.repeat_interleave(x, 2),
-    "tril": lambda x: ad.tril(x.reshape(2, 2)), "triu": lambda x: ad.triu(x.reshape(2, 2)),
+    "tril": lambda x: ad.tril(x.reshape(2, 2)),
+    "triu": lambda x: ad.triu(x.reshape(2, 2)),
     # shapes
     "reshape": lambda x: ad.reshape(x, 2, 2), "view": lambda x: ad.view(x, 2, 2),
     "flatten": ad.flatten, "unflatten": lambda x: ad.unflatten(x, 0, (2, 2)),
@@ -84,7 +88,8 @@ CALLS: dict[str, Any] = {
     "diagonal": lambda x: ad.diagonal(x.reshape(2, 2)),
     "narrow": lambda x: ad.narrow(x, 0, 1, 2), "select": lambda x: ad.select(x, 0, 1),
     "cat": lambda x: ad.cat([x, W]), "concat": lambda x: ad.concat([x, W]),
-    "concatenate": lambda x: ad.concatenate([x, W]), "stack": lambda x: ad.stack([x, W]),
+    "concatenate": lambda x: ad.concatenate([x, W]),
+    "stack": lambda x: ad.stack([x, W]),
     "hstack": lambda x: ad.hstack([x, W]), "vstack": lambda x: ad.vstack([x, W]),
     "split": lambda x: ad.split(x, 2), "chunk": lambda x: ad.chunk(x, 2),
     "unbind": ad.unbind,
@@ -120,7 +125,7 @@ REFUSED = {
     "detached numpy": lambda x: x.detach().numpy(),
     "data as an array": lambda x: np.asarray(x.data),
     "math": lambda x: __import__("math").sin(x[0]),
-    "old formatting": lambda x: "%f" % x[0],
+    "old formatting": lambda x: "%f" % x[0],  # noqa: UP031
     "backward": lambda x: x.sum().backward(),
     "ad.backward": lambda x: ad.backward(x.sum()),
     "autograd.grad": lambda x: ad.autograd.grad(x.sum(), x),
@@ -168,7 +173,9 @@ def _call(name: str) -> Any:
         return CALLS[name]
     row = next(row for row in _core.ops() if name in row.names)
     operands = row.n_args - 1
-    return lambda x: getattr(ad, name)(x, *[x + 0.25 * (k + 1) for k in range(operands)])
+    return lambda x: getattr(ad, name)(
+        x, *[x + 0.25 * (k + 1) for k in range(operands)]
+    )
 
 
 @pytest.mark.parametrize("name", _public())
