@@ -321,6 +321,11 @@ PyObject *ad_tensor_inplace(int op, PyObject *self, PyObject *other)
         return found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
     bool is_recorded =
         tape->is_recording && (args[0].entry != AD_NONE || args[1].entry != AD_NONE);
+    if (op == AD_OP_ADD && tape->redirect != NULL &&
+        ad_py.check_masks(self, other) < 0) {
+        ad_array_drop(owned);
+        return NULL;
+    }
     /* What the operation saves of x must survive the change of x. */
     if (is_recorded && x->array != NULL) {
         if ((copy = ad_array_copy(x->array)) == NULL) {

@@ -27,7 +27,7 @@ from autodiff import shape as ad_shape
 from autodiff._core import FUNCTIONS as ROWS
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
-from autodiff.errors import ArgumentError
+from autodiff.errors import ArgumentError, TraceError
 
 _NO = np._NoValue
 
@@ -188,6 +188,8 @@ def _running(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def _diff(a: Any, n: int = 1, axis: int = -1) -> Tensor:
     x = as_tensor(a)
+    if _core.is_mask(x):
+        raise TraceError("np.diff of a mask; use mask[1:] ^ mask[:-1]")
     axis = ad_shape.axis_of(axis, x.ndim)
     for _ in range(n):
         extent = max(x.shape[axis] - 1, 0)

@@ -69,7 +69,19 @@ cdef class Recording:
             ad_array_drop(v.array)
             raise
         v.entry = entry
+        if isinstance(value, np.ndarray) and value.dtype.kind == "b":
+            v.entry = self.as_mask(&v)
         return ad_tensor_wrap(self.b.tape, &v)
+
+    cdef uint32_t as_mask(self, const ad_value *v) except? 0xffffffff:
+        """A value of 0 and 1 as the result of a comparison, as every mask is."""
+        cdef ad_value args[2]
+        cdef ad_value out
+        args[0] = v[0]
+        args[1].scalar, args[1].array, args[1].entry = 0.0, NULL, AD_NONE
+        check(self.b.tape, ad_apply(self.b.tape, AD_OP_NE, 2, args, NULL, &out))
+        ad_array_drop(out.array)
+        return out.entry
 
     cdef int capture(self, object x, ad_value *v) except -1:
         """An operand that carries gradient: ours, or one from outside."""
@@ -87,6 +99,9 @@ cdef class Recording:
             self.check_outer(t)
             check(self.b.tape, ad_builder_input(self.b, t.array, &entry))
             self.captured.append(x)
+            v.entry = entry
+            if outer_mask(t):
+                entry = self.as_mask(v)
             self.captured_values[id(x)] = found = entry
         v.entry = found
         return 0
@@ -167,9 +182,22 @@ cdef uint32_t value_id(object x) except? 0xffffffff:
 def is_mask(x):
     """Whether a traced tensor is what elsewhere is an array of bools."""
     cdef Recording trace = current_recording()
-    cdef int found = 0
-    if trace is not None and is_traced(x):
-        found = ad_builder_is_mask(trace.b, value_id(x))
+    if trace is None or not is_traced(x):
+        return False
+    return mask_at(trace.b, value_id(x))
+
+
+cdef bint outer_mask(const ad_tensor *t) except -1:
+    """Is t a mask of a function further out that is being recorded?"""
+    cdef ad_builder *b = NULL
+    if t.leaf == NULL and t.h.entry < AD_SWEPT:
+        b = ad_builder_of(t.h.tape)
+    return b != NULL and mask_at(b, t.h.entry)
+
+
+cdef bint mask_at(const ad_builder *b, uint32_t value) except -1:
+    """Is a value of a program a mask? Raises if that cannot be told."""
+    cdef int found = ad_builder_is_mask(b, value)
     if found < 0:
         raise errors.TraceError(
             "arithmetic on masks of a function that is being recorded: whether the "
@@ -182,12 +210,17 @@ cdef int check_masks(object a, object b) noexcept:
     try:
         if _is_array_mask(a) and _is_array_mask(b):
             raise errors.TraceError(
-                "the sum of two masks in a function that is being recorded; write "
-                "a | b, or 1.0 * a + b to count")
+                "a sum, or sums of products, of two masks in a function that is being "
+                "recorded, of which NumPy makes a mask; use a | b, or 1.0 * a to count")
         return 0
     except BaseException as error:
         restore(error)
         return -1
+
+
+cdef int refuse_masks(object a, object b) except -1:
+    """Raise for two masks whose products are to be added up."""
+    return check_masks(a, b) if ad_py_tape().redirect != NULL else 0
 
 
 cdef bint _is_array_mask(object x) except -1:
@@ -196,7 +229,7 @@ cdef bint _is_array_mask(object x) except -1:
         trace = current_recording()
         return (as_tensor(x).array != NULL and as_tensor(x).h.entry < AD_SWEPT
                 and as_tensor(x).leaf == NULL and as_tensor(x).h.tape == trace.b.tape
-                and ad_builder_is_mask(trace.b, as_tensor(x).h.entry) > 0)
+                and ad_builder_is_mask(trace.b, as_tensor(x).h.entry) != 0)
     return isinstance(x, np.ndarray) and x.dtype.kind == "b"
 
 

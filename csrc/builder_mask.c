@@ -23,6 +23,21 @@ static bool is_arithmetic(int op)
            op == AD_OP_MINIMUM || op == AD_OP_WHERE;
 }
 
+static int is_mask(const ad_program *p, uint32_t i, int depth);
+
+/* Are all operands masks, or arrays of constants, which may have been bools? */
+static int has_masks_only(const ad_program *p, const ad_instr *instr, int depth)
+{
+    const uint32_t *args = ad_instr_args(p, instr);
+    for (int k = instr->op == AD_OP_WHERE; k < instr->n_args; k++) {
+        const ad_instr *from = &p->instr[args[k]];
+        if (from->op == AD_OP_CONST ? from->extra == AD_NONE
+                                    : is_mask(p, args[k], depth - 1) == 0)
+            return 0;
+    }
+    return 1;
+}
+
 static int is_mask(const ad_program *p, uint32_t i, int depth)
 {
     for (;;) {
@@ -34,12 +49,8 @@ static int is_mask(const ad_program *p, uint32_t i, int depth)
             i = args[0];
             continue;
         }
-        if (!is_arithmetic(instr->op) || depth == 0)
-            return 0;
-        for (int k = instr->op == AD_OP_WHERE; k < instr->n_args; k++)
-            if (is_mask(p, args[k], depth - 1) != 0)
-                return -1;
-        return 0;
+        return is_arithmetic(instr->op) && depth > 0 ? -has_masks_only(p, instr, depth)
+                                                     : 0;
     }
 }
 

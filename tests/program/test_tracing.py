@@ -59,6 +59,12 @@ def _while(x: Any) -> Any:
     return y * n
 
 
+def _at_mask(x: Any) -> Any:
+    y = x * 1
+    y[x > 0.2] = x[x > 0.2] * 2
+    return y
+
+
 FUNCTIONS = {
     "if": lambda x: x[0] * 2 if x[1] > 0 else -x[0],
     "while": _while,
@@ -139,6 +145,24 @@ FUNCTIONS = {
     "np.clip": lambda x: np.clip(x, -0.5, x[2]),
     "np.linalg.norm": lambda x: np.linalg.norm(x),
     "np.full_like": lambda x: np.full_like(x, x[0]),
+    "slice by value": lambda x: x[: (x > 0).sum()].sum(),
+    "list by value": lambda x: [1.0, 2.0, 3.0, 4.0, 5.0][(x > 0).sum()] * x,
+    "array by value": lambda x: W[(x > 0.2).sum()] * x,
+    "take by value": lambda x: x.take((x > 0) * 1),
+    "shape by value": lambda x: ad.zeros((x > 0).sum() + 1).sum() + x,
+    "np.float64 on the left": lambda x: np.float64(2.0) * x + (np.float64(0.2) > x),
+    "new_full": lambda x: x.new_full((2,), x[0]),
+    "new_tensor": lambda x: x.new_tensor([x[0], 1.0]),
+    "two-axis mask": lambda x: x.reshape(2, 2)[x.reshape(2, 2) > 0].sum(),
+    "mask in a tuple": lambda x: x.reshape(2, 2)[x[:2] > 0, 1].sum(),
+    "vector at a mask": lambda x: _at_mask(x),
+    "clamp in place": lambda x: (x * 1).clamp_(-0.5, x[2]),
+    "unary in place": lambda x: (x * 1).sin_(),
+    "copy in place": lambda x: ad.zeros(4).copy_(x) * x,
+    "fill in place": lambda x: ad.zeros(4).fill_(x[1]) * x,
+    "zero in place": lambda x: (x * 1).zero_() + x,
+    "is None": lambda x: x if x is not None and x != None else -x,  # noqa: E711
+    "object array": lambda x: np.array([x[0], x[1] * 2], dtype=object).sum(),
     "np.interp by hand": lambda x: W[int(np.searchsorted([-0.5, 0.5], x[0]))] * x[1],
 }  # fmt: skip
 
@@ -369,7 +393,9 @@ def _view(x: Any) -> Any:
     return z
 
 
-@pytest.mark.parametrize("function", [_alias_of_array, _alias_of_number, _view])
+@pytest.mark.parametrize(
+    "function", [_alias_of_array, _alias_of_number, _view]
+)
 def test_a_change_that_another_tensor_would_share_is_refused(function: Any) -> None:
     with pytest.raises(RuntimeError, match="shares its memory"):
         trace(function, 1.0)
@@ -462,6 +488,47 @@ def test_another_thread_cannot_use_a_value(name: str) -> None:
 
     trace(function, 1.0)
     assert isinstance(caught[0], TraceError)
+
+
+def test_a_mask_of_an_outer_function_stays_a_mask_in_an_inner_one() -> None:
+    kept: list[Any] = []
+
+    def outer(x: Any) -> Any:
+        mask = x > 0
+        inner = trace(lambda y: y[mask].sum() + y[1:][mask[1:]].sum(), x.shape[0] * X)
+        kept.append(inner)
+        return x
+
+    trace(outer, X)
+    (inner,) = kept
+    outputs, found = inner.program.evaluate([NEAR, X > 0])
+    assert outputs[0].item() == pytest.approx(0.31 + 2 * 0.73 + 2 * 0.12)
+    assert found == [outcome for outcome, _ in inner.program.guards]
+
+
+def test_an_array_of_bools_is_a_mask_inside() -> None:
+    traced = trace(lambda x, mask: x[mask].sum(), X, X > 0)
+    assert replayed(traced, NEAR, X > 0)[0] == [pytest.approx(0.31 + 0.73 + 0.12)]
+    assert not replayed(traced, NEAR, X < 0)[1]
+
+
+REFUSED_OF_MASKS = {
+    "sum in place": lambda m: m.__iadd__(m.clone()),
+    "sum with an array": lambda m: m + (X > 0),
+    "product": lambda m: m @ m,
+    "dot": lambda m: np.dot(m, m),
+    "diff": lambda m: np.diff(m),
+    "and with integers": lambda m: m & np.array([1, 2, 0, 4]),
+    "and with numbers": lambda m: m & 2.0,
+    "sum of a product": lambda m: m * m + m,
+    "product with an array as an index": lambda m: ad.zeros(4)[m * (X > 0)],
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_OF_MASKS)
+def test_arithmetic_that_numpy_does_otherwise_on_bools_is_refused(name: str) -> None:
+    with pytest.raises(TypeError):
+        trace(lambda x: REFUSED_OF_MASKS[name](x > 0), X)
 
 
 def test_recording_ends_when_the_function_fails() -> None:
