@@ -163,6 +163,16 @@ FUNCTIONS = {
     "zero in place": lambda x: (x * 1).zero_() + x,
     "is None": lambda x: x if x is not None and x != None else -x,  # noqa: E711
     "object array": lambda x: np.array([x[0], x[1] * 2], dtype=object).sum(),
+    "lstsq": lambda x: tuple(ad.linalg.lstsq(x.reshape(4, 1), W)),
+    "lstsq of a square": lambda x: tuple(ad.linalg.lstsq(x.reshape(2, 2), W[:2])),
+    "lstsq of deficient": lambda x: ad.linalg.lstsq(
+        ad.stack([x, 0 * x], 1), W
+    ).residuals.sum(),
+    "det": lambda x: ad.linalg.det(x.reshape(2, 2)),
+    "solve": lambda x: ad.linalg.solve(x.reshape(2, 2) + 3 * np.eye(2), x[:2]),
+    "slogdet": lambda x: tuple(ad.linalg.slogdet(x.reshape(2, 2))),
+    "svdvals": lambda x: ad.linalg.svdvals(x.reshape(2, 2)),
+    "matrix norm": lambda x: ad.linalg.norm(x.reshape(2, 2), 2),
     "np.interp by hand": lambda x: W[int(np.searchsorted([-0.5, 0.5], x[0]))] * x[1],
 }  # fmt: skip
 
