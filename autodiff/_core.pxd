@@ -36,9 +36,10 @@ cdef extern from "op.h":
         double ulp
         double ulp_partial
         uint8_t uses[3]
-    int AD_OP_ADD, AD_OP_MUL, AD_OP_RESHAPE, AD_OP_STRIDED, AD_OP_STRIDED_ADD
+    int AD_OP_ADD, AD_OP_MUL, AD_OP_NE, AD_OP_RESHAPE, AD_OP_STRIDED, AD_OP_STRIDED_ADD
     int AD_OP_GATHER, AD_OP_GATHER_ADD, AD_OP_PUT, AD_OP_CUMSUM, AD_OP_CAT
-    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM, AD_OP_SCAN, AD_OP_CONST
+    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM, AD_OP_SCAN, AD_OP_STOP
+    int AD_OP_CONST
     int AD_KIND_NODE, AD_KIND_LEAF, AD_KIND_FREED, AD_KIND_BINARY
     int ad_op_count() nogil
     const ad_op_info *ad_op_get(int op) nogil
@@ -322,6 +323,8 @@ cdef extern from "builder.h":
     void ad_builder_free(ad_builder *b)
     ad_status ad_builder_input(ad_builder *b, const ad_array *shape, uint32_t *value)
     ad_status ad_builder_guard(ad_builder *b, uint32_t value, double outcome, uint32_t line)
+    int ad_builder_is_mask(const ad_builder *b, uint32_t value)
+    bint ad_builder_is_stopped(const ad_builder *b, uint32_t value)
     ad_value ad_builder_value(const ad_builder *b, uint32_t i)
     ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,
                                 ad_value *values)
@@ -387,6 +390,7 @@ cdef extern from "frontier.h":
 cdef extern from "_tensor.h":
     int AD_TENSOR_ARRAY, AD_TENSOR_ALIAS, AD_TENSOR_LEAF, AD_TENSOR_RICH
     int AD_TENSOR_HIDDEN, AD_TENSOR_RETAINS, AD_TENSOR_WATCHED, AD_TENSOR_CHANGED
+    int AD_TENSOR_STOPPED
     ctypedef struct ad_tensor:
         ad_handle h
         double value
@@ -408,9 +412,11 @@ cdef extern from "_tensor.h":
         int (*set_status)(ad_tape *tape, int status) noexcept
         int (*warn_lost)(const char *what) noexcept
         void (*drop_object)(void *object) noexcept
-        uint32_t (*line_id)() noexcept
+        c_bool (*is_inside)(object code) noexcept
+        uint32_t (*new_line)(object code, int line) noexcept
         int (*capture)(ad_tape *tape, object tensor, ad_value *value) noexcept
         int (*guard)(object tensor, const char *what) noexcept
+        int (*check_masks)(object a, object b) noexcept
         int (*before_inplace)(object tensor) noexcept
         int (*leave_entry)(object tensor) noexcept
         void (*follow_entry)(object tensor) noexcept
@@ -418,6 +424,7 @@ cdef extern from "_tensor.h":
                                  const ad_value *adjoint) noexcept
         ad_status (*keep_error)() noexcept
     ad_py_hooks ad_py
+    uint32_t line_id "ad_py_line_id"()
     ad_tensor *ad_tensor_of "AD_TENSOR_OF"(ad_handle *handle)
     bint ad_tensor_check(object o)
     object ad_tensor_type_new()

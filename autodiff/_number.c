@@ -88,8 +88,8 @@ static inline bool is_resting(PyObject *o, const ad_tape *tape)
     const ad_tensor *x = (const ad_tensor *)o;
     return Py_TYPE(o) == ad_tensor_type &&
            (x->h.flags & (AD_TENSOR_ARRAY | AD_TENSOR_ALIAS)) == 0 &&
-           ((!tape->is_recording && tape->redirect == NULL) ||
-            (x->h.entry == AD_NONE && x->leaf == NULL));
+           ((x->h.entry == AD_NONE && x->leaf == NULL) ||
+            (!tape->is_recording && !ad_tensor_is_traced(x)));
 }
 
 /* The number behind an operand at rest. */
@@ -447,7 +447,7 @@ static int number_bool(PyObject *a)
 {
     ad_tensor *x = (ad_tensor *)a;
     if (x->array == NULL || x->array->size == 1) {
-        if (ad_tensor_is_traced(x) && ad_py.guard(a, "bool") < 0)
+        if (ad_tensor_is_traced(x) && ad_py.guard(a, "bool()") < 0)
             return -1;
         return ad_tensor_scalar(x) != 0.0;
     }
@@ -470,7 +470,7 @@ static PyObject *number_float(PyObject *a)
         return NULL;
     }
     if (ad_tensor_is_traced(x)) {
-        ad_py.guard(a, "float"); /* an error */
+        ad_py.guard(a, "float()"); /* an error */
         return NULL;
     }
     if (ad_tensor_requires_grad(x) && ad_py.warn_lost("float()") < 0)
@@ -487,7 +487,7 @@ static PyObject *number_int(PyObject *a)
         return NULL;
     }
     if (ad_tensor_is_traced(x)) {
-        if (ad_py.guard(a, "int") < 0)
+        if (ad_py.guard(a, "int()") < 0)
             return NULL;
     } else if (ad_tensor_requires_grad(x) && ad_py.warn_lost("int()") < 0)
         return NULL;
@@ -502,6 +502,8 @@ static PyObject *traced_compare(PyObject *a, PyObject *b, int op)
                                   [Py_EQ] = AD_OP_EQ, [Py_NE] = AD_OP_NE,
                                   [Py_GT] = AD_OP_GT, [Py_GE] = AD_OP_GE};
     PyObject *args[] = {a, b};
+    if (PyList_Check(b) || PyTuple_Check(b) || PyUnicode_Check(b))
+        Py_RETURN_NOTIMPLEMENTED;
     return ad_py_apply(rows_of[op], 2, args);
 }
 
@@ -509,9 +511,7 @@ static PyObject *rich_compare(PyObject *a, PyObject *b, int op)
 {
     double x, y;
     ad_tensor *s = (ad_tensor *)a, *t = (ad_tensor *)b;
-    if (ad_current_tape != NULL && ad_current_tape->redirect != NULL &&
-        (ad_tensor_requires_grad(s) ||
-         (ad_tensor_check(b) && ad_tensor_requires_grad(t))))
+    if (ad_tensor_is_traced(s) || (ad_tensor_check(b) && ad_tensor_is_traced(t)))
         return traced_compare(a, b, op);
     if (s->array != NULL || (s->h.flags & AD_TENSOR_ALIAS))
         return ad_py.compare(a, b, op);
@@ -534,8 +534,9 @@ static bool update_scalar(ad_tape *tape, int op, PyObject *a, PyObject *b)
 {
     ad_tensor *x = (ad_tensor *)a;
     double y;
-    if (tape == NULL || tape->is_recording || !is_resting(a, tape) ||
-        (x->h.flags & AD_TENSOR_HIDDEN) || !resting_value(b, tape, &y))
+    if (tape == NULL || tape->is_recording || tape->redirect != NULL ||
+        !is_resting(a, tape) || (x->h.flags & AD_TENSOR_HIDDEN) ||
+        !resting_value(b, tape, &y))
         return false;
     x->value = ad_op_value(op, x->value, y, 0.0);
     x->version++;
@@ -616,6 +617,10 @@ PyType_Slot ad_number_slots[] = {
     {Py_nb_float, number_float},
     {Py_nb_int, number_int},
     {Py_nb_matrix_multiply, number_matmul},
+    {Py_nb_and, ad_mask_and},
+    {Py_nb_or, ad_mask_or},
+    {Py_nb_xor, ad_mask_xor},
+    {Py_nb_invert, ad_mask_invert},
     {Py_nb_inplace_add, inplace_add},
     {Py_nb_inplace_subtract, inplace_subtract},
     {Py_nb_inplace_multiply, inplace_multiply},

@@ -50,7 +50,7 @@ static ad_tape *make_tape(void)
     }
     tape->upper = s;
     tape->object_drop = ad_py.drop_object;
-    tape->line_id = ad_py.line_id;
+    tape->line_id = ad_py_line_id;
     tape->matmul = ad_py.large_matmul;
     tape->scan = ad_scan_value;
     tape->linalg = ad_py.linalg;
@@ -268,6 +268,8 @@ int ad_tensor_value(ad_tape *tape, ad_tensor *x, ad_value *v)
     v->entry = AD_NONE;
     if (tape->redirect != NULL)
         return ad_tensor_requires_grad(x) ? ad_py.capture(tape, (PyObject *)x, v) : 0;
+    if (x->leaf == NULL && x->h.entry < AD_SWEPT && x->h.tape->redirect != NULL)
+        return ad_py.set_status(tape, AD_ESCAPED);
     if (!tape->is_recording)
         return 0;
     if (x->leaf != NULL) {
@@ -327,6 +329,9 @@ PyObject *ad_py_apply(int op, int n_args, PyObject *const *args)
     for (; k < n_args && found == 1; k++)
         found = ad_operand_value(tape, args[k], &values[k], &owned[k]);
     ad_status status = AD_OK;
+    if (found == 1 && op == AD_OP_ADD && tape->redirect != NULL &&
+        ad_py.check_masks(args[0], args[1]) < 0)
+        found = -1;
     if (found == 1)
         status = ad_apply(tape, op, n_args, values, NULL, &out);
     while (k-- > 0)

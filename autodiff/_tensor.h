@@ -34,6 +34,7 @@ enum {
     AD_TENSOR_WATCHED = 64, /* its entry has a watch with `hooks` as owner */
     AD_TENSOR_CHANGED = 128, /* has another value than its entry */
     AD_TENSOR_SHARED = 256, /* an alias of it is part of a graph */
+    AD_TENSOR_STOPPED = 512, /* traced, 0-d: shares its value with a detached one */
 };
 
 typedef struct ad_tensor ad_tensor;
@@ -77,11 +78,16 @@ typedef struct ad_py_hooks {
     int (*set_status)(ad_tape *tape, int status); /* raise; always -1 */
     int (*warn_lost)(const char *what);            /* contract: no silent loss */
     void (*drop_object)(void *object);
-    uint32_t (*line_id)(void);
+    /* Of a code object: whether it is this package's; the number of a line of it, 0
+     * if there is none. See _line.c. */
+    bool (*is_inside)(PyObject *code);
+    uint32_t (*new_line)(PyObject *code, int line);
     /* While a function is recorded: an operand from outside of it, as an input of the
      * program; a value that a choice hangs on (0-d, what for), which becomes a guard. */
     int (*capture)(ad_tape *tape, PyObject *tensor, ad_value *value);
     int (*guard)(PyObject *tensor, const char *what);
+    /* Operands of an addition that is recorded: of two masks, NumPy makes a mask. */
+    int (*check_masks)(PyObject *a, PyObject *b);
     int (*before_inplace)(PyObject *tensor);
     int (*leave_entry)(PyObject *tensor);
     void (*follow_entry)(PyObject *tensor);
@@ -91,12 +97,6 @@ typedef struct ad_py_hooks {
 
 extern ad_py_hooks ad_py;
 extern PyTypeObject *ad_tensor_type;
-
-/* Is a function being recorded, of which x is a value? */
-static inline bool ad_tensor_is_traced(const ad_tensor *x)
-{
-    return x->leaf == NULL && x->h.entry < AD_SWEPT && x->h.tape->redirect != NULL;
-}
 
 static inline int ad_tensor_check(PyObject *o)
 {
@@ -119,6 +119,18 @@ extern AD_THREAD_LOCAL ad_tape *ad_current_tape;
 static inline void ad_set_current_tape(ad_tape *tape)
 {
     ad_current_tape = tape;
+}
+
+/* Does x's value belong to a program: is x a value of a function that is (or was)
+ * being recorded, or a tensor with gradient while this thread records one? What a
+ * function does with the mere number is then lost on replay. */
+static inline bool ad_tensor_is_traced(const ad_tensor *x)
+{
+    if (x->leaf == NULL && x->h.entry == AD_NONE)
+        return false;
+    if (ad_current_tape != NULL && ad_current_tape->redirect != NULL)
+        return true;
+    return x->leaf == NULL && x->h.entry != AD_SWEPT && x->h.tape->redirect != NULL;
 }
 
 /* This thread's tape, made when first asked for; NULL with MemoryError set. */
@@ -204,6 +216,15 @@ void ad_tensor_settle(ad_tensor *x);
 
 /* x now owns something that may close a cycle. */
 void ad_tensor_make_rich(ad_tensor *x);
+
+/* A number for the user's line that runs; 0: none. */
+uint32_t ad_py_line_id(void);
+
+/* & | ^ ~ of masks; NotImplemented, or a TypeError, where nothing is recorded. */
+PyObject *ad_mask_and(PyObject *a, PyObject *b);
+PyObject *ad_mask_or(PyObject *a, PyObject *b);
+PyObject *ad_mask_xor(PyObject *a, PyObject *b);
+PyObject *ad_mask_invert(PyObject *a);
 
 extern PyType_Slot ad_number_slots[];
 

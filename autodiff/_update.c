@@ -122,7 +122,7 @@ ad_status ad_tensor_on_leaf(void *context, ad_leaf *leaf, const ad_value *adjoin
 
 void ad_tensor_settle(ad_tensor *x)
 {
-    if (x->leaf != NULL || x->h.entry >= AD_SWEPT)
+    if (x->leaf != NULL || x->h.entry >= AD_SWEPT || x->h.tape->redirect != NULL)
         return;
     ad_tape *tape = x->h.tape;
     const ad_entry *e = &tape->entries[x->h.entry];
@@ -221,6 +221,13 @@ void ad_tensor_note_changed(ad_tensor *x)
 static int write_array(ad_tape *tape, ad_tensor *x, ad_value *v)
 {
     ad_array *a = x->array;
+    if (tape->redirect != NULL && v->entry != AD_NONE && v->array != NULL &&
+        ad_array_same_shape(a, v->array)) {
+        /* Elements that are in a program, or are an argument's, never change. */
+        x->array = ad_array_keep(v->array);
+        ad_array_drop(a);
+        return 0;
+    }
     if (v->array == NULL)
         ad_kernel_fill(a->size, v->scalar, a->data);
     else if (ad_array_same_shape(a, v->array)) {
@@ -242,19 +249,25 @@ static int write_array(ad_tape *tape, ad_tensor *x, ad_value *v)
 /* A recorded change of x would be missing from the graph of a view of the same
  * elements, or of what x is a view of. A view has a header of its own; what the tape
  * saved, and detached tensors, use x's. */
-static bool is_shared(const ad_tensor *x, const ad_value *v)
+static bool is_shared(const ad_tape *tape, const ad_tensor *x, const ad_value *v)
 {
-    return v->entry != AD_NONE && x->array != NULL && x->array->buffer->refs > 1;
+    if (v->entry == AD_NONE)
+        return false;
+    if (tape->redirect != NULL) /* the value of a detached tensor is another's there */
+        return x->array != NULL
+                   ? x->array->refs > 1 || x->array->buffer->refs > 1
+                   : x->next_alias != NULL || (x->h.flags & AD_TENSOR_ALIAS);
+    return x->array != NULL && x->array->buffer->refs > 1;
 }
 
 int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
 {
     int failed = 0;
-    if (is_shared(x, v)) {
+    if (is_shared(tape, x, v)) {
         PyErr_SetString(
             PyExc_RuntimeError,
             "a recorded in-place change of a tensor that shares its memory "
-            "with another (by view, reshape, flatten or squeeze) "
+            "with another (by view, reshape, flatten, squeeze or detach) "
             "would be missing from the other's gradient; change a .clone(), "
             "or write x = f(x)");
         failed = -1;
@@ -296,7 +309,8 @@ PyObject *ad_tensor_inplace(int op, PyObject *self, PyObject *other)
     ad_tape *tape = ad_py_tape();
     if (tape == NULL || ad_py_make_room(tape) < 0)
         return NULL;
-    if (tape->is_recording && ad_py.before_inplace(self) < 0)
+    if ((tape->is_recording || tape->redirect != NULL) &&
+        ad_py.before_inplace(self) < 0)
         return NULL;
     ad_value args[2], out;
     ad_array *owned = NULL, *copy = NULL;
@@ -307,6 +321,11 @@ PyObject *ad_tensor_inplace(int op, PyObject *self, PyObject *other)
         return found == 0 ? Py_NewRef(Py_NotImplemented) : NULL;
     bool is_recorded =
         tape->is_recording && (args[0].entry != AD_NONE || args[1].entry != AD_NONE);
+    if (op == AD_OP_ADD && tape->redirect != NULL &&
+        ad_py.check_masks(self, other) < 0) {
+        ad_array_drop(owned);
+        return NULL;
+    }
     /* What the operation saves of x must survive the change of x. */
     if (is_recorded && x->array != NULL) {
         if ((copy = ad_array_copy(x->array)) == NULL) {

@@ -440,6 +440,8 @@ class Function:
                 f"{cls.__name__}.apply() takes arguments by position, for backward "
                 f"returns their gradients in that order; got {', '.join(kwargs)}="
             )
+        for x in args:
+            _core.refuse_graph(x, "autograd.Function", "autodiff.custom_vjp")
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(
             isinstance(a, Tensor) and bool(a.requires_grad) for a in args

@@ -231,6 +231,7 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     cdef list captures = None
     cdef ad_status status
     cdef bint was_recording = tape.is_recording
+    refuse_graph(None, "a backward sweep")
     if inputs is not None:
         sweep = Sweep.__new__(Sweep)
         sweep.is_local = is_local
@@ -317,6 +318,8 @@ def backward(x, gradient=None, retain_graph=None, bint create_graph=False, input
     cdef uint32_t entry = t.h.entry
     cdef ad_value seed
     cdef ad_sweep how
+    if tape.redirect != NULL:
+        refuse_graph(None, "backward()")
     if (inputs is not None or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
             or not is_plain_seed(t, gradient)):
         return general_backward(x, gradient, retain, create_graph, inputs,
@@ -372,7 +375,7 @@ cdef int capture_inputs(ad_tape *tape, Sweep sweep, inputs, list captures) excep
         captures.append(capture)
         if t.leaf == NULL and t.h.entry < AD_SWEPT:
             if t.h.tape != tape:
-                check(tape, AD_THREAD)
+                check(tape, AD_ESCAPED if t.h.tape.redirect != NULL else AD_THREAD)
             check(tape, ad_watch_add(tape, t.h.entry, <void *>capture))
     return 0
 
@@ -388,6 +391,7 @@ cdef uint32_t lowest_of(inputs):
 
 def accumulate_grad(x, gradient, bint create_graph=False):
     """x.grad += gradient."""
+    refuse_graph(None, "a gradient")
     cdef ad_tape *tape = ad_py_tape()
     cdef ad_value v
     ad_py_make_room(tape)
@@ -401,6 +405,7 @@ def sweep_tangent(outputs, inputs, tangents, bint strict_nan=False,
                   bint create_graph=True):
     """Tangents of outputs for tangents of inputs, as a list; None: not reached. With
     create_graph they are recorded if the tape records."""
+    refuse_graph(None, "a tangent sweep", "autodiff.jvp")
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n_in = len(inputs), n_out = len(outputs)
     cdef ad_value *seeds = <ad_value *>calloc(n_in + 1, sizeof(ad_value))

@@ -82,6 +82,8 @@ def _from_objects(array):
     """Real numbers out of an object array: Fraction, Decimal, ints beyond 64 bits."""
     try:
         flat = [float(item) for item in array.ravel().tolist()]
+    except errors.TraceError:
+        raise
     except (TypeError, ValueError):
         kinds = sorted({type(item).__name__ for item in array.ravel().tolist()})
         raise TypeError(
@@ -145,7 +147,7 @@ cdef PyObject *compare(object a, object b, int op) noexcept:
                 result = _COMPARISONS[op](values_of(a), values_of(b))
             except ValueError:
                 raise errors.ShapeError(
-                    f"shapes {np.shape(values_of(a))} and {np.shape(values_of(b))} do "
+                    f"shapes {np.shape(peek(a))} and {np.shape(peek(b))} do "
                     "not broadcast") from None
             if isinstance(result, np.bool_):
                 result = bool(result)
@@ -169,18 +171,45 @@ def _is_comparable(o):
 def values_of(x):
     """The plain values of an operand: a float, or a read-only ndarray without a copy.
 
-    For this package: looks at values only, never warns.
+    For this package: looks at values only, never warns. A TraceError for a value of a
+    function that is being recorded: on replay it will be another.
     """
-    if not ad_tensor_check(x):
-        return x
-    cdef ad_tensor *t = as_tensor(x)
-    if t.array == NULL:
-        return ad_tensor_scalar(t)
-    return view_of(t.array, True)
+    refuse_number(x, "the plain value")
+    return peek(x)
+
+
+cdef int refuse_number(object x, str what) except -1:
+    """Raise if x is a value of a function that is being recorded."""
+    if not ad_tensor_check(x) or not ad_tensor_is_traced(as_tensor(x)):
+        return 0
+    if current_recording() is None:
+        check(ad_py_tape(), AD_ESCAPED)
+    raise errors.TraceError(
+        f"{what} of a tensor that depends on the arguments of a function which is being "
+        "recorded would stay what it is now when that runs again; use the functions of "
+        "autodiff or NumPy on the tensor itself (ad.sin instead of math.sin, ad.tensor([x, "
+        "y]) or ad.stack instead of np.array([x, y])), or x.detach(), a tensor, to leave "
+        "it out of the derivative")
+
+
+def refuse_graph(x, str what, str instead="autodiff.grad"):
+    """Raise if x (or None: anything) belongs to a function that is being recorded, of
+    which there is no tape to sweep."""
+    if x is None:
+        if current_recording() is None:
+            return
+    elif not ad_tensor_check(x) or not ad_tensor_is_traced(as_tensor(x)):
+        return
+    elif current_recording() is None:
+        check(ad_py_tape(), AD_ESCAPED)
+    raise errors.TraceError(
+        f"{what} inside a function that is being recorded: it has no tape of its own; "
+        f"use {instead}")
 
 
 def peek(x):
-    """The same, also of a value of a function that is being recorded."""
+    """The values that an operand has this time, for what needs shapes only or prints
+    them: a float, or a read-only ndarray without a copy."""
     if not ad_tensor_check(x):
         return x
     cdef ad_tensor *t = as_tensor(x)
@@ -281,6 +310,7 @@ def scalar_tensor(double value):
 def to_array(x, copy=False):
     """The values of a tensor as an ndarray that shares memory with an n-d one."""
     cdef ad_tensor *t = as_tensor(x)
+    refuse_number(x, "an array")
     if t.array == NULL:
         return np.array(ad_tensor_scalar(t))
     result = view_of(t.array)
@@ -294,6 +324,7 @@ def item(x):
         raise RuntimeError(
             f"a Tensor with {t.array.size} elements cannot be converted to Scalar; "
             "index it, or use .tolist()")
+    refuse_number(x, "the number")
     return ad_tensor_scalar(t)
 
 

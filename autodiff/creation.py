@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, traced
 from autodiff._core import Tensor
-from autodiff.errors import ArgumentError, PrecisionWarning, ShapeError
+from autodiff.errors import ArgumentError, PrecisionWarning, ShapeError, TraceError
 
 float64 = double = np.dtype(np.float64)
 float32 = np.dtype(np.float32)
@@ -60,7 +60,9 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
             )
         return
     if name in _WHOLE:
-        values = np.asarray(0.0 if x is None else _core.values_of(x))
+        values = np.asarray(0.0 if x is None else _core.peek(x))
+        if _core.is_traced(x):
+            traced.require(_core.apply_row("_eq", x, _core.apply_row("trunc", x)))
         if np.array_equal(values, np.trunc(values)):
             return
         raise TypeError(
@@ -141,6 +143,11 @@ def tensor(
     if kind is float or kind is int:
         x = _core.scalar_tensor(data)
     elif kind is Tensor:
+        if _core.is_traced(data):
+            raise TraceError(
+                "tensor(x) of a value of a recorded function would be a constant; use "
+                "x.clone(), or x.detach() to leave it out of the derivative"
+            )
         if data.requires_grad:
             warnings.warn(
                 "tensor(x) copies the value of x and drops its gradient; use x.clone() "
@@ -262,9 +269,20 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """Make a tensor of a shape, every element `fill_value`."""
+    if _core.is_traced(fill_value):
+        return _traced_full(_shape((size,)), fill_value, dtype, device)
     value = _core.item(_core.from_array(_core.values_of(fill_value)))
     array = np.full(_shape((size,)), value)
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)
+
+
+def _traced_full(
+    shape: tuple[int, ...], value: Tensor, dtype: Any, device: Any
+) -> Tensor:
+    """Return `full` of a value of a recorded function, recorded."""
+    one = _core.reshape(value, ())
+    x = _core.follow_view(one, lambda v: np.broadcast_to(v, shape))
+    return finish(x, dtype, device, False)
 
 
 def zeros(*shape: Any, size: Any = None, **options: Any) -> Tensor:
@@ -326,6 +344,10 @@ def linspace(
     """Make `steps` evenly spaced values from start to end, both included."""
     if steps < 0:
         raise ArgumentError(f"number of steps must be non-negative, got {steps}")
+    if _core.is_traced(start, end):
+        part = np.linspace(0.0, 1.0, steps)
+        x = _core.FUNCTIONS["where"](part == 1.0, end, start + (end - start) * part)
+        return finish(x, dtype, device, False)
     array = np.linspace(_core.values_of(start), _core.values_of(end), steps)
     return finish(_core.from_array(array, copy=False), dtype, device, requires_grad)
 
@@ -369,7 +391,7 @@ def randn(*shape: Any, size: Any = None, **options: Any) -> Tensor:
 
 
 def _shape_like(input: Any) -> tuple[int, ...]:
-    return np.shape(_core.values_of(input))
+    return np.shape(_core.peek(input))
 
 
 def zeros_like(input: Any, **options: Any) -> Tensor:

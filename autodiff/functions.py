@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, traced
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
@@ -36,9 +36,10 @@ clamp = clip
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """Return input where condition holds, else other; of one argument, positions."""
-    condition = np.asarray(_core.values_of(condition))
     if input is None and other is None:
-        return np.nonzero(np.atleast_1d(condition))
+        return np.nonzero(np.atleast_1d(traced.pinned(condition)))
+    if not _core.is_traced(condition):
+        condition = np.asarray(_core.values_of(condition))
     if input is None or other is None:
         raise TypeError("where: give both input and other, or neither")
     return _where(condition, input, other)
@@ -97,7 +98,12 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
 
 
 def _plain(function: Any, *operands: Any) -> Any:
-    """Return a plain bool or array; of tensors, by their values."""
+    """Return a plain bool or array; of tensors, by their values.
+
+    Of values of a function that is being recorded: a mask, see `traced`.
+    """
+    if _core.is_traced(*operands):
+        return traced.MASKS[function.__name__](*operands)
     try:
         result = function(*(_core.values_of(x) for x in operands))
     except ValueError as error:
@@ -161,6 +167,8 @@ def isclose(
     equal_nan: bool = False,
 ) -> Any:
     """Return where abs(input - other) <= atol + rtol * abs(other)."""
+    if _core.is_traced(input, other):
+        return traced.is_close(input, other, rtol, atol, equal_nan)
     return _plain(lambda x, y: np.isclose(x, y, rtol, atol, equal_nan), input, other)
 
 
@@ -172,11 +180,17 @@ def allclose(
     equal_nan: bool = False,
 ) -> bool:
     """Return whether all elements are close; see `isclose`."""
-    return bool(np.all(isclose(input, other, rtol, atol, equal_nan)))
+    close = isclose(input, other, rtol, atol, equal_nan)
+    if _core.is_traced(close):
+        return bool(traced.all_of(close, None, False))
+    return bool(np.all(close))
 
 
 def equal(input: Any, other: Any) -> bool:
     """Return whether input and other have the same shape and elements."""
+    if _core.is_traced(input, other):
+        same_shape = np.shape(_core.peek(input)) == np.shape(_core.peek(other))
+        return same_shape and bool(traced.all_of(eq(input, other), None, False))
     return bool(np.array_equal(_core.values_of(input), _core.values_of(other)))
 
 

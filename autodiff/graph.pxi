@@ -7,7 +7,8 @@ import itertools
 # ---- Grad mode ---------------------------------------------------------------------
 
 cdef inline void set_plain(ad_tape *tape) noexcept:
-    tape.is_plain = tape.is_recording and not tape.wants_lines
+    tape.is_plain = (tape.is_recording and not tape.wants_lines
+                     and tape.redirect == NULL)
 
 
 def set_recording(bint on):
@@ -114,28 +115,18 @@ cdef dict line_ids = {}
 cdef list line_texts = [None]
 
 
-cdef int frames_inside():
-    """Number of this package's frames on top of the user's."""
-    cdef int n = 0
+cdef c_bool is_inside(object code) noexcept:
+    """Hook: is a code object this package's?"""
     try:
-        frame = sys._getframe(0)
-    except ValueError:
-        return 0
-    while frame is not None and frame.f_code.co_filename.startswith(package_folder):
-        n += 1
-        frame = frame.f_back
-    return n
+        return code.co_filename.startswith(package_folder)
+    except BaseException:
+        return False
 
 
-cdef uint32_t line_id() noexcept:
-    """Hook: a number for the user's current file and line; 0 if there is none."""
+cdef uint32_t new_line(object code, int line) noexcept:
+    """Hook: a number for a line of the user's; 0 if memory is short."""
     try:
-        frame = sys._getframe(0)
-        while frame is not None and frame.f_code.co_filename.startswith(package_folder):
-            frame = frame.f_back
-        if frame is None:
-            return 0
-        key = (frame.f_code.co_filename, frame.f_lineno)
+        key = (code.co_filename, line)
         found = line_ids.get(key)
         if found is None:
             found = line_ids[key] = len(line_texts)
@@ -157,6 +148,7 @@ cdef object entry_line(ad_tape *tape, uint32_t entry):
 def set_requires_grad(x, bint on):
     """Make x a leaf that requires grad, or a passive tensor again."""
     cdef ad_tensor *t = as_tensor(x)
+    refuse_graph(x, "requires_grad_()")
     if not on and t.leaf == NULL and t.h.entry != AD_NONE:
         raise RuntimeError(
             "you can only change requires_grad flags of leaf variables. If you want to "
@@ -174,7 +166,9 @@ cdef int before_inplace(object x) noexcept:
     """Hook: is x allowed to change in place while the tape records?"""
     cdef ad_tensor *t = as_tensor(x)
     try:
-        if t.leaf != NULL:
+        if ad_py_tape().redirect != NULL:
+            check_traced_inplace(x)
+        elif t.leaf != NULL:
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place "
                 "operation; update it under no_grad(), or change a .clone() of it")
@@ -192,7 +186,7 @@ cdef int check_inplace(object x) except -1:
 def assign(x, y):
     """x takes the value of y (a tensor or number of its shape), in place."""
     cdef ad_tape *tape = ad_py_tape()
-    if tape.is_recording:
+    if tape.is_recording or tape.redirect != NULL:
         check_inplace(x)
         if ad_tensor_check(y) and ad_tensor_requires_grad(as_tensor(y)):
             y = y.clone()  # an entry of its own, which becomes x's history
@@ -218,6 +212,8 @@ cdef object take(object x, object y):
 
 def alias(x, bint hidden):
     """A passive tensor that shares x's value (detach; .data if hidden)."""
+    if is_traced(x):
+        return detached(x)
     return ad_tensor_alias(ad_py_tape(), as_tensor(x), hidden)
 
 
@@ -236,6 +232,9 @@ def set_data(x, y):
     cdef ad_tensor *s = as_tensor(y)
     cdef uint32_t was = t.h.flags
     cdef ad_value v
+    if tape.redirect != NULL or is_traced(x) or is_traced(y):
+        raise errors.TraceError("x.data = ... in a function that is being recorded; "
+                                "write x = f(x)")
     if t.array != NULL and s.array != NULL:
         ad_array_keep(s.array)
         ad_array_drop(t.array)
@@ -326,6 +325,7 @@ class RemovableHandle:
 
 def register_hook(x, function):
     """Call function(grad) when the gradient of x is known; it may return another."""
+    refuse_graph(x, "register_hook()")
     if not ad_tensor_requires_grad(as_tensor(x)):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require "
                            "gradient")
@@ -340,6 +340,7 @@ def register_hook(x, function):
 def retain_grad(x):
     """Let backward() fill x.grad although x is not a leaf."""
     cdef ad_tensor *t = as_tensor(x)
+    refuse_graph(x, "retain_grad()")
     if not ad_tensor_requires_grad(t):
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if t.leaf != NULL:
@@ -472,6 +473,7 @@ def grad_fn(x):
     cdef Node node
     if t.leaf != NULL or t.h.entry == AD_NONE:
         return None
+    refuse_graph(x, "grad_fn")
     if t.h.entry == AD_SWEPT:
         node = Node.__new__(Node)
         node.op = t.h.flags >> 16
@@ -483,7 +485,10 @@ def cut(x):
     """Make x a passive tensor: detach_()."""
     cdef ad_tensor *t = as_tensor(x)
     cdef ad_value v
-    if t.leaf != NULL:
+    if is_traced(x):
+        check_inplace(x)
+        take(x, stop(x.clone()))
+    elif t.leaf != NULL:
         ad_tensor_set_requires_grad(t, False)
     elif t.h.entry == AD_SWEPT:
         t.h.entry = AD_NONE
@@ -496,7 +501,7 @@ def cut(x):
 def assign_result(x, function):
     """x becomes function(x), in place, with the function's history."""
     cdef ad_tape *tape = ad_py_tape()
-    if tape.is_recording:
+    if tape.is_recording or tape.redirect != NULL:
         check_inplace(x)
         if ad_tensor_requires_grad(as_tensor(x)):
             # What the function saves of x must survive the change of x.

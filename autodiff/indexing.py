@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, functions, traced
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor, sizes_of
-from autodiff.errors import ShapeError
+from autodiff.errors import ShapeError, TraceError
 from autodiff.shape import axis_of, broadcast_to, diagonal
 
 Positions = np.ndarray[Any, Any]
@@ -27,7 +27,7 @@ def _positions(x: Tensor) -> Positions:
 
 def _integers(index: Any) -> Positions:
     """Return an index as an integer array; tensors of whole numbers will do."""
-    array = np.asarray(_core.values_of(index))
+    array = np.asarray(traced.pinned(index))
     if isinstance(index, Tensor) or array.size == 0:
         whole = array.astype(np.int64)
         if np.array_equal(whole, array):
@@ -139,7 +139,7 @@ def gather(input: Any, dim: int, index: Any) -> Tensor:
 
 def masked_select(input: Any, mask: Any) -> Tensor:
     """Return the elements where mask holds, along one axis."""
-    x, chosen = as_tensor(input), np.asarray(_core.values_of(mask), dtype=bool)
+    x, chosen = as_tensor(input), np.asarray(traced.pinned(mask), dtype=bool)
     shape = np.broadcast_shapes(x.shape, chosen.shape)
     positions = np.broadcast_to(_positions(x), shape)
     return _core.gather(x, positions[np.broadcast_to(chosen, shape)])
@@ -238,7 +238,14 @@ def _plain_part(part: Any) -> Any:
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
     if isinstance(part, (Tensor, list, tuple, range, np.ndarray, bool, np.bool_)):
-        array = np.asarray(_core.values_of(part))
+        if _core.is_traced(part) and _core.is_mask(part):
+            return np.asarray(traced.pinned(part), dtype=bool)
+        if isinstance(part, (list, tuple)) and _core.is_traced(*part):
+            raise TraceError(
+                "a list of values of a recorded function as an index; give an integer "
+                "tensor (autodiff.tensor([i, j])) or a mask"
+            )
+        array = np.asarray(_core.peek(part))
         if array.dtype.kind == "b":
             return array
         array = _integers(part)
@@ -294,8 +301,18 @@ def get_item(x: Tensor, key: Any) -> Tensor:
     return _core.gather(x, _positions(x)[basic][arrays])
 
 
+def _is_whole_mask(x: Tensor, key: Any, value: Any) -> bool:
+    """Whether x[key] = value needs no positions: a recorded mask, and one number."""
+    if not _core.is_traced(key) or key.shape != x.shape or np.ndim(value) > 0:
+        return False
+    return bool(_core.is_mask(key))
+
+
 def set_item(x: Tensor, key: Any, value: Any) -> None:
     """x[key] = value, recorded: x changes in place and its history with it."""
+    if _is_whole_mask(x, key, value):
+        _core.assign_result(x, lambda v: functions.where(key, value, v))
+        return
     basic, arrays = _split_key(key, x.ndim)
     at = np.asarray(_positions(x)[basic])
     at = np.asarray(at[arrays]) if arrays else at

@@ -206,14 +206,29 @@ def lstsq(
         raise ShapeError("linalg.lstsq: the right-hand side must be a vector or matrix")
     m, n = a.shape[-2:]
     x = _core.linalg("lstsq", [a, right])
-    s = np.linalg.svd(reduce.values(a), compute_uv=False)
-    least = np.finfo(float).eps * max(m, n) * s.max(axis=-1, initial=0.0)
-    rank = (s > least[..., None]).sum(axis=-1)
+    rank, s = _recorded_rank(a) if _core.is_traced(a) else _rank(a)
     residuals = as_tensor(np.zeros(0))
-    if m > n and np.all(rank == n):
+    if m > n and (rank == n).all():
         residuals = reduce.sum(FUNCTIONS["square"](right - a @ x), -2)
-    rank = rank if a.ndim > 2 else int(rank)
+    if isinstance(rank, np.ndarray) and a.ndim == 2:
+        rank = int(rank)
     return LstsqResult(squeeze(x, -1) if is_vector else x, residuals, rank, s)
+
+
+def _rank(a: Tensor) -> tuple[Any, Any]:
+    """Return plain ranks, and the singular values by which they are told."""
+    s = np.linalg.svd(reduce.plain_values(a), compute_uv=False)
+    least = np.finfo(float).eps * max(a.shape[-2:]) * s.max(axis=-1, initial=0.0)
+    return np.asarray((s > least[..., None]).sum(axis=-1)), s
+
+
+def _recorded_rank(a: Tensor) -> tuple[Any, Any]:
+    """`_rank` of a tensor that is traced: tensors without a derivative."""
+    s = svdvals(_core.stop(a))
+    if s.shape[-1] == 0:
+        return reduce.sum(s, -1), s
+    least = np.finfo(float).eps * max(a.shape[-2:]) * _core.reduce_axes(s, -1, True, "max")
+    return reduce.sum(s > least, -1), s
 
 
 def pinv(A: Any) -> Tensor:

@@ -185,7 +185,7 @@ def _path(
     """In which order to contract; also NumPy's verdict on the letters and shapes."""
     spec = ",".join(inputs) + "->" + output
     try:
-        found = np.einsum_path(spec, *[_core.values_of(x) for x in tensors])
+        found = np.einsum_path(spec, *[_core.peek(x) for x in tensors])
     except ValueError as error:
         raise ShapeError(f"einsum: {error}") from None
     return [tuple(step) for step in found[0][1:]]

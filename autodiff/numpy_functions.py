@@ -12,12 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core, creation, functions, indexing, linalg, linear, order, reduce
+from autodiff import (
+    _core,
+    creation,
+    functions,
+    indexing,
+    linalg,
+    linear,
+    order,
+    reduce,
+    traced,
+)
 from autodiff import shape as ad_shape
 from autodiff._core import FUNCTIONS as ROWS
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
-from autodiff.errors import ArgumentError
+from autodiff.errors import ArgumentError, TraceError
 
 _NO = np._NoValue
 
@@ -31,13 +41,59 @@ def plain(a: Any) -> Any:
 
 def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of values only."""
+    recorded = _RECORDED[function]
 
     def on_values(*args: Any, **kwargs: Any) -> Any:
+        if _core.is_traced(*args, *kwargs.values()):
+            return recorded(*args, **kwargs)
         return function(
             *(plain(a) for a in args), **{k: plain(v) for k, v in kwargs.items()}
         )
 
     return on_values
+
+
+def _count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    return reduce.sum(traced.nonzero(a), axis, keepdims)
+
+
+def _argsort(a: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    return order.argsort(ad_shape.ravel(a) if axis is None else a, axis or 0)
+
+
+def _array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+    if np.shape(_core.peek(a1)) != np.shape(_core.peek(a2)):
+        return False
+    return functions.allclose(a1, a2, 0.0, 0.0, equal_nan)
+
+
+def _searchsorted(a: Any, v: Any, side: str = "left") -> Any:
+    at = np.searchsorted(_core.peek(a), _core.peek(v), side)  # type: ignore[call-overload]
+    traced.require_places(a, v, np.asarray(at), side)
+    return at
+
+
+def _questioned(function: Callable[..., Any]) -> Callable[..., Any]:
+    def question(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+        return function(a, axis=axis, keepdims=keepdims)
+
+    return question
+
+
+# In functions that are being recorded; the parameters are NumPy's.
+_RECORDED: dict[Any, Callable[..., Any]] = {
+    np.argmax: _questioned(order.argmax),
+    np.argmin: _questioned(order.argmin),
+    np.any: _questioned(order.any),
+    np.all: _questioned(order.all),
+    np.argsort: _argsort,
+    np.allclose: functions.allclose,
+    np.isclose: functions.isclose,
+    np.array_equal: _array_equal,
+    np.nonzero: lambda a: np.nonzero(traced.pinned(a)),
+    np.count_nonzero: _count_nonzero,
+    np.searchsorted: _searchsorted,
+}
 
 
 def _check_order(order: str) -> None:
@@ -85,7 +141,7 @@ def _median(a: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     axis = ad_shape.axis_of(axis, x.ndim)
     n = x.shape[axis]
     middle = order.sort(x, axis).values
-    if np.isnan(reduce.values(x)).any():
+    if order.any(functions.isnan(x)):
         raise ArgumentError("np.median of NaN is not supported on tensors")
     pair = ad_shape.narrow(middle, axis, (n - 1) // 2, 2 - n % 2)
     return reduce.mean(pair, axis, keepdims)
@@ -132,6 +188,8 @@ def _running(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 def _diff(a: Any, n: int = 1, axis: int = -1) -> Tensor:
     x = as_tensor(a)
+    if _core.is_mask(x):
+        raise TraceError("np.diff of a mask; use mask[1:] ^ mask[:-1]")
     axis = ad_shape.axis_of(axis, x.ndim)
     for _ in range(n):
         extent = max(x.shape[axis] - 1, 0)
@@ -216,6 +274,8 @@ def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    if _core.is_traced(condition):
+        return functions.where(condition, x, y)
     return functions.where(plain(condition), x, y)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core, indexing, linear, order, reduce, shape
+from autodiff import _core, indexing, linear, order, reduce, shape, traced
 from autodiff._core import FUNCTIONS as ROWS
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor, check_dtype
@@ -44,7 +44,7 @@ def array(x: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
     """np.asarray(x): the values, with a warning if that drops a gradient."""
     if dtype is not None and np.dtype(dtype) == object:
         return _objects(x)
-    if not x.requires_grad:
+    if _core.is_traced(x) or not x.requires_grad:  # of a traced tensor: an error
         values = _core.to_array(x)
     elif x.ndim == 0 and dtype is None:
         # One element of np.array([x, y]), as likely as np.asarray(x): an object array
@@ -88,6 +88,9 @@ def array_ufunc(
             f"np.{name}{how}{options} is not supported on tensors; use autodiff's own "
             f"functions, {_WAY_OUT}"
         )
+    if _core.is_traced(*inputs) and name in traced.MASKS and out is None:
+        inputs = tuple(as_tensor(v) if isinstance(v, list) else v for v in inputs)
+        return traced.MASKS[name](*inputs)
     if name in _OF_VALUES:
         return ufunc(*(_core.values_of(v) for v in inputs), out=out)
     operands = [as_tensor(v) if isinstance(v, (list, tuple)) else v for v in inputs]

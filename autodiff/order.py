@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, traced
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.indexing import take_at
-from autodiff.reduce import Plain, mean, options, values
+from autodiff.reduce import Plain, mean, options, plain_values
 from autodiff.shape import axes_of, axis_of, ravel
 
 
@@ -83,7 +83,8 @@ def _extreme(
     i = axis_of(dim, x.ndim)
     _check_filled(x, i, name)
     pick = np.argmax if name == "max" else np.argmin
-    at = np.asarray(pick(values(x), axis=i if x.ndim else None, keepdims=True))
+    at = np.asarray(pick(plain_values(x), axis=i if x.ndim else None, keepdims=True))
+    _require_extreme(x, i, name)
     return _picked(x, at, i, keepdim)
 
 
@@ -126,11 +127,25 @@ def amin(
     return _reduce(input, dim, keep, "amin")
 
 
+def _require_extreme(x: Tensor, axis: int, name: str) -> None:
+    """Guard that the first of the largest (or least) along an axis stays there."""
+    if not _core.is_traced(x) or x.ndim == 0:
+        return
+    others = np.arange(1, x.shape[axis])
+    at = _sorting(x, axis, name.endswith("max"))
+    traced.require_order(x, at, axis, 0 * others, others, name.endswith("max"))
+
+
 # ---- Of values only ------------------------------------------------------------------
 
 
-def _plain(function: Callable[..., Any], summary: str) -> Callable[..., Any]:
-    """Make a function of values only: its result has no gradient."""
+def _plain(
+    function: Callable[..., Any], summary: str, recorded: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Make a function of values only: its result has no gradient.
+
+    `recorded` takes tensors of a function that is being recorded.
+    """
     name = function.__name__
 
     def plain(
@@ -147,20 +162,47 @@ def _plain(function: Callable[..., Any], summary: str) -> Callable[..., Any]:
             if _core.size_of(x) == 0 and dim is None:
                 raise IndexError(f"{name}(): no elements, and so none that is extreme")
             _check_filled(x, dim or 0, name)
-        return function(values(x), axis=dim, keepdims=keep)
+        if _core.is_traced(x):
+            return recorded(x, dim, keep)
+        return function(plain_values(x), axis=dim, keepdims=keep)
 
     plain.__name__ = plain.__qualname__ = name
     plain.__doc__ = f"{summary} Of NumPy's types: it has no gradient."
     return plain
 
 
-argmax = _plain(np.argmax, "Return the position of the first maximum.")
-argmin = _plain(np.argmin, "Return the position of the first minimum.")
-any = _plain(np.any, "Return whether any element is not 0.")
-all = _plain(np.all, "Return whether every element is not 0.")
+def _position(name: str) -> Callable[..., Any]:
+    """Return np.argmax or np.argmin of a traced tensor: where it is, and a guard."""
+
+    def position(x: Tensor, axis: int | None, keep: bool) -> Any:
+        line = x if axis is not None else ravel(x)
+        _require_extreme(line, axis or 0, name)
+        return getattr(np, name)(plain_values(x), axis=axis, keepdims=keep)
+
+    return position
+
+
+argmax = _plain(
+    np.argmax, "Return the position of the first maximum.", _position("argmax")
+)
+argmin = _plain(
+    np.argmin, "Return the position of the first minimum.", _position("argmin")
+)
+any = _plain(np.any, "Return whether any element is not 0.", traced.any_of)
+all = _plain(np.all, "Return whether every element is not 0.", traced.all_of)
 
 
 # ---- Order ---------------------------------------------------------------------------
+
+
+def _sorting(x: Tensor, axis: int, descending: bool) -> Plain:
+    """Return the permutation that sorts along an axis, equal elements in order."""
+    if x.ndim == 0:
+        return np.zeros((), np.int64)
+    if not descending:
+        return np.argsort(plain_values(x), axis=axis, kind="stable")
+    reverse = np.argsort(np.flip(plain_values(x), axis), axis=axis, kind="stable")
+    return np.flip(x.shape[axis] - 1 - reverse, axis)
 
 
 def argsort(
@@ -172,12 +214,10 @@ def argsort(
     """
     x = as_tensor(input)
     axis = axis_of(dim, x.ndim)
-    if x.ndim == 0:
-        return np.zeros((), np.int64)
-    if not descending:
-        return np.argsort(values(x), axis=axis, kind="stable")
-    reverse = np.argsort(np.flip(values(x), axis), axis=axis, kind="stable")
-    return np.flip(x.shape[axis] - 1 - reverse, axis)
+    at = _sorting(x, axis, descending)
+    places = np.arange(1, x.shape[axis] if x.ndim else 1)
+    traced.require_order(x, at, axis, places - 1, places, descending)
+    return at
 
 
 def sort(
@@ -197,10 +237,20 @@ def topk(
     axis = axis_of(dim, x.ndim)
     if not 0 <= k <= (x.shape[axis] if x.ndim else 1):
         raise ArgumentError(f"topk: k = {k} is out of range for dimension {axis}")
-    at = argsort(x, dim, largest)
+    at = _sorting(x, axis, largest)
     if x.ndim:
+        places = np.arange(1, x.shape[axis] if k > 0 else 1)
+        last = np.minimum(places, k) - 1
+        traced.require_order(x, at, axis, last, places, largest)
         at = np.take(at, np.arange(k), axis)
     return ValuesAndIndices(take_at(x, at, axis), at)
+
+
+def _require_middle(x: Tensor, axis: int, at: Plain, middle: int) -> None:
+    """Guard that the same element along an axis stays in the middle of the order."""
+    places = np.arange(1, x.shape[axis] if x.ndim else 1)
+    left, right = np.minimum(places - 1, middle), np.maximum(places, middle)
+    traced.require_order(x, at, axis, left, right)
 
 
 def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -213,8 +263,9 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
         axis = axis_of(dim, x.ndim)
         _check_filled(x, axis, "median")
         n = x.shape[axis] if x.ndim else 1
-        at = np.atleast_1d(argsort(x, axis))
-        is_nan = np.atleast_1d(np.isnan(values(x)))
+        at = np.atleast_1d(_sorting(x, axis, False))
+        _require_middle(x, axis, at, (n - 1) // 2)
+        is_nan = np.atleast_1d(np.isnan(plain_values(x)))
         middle = np.take(at, [(n - 1) // 2], axis)
         first_nan = np.argmax(is_nan, axis, keepdims=True)
         at = np.where(is_nan.any(axis, keepdims=True), first_nan, middle)
@@ -222,7 +273,9 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     flat = ravel(x)
     if flat.shape[0] == 0:
         return as_tensor(np.nan)
-    plain = values(flat)
-    middle = np.sort(plain)[(plain.size - 1) // 2]
+    plain = plain_values(flat)
+    place = np.argsort(plain, kind="stable")[(plain.size - 1) // 2]
+    middle = plain[place]
+    traced.require_sides(flat, _core.gather(flat, place))
     ties = np.isnan(plain) if np.isnan(plain).any() else plain == middle
     return mean(_core.gather(flat, np.flatnonzero(ties)))

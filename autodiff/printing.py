@@ -71,7 +71,7 @@ def _edges(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def to_text(x: Tensor) -> str:
     """Write a tensor: values to four digits, and what it is in the graph."""
-    values = np.asarray(_core.values_of(x))
+    values = np.asarray(_core.peek(x))
     cut = values.size > THRESHOLD
     style = _Style(_edges(values) if cut else values)
     if values.ndim == 0:
@@ -81,6 +81,8 @@ def to_text(x: Tensor) -> str:
         body = "[]" if shape == (0,) else f"[], size={shape}"
     else:
         body = _rows(values, style, len(HEAD), cut)
+    if _core.is_traced(x):
+        return _with_suffix(body, "traced=True")
     grad_fn = _core.grad_fn(x)
     if grad_fn is not None:
         return _with_suffix(body, f"grad_fn={grad_fn!r}")
@@ -100,7 +102,7 @@ def _with_suffix(body: str, suffix: str) -> str:
 def to_format(x: Tensor, spec: str) -> str:
     """Format a one-element tensor as its number; others as their repr."""
     if x.ndim == 0:
-        return format(_core.item(x), spec)
+        return format(_core.peek(x), spec)
     if spec:
         raise TypeError(
             f"a Tensor with {_core.size_of(x)} elements takes no format {spec!r}; "

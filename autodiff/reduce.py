@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, traced
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.creation import as_tensor, check_dtype
 from autodiff.errors import ArgumentError
@@ -23,9 +23,12 @@ _square, _where = FUNCTIONS["square"], FUNCTIONS["where"]
 Plain = np.ndarray[Any, Any]
 
 
-def values(x: Tensor) -> Plain:
-    """Return the plain values of a tensor, 0-d ones as an array too."""
-    return np.asarray(_core.values_of(x))
+def plain_values(x: Tensor) -> Plain:
+    """Return the plain values of a tensor, 0-d ones as an array too.
+
+    Also of one that is traced: what comes of them is to be guarded, or recorded.
+    """
+    return np.asarray(_core.peek(x))
 
 
 def options(dim: Any, axis: Any, keepdim: bool, keepdims: bool) -> tuple[Any, bool]:
@@ -159,7 +162,9 @@ def norm(
         )
     p = 2.0 if p is None or p == "fro" else float(p)
     if p == 0:
-        count = np.count_nonzero(values(x), axis=axes or None, keepdims=keep)
+        if _core.is_traced(x):
+            return _sum(traced.nonzero(x), axes, keep)
+        count = np.count_nonzero(plain_values(x), axis=axes or None, keepdims=keep)
         return as_tensor(np.reshape(count, _reduced(x, axes, keep)))
     size = _abs(x)
     if math.isinf(p):
@@ -170,12 +175,35 @@ def norm(
     scaled = size / scale
     total = _sum(_square(scaled) if p == 2 else scaled**p, axes, keep)
     root = _sqrt(total) if p == 2 else total ** (1.0 / p)
+    if isinstance(scale, Tensor):
+        return root * _core.reshape(scale, root.shape)
     return root * np.reshape(scale, root.shape)
 
 
-def _scale(size: Tensor, axes: tuple[int, ...]) -> Plain:
+def _largest(x: Tensor, axes: tuple[int, ...]) -> Any:
+    """Return the largest elements over axes, kept; there are elements.
+
+    Plain, or recorded and without a derivative.
+    """
+    if _core.is_traced(x):
+        return _core.reduce_axes(_core.stop(x), axes or None, True, "max")
+    return plain_values(x).max(axis=axes, keepdims=True)
+
+
+def _recorded_scale(size: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """`_scale` of a traced tensor."""
+    largest = _largest(size, axes)
+    exponent = FUNCTIONS["floor"](FUNCTIONS["log2"](largest)) + 1.0
+    scale = FUNCTIONS["exp2"](FUNCTIONS["clip"](exponent, -1021.0, 1023.0))
+    has_scale = traced.MASKS["isfinite"](largest) & (largest > 0)
+    return _where(has_scale, scale, 1.0)  # type: ignore[no-any-return]
+
+
+def _scale(size: Tensor, axes: tuple[int, ...]) -> Any:
     """Powers of two near the largest elements, 1 where there is none to go by."""
-    largest = values(size).max(axis=axes, keepdims=True, initial=0.0)
+    if _core.is_traced(size) and _core.size_of(size):
+        return _recorded_scale(size, axes)
+    largest = plain_values(size).max(axis=axes, keepdims=True, initial=0.0)
     exponent = np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
     scale = np.ldexp(1.0, np.clip(exponent, -1021, 1023))
     return np.where((largest > 0) & np.isfinite(largest), scale, 1.0)
@@ -255,7 +283,9 @@ def logsumexp(
     dim, keep = options(dim, axis, keepdim, keepdims)
     x = as_tensor(input)
     axes = _axes(x, dim)
-    largest = values(x).max(axis=axes, keepdims=True, initial=-np.inf)
+    if _core.is_traced(x) and _core.size_of(x):
+        return _recorded_logsumexp(x, axes, keep)
+    largest = plain_values(x).max(axis=axes, keepdims=True, initial=-np.inf)
     finite = np.where(np.isfinite(largest), largest, 0.0)
     total = _log(_sum(_exp(x - finite), axes, keep))
     result = total + np.reshape(finite, total.shape)
@@ -266,12 +296,26 @@ def logsumexp(
     return as_tensor(_where(is_limit, limit, result))
 
 
+def _recorded_logsumexp(x: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    """`logsumexp` of a traced tensor; whether an element is infinite is a guard."""
+    largest = _largest(x, axes)
+    is_infinite = traced.MASKS["isinf"](largest)
+    if not traced.any_of(is_infinite, None, False):
+        total = _log(_sum(_exp(x - largest), axes, keep))
+        return total + _core.reshape(largest, total.shape)
+    finite = _where(traced.MASKS["isfinite"](largest), largest, 0.0)
+    total = _log(_sum(_exp(x - finite), axes, keep))
+    result = total + _core.reshape(finite, total.shape)
+    limit = _core.reduce_axes(x, axes or None, keep, "max")
+    return as_tensor(_where(_core.reshape(is_infinite, total.shape), limit, result))
+
+
 def _shifted(x: Tensor, dim: int) -> tuple[Tensor, tuple[int, ...]]:
     """Return x less its largest element along an axis, and that axis."""
     axes = _axes(x, axis_of(dim, x.ndim))
     if _core.size_of(x) == 0:
         return x, axes
-    return x - values(x).max(axis=axes, keepdims=True), axes
+    return x - _largest(x, axes), axes
 
 
 def softmax(

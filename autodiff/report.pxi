@@ -84,7 +84,7 @@ def apply_row(str name, *operands):
 def collect():
     """Collect the garbage of this thread's tape now. Never needed."""
     cdef ad_tape *tape = ad_py_tape()
-    if tape.n_locks == 0:
+    if tape.n_locks == 0 and tape.redirect == NULL:
         check(tape, ad_tape_collect(tape, 0))
 
 
@@ -120,6 +120,7 @@ cdef class Trace:
     cdef dict alive               # entry of an array -> a tensor that has its value
 
     def __init__(self, x):
+        refuse_graph(None, "nan_report()")
         self.tape = ad_py_tape()
         self.known = {}
         self.alive = {}
@@ -282,6 +283,7 @@ def sweep_checked(x, seed, bint strict_nan):
     to which element of which operand of that entry is the product, and the adjoint it
     was made of (NaN if there is no one element that it was made of).
     """
+    refuse_graph(None, "nan_report()")
     cdef ad_tape *tape = ad_py_tape()
     cdef uint32_t entry = root_entry(tape, x)
     cdef ad_value v

@@ -227,6 +227,7 @@ def cat(list tensors, int axis):
 def matmul(x, y):
     """Matrix product, batch by batch, of operands with two axes or more."""
     cdef ad_attr attr
+    refuse_masks(x, y)
     memset(&attr, 0, sizeof(ad_attr))
     return apply_many(AD_OP_MATMUL, [x, y], &attr)
 
@@ -252,6 +253,7 @@ cdef object product_of_matrices(object a, object b):
     cdef ad_value args[2]
     cdef ad_value out
     memset(&attr, 0, sizeof(ad_attr))
+    refuse_masks(a, b)
     ad_py_make_room(tape)
     ad_tensor_value(tape, as_tensor(a), &args[0])
     ad_tensor_value(tape, as_tensor(b), &args[1])
@@ -363,7 +365,10 @@ def put_inplace(x, positions, y):
     cdef ad_tensor *s = as_tensor(y)
     cdef ad_index *index
     cdef int64_t k
-    if tape.is_recording and (ad_tensor_requires_grad(t) or ad_tensor_requires_grad(s)):
+    if tape.redirect != NULL:
+        check_inplace(x)
+    if ((tape.is_recording or tape.redirect != NULL)
+            and (ad_tensor_requires_grad(t) or ad_tensor_requires_grad(s))):
         check_inplace(x)
         put_recorded(tape, x, positions, y)
         return

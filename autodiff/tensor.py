@@ -23,6 +23,7 @@ from autodiff import (
     printing,
     reduce,
     shape,
+    traced,
 )
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.errors import GraphError
@@ -127,7 +128,7 @@ def zero_grad(x: Tensor, set_to_none: bool = True) -> None:
 
 def numpy(x: Tensor, *, force: bool = False) -> np.ndarray[Any, Any]:
     """Return the values as an array; of an n-d tensor, sharing its memory."""
-    if x.requires_grad and not force:
+    if x.requires_grad and not force and not _core.is_traced(x):
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use "
             "tensor.detach().numpy() instead."
@@ -155,17 +156,21 @@ def _iterate(x: Tensor) -> Iterator[Tensor]:
 
 
 def _contains(x: Tensor, value: Any) -> bool:
+    if _core.is_traced(x, value):
+        return bool(traced.any_of(functions.eq(x, value), None, False))
     return bool(np.any(np.asarray(_core.values_of(x)) == _core.values_of(value)))
 
 
 def _index(x: Tensor) -> int:
-    value = _core.item(x)
-    if x.ndim or value != int(value):
+    if x.ndim:
+        raise TypeError("only a 0-d tensor can be used as an index")
+    value = traced.pinned(x)
+    if value != int(value):
         raise TypeError(
             "only a 0-d tensor with a whole value can be used as an index; it is a "
             "float64, use int(x.item())"
         )
-    if x.requires_grad:
+    if x.requires_grad and not _core.is_traced(x):
         _core.warn_gradient_loss("use as an index")
     return int(value)
 
@@ -184,6 +189,7 @@ def _copy(x: Tensor) -> Tensor:
 
 
 def _deepcopy(x: Tensor, memo: dict[int, Any]) -> Tensor:
+    _core.refuse_graph(x, "deepcopy()", "x.clone()")
     if not x.is_leaf:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the "
@@ -204,6 +210,7 @@ def _rebuild(values: Any, requires_grad: bool) -> Tensor:
 
 
 def _reduce(x: Tensor, protocol: Any = None) -> Any:
+    _core.refuse_graph(x, "pickling", "the value outside of it")
     if not x.is_leaf:
         raise GraphError(
             "a tensor with a graph cannot be pickled: the graph lives in this process; "
@@ -356,7 +363,7 @@ METHODS: dict[str, Any] = {
     "contiguous": _same, "cpu": _same, "double": _same, "to": _same,
     "float": lambda x: _same(x, "float32"), "type": _same,
     "is_contiguous": lambda x: True, "is_floating_point": lambda x: True,
-    "element_size": lambda x: 8, "type_as": _same,
+    "astype": _same, "element_size": lambda x: 8, "type_as": _same,
     "new_zeros": lambda x, *size, **kw: creation.zeros(*size, **kw),
     "new_ones": lambda x, *size, **kw: creation.ones(*size, **kw),
     "new_empty": lambda x, *size, **kw: creation.empty(*size, **kw),

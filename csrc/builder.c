@@ -169,6 +169,16 @@ static uint64_t bits_of(double number)
     return bits;
 }
 
+/* Of some elements of a constant: as many as are soon looked at. */
+static uint64_t hash_elements(const ad_array *a)
+{
+    uint64_t h = (uint64_t)a->size;
+    const int64_t step = a->size / LOOK_BACK + 1;
+    for (int64_t i = 0; i < a->size; i += step)
+        h = mix(h, bits_of(a->data[i]));
+    return h;
+}
+
 static uint64_t hash_instr(const ad_program *p, const ad_instr *i)
 {
     uint64_t h = mix(i->op, i->shape);
@@ -182,9 +192,18 @@ static uint64_t hash_instr(const ad_program *p, const ad_instr *i)
         for (int k = 0; k < e->n_strides; k++)
             h = mix(h, (uint64_t)e->attr.strides[k]);
         h = mix(h, (uint64_t)(uintptr_t)e->attr.index);
-        h = mix(h, e->value != NULL ? (uint64_t)(uintptr_t)e->value->data : 0);
+        h = mix(h, e->value != NULL ? hash_elements(e->value) : 0);
     }
     return h;
+}
+
+static bool same_elements(const ad_array *a, const ad_array *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return a->data == b->data ||
+           (a->size == b->size && a->size > 0 &&
+            memcmp(a->data, b->data, (size_t)a->size * sizeof *a->data) == 0);
 }
 
 static bool same_extra(const ad_extra *x, const ad_extra *y)
@@ -194,9 +213,7 @@ static bool same_extra(const ad_extra *x, const ad_extra *y)
            a->index == b->index && a->aux == b->aux && a->axis == b->axis &&
            a->object == b->object && a->scan == b->scan && a->reverse == b->reverse &&
            a->trans_x == b->trans_x && a->trans_y == b->trans_y &&
-           a->is_lenient == b->is_lenient &&
-           (x->value != NULL ? x->value->data : NULL) ==
-               (y->value != NULL ? y->value->data : NULL) &&
+           a->is_lenient == b->is_lenient && same_elements(x->value, y->value) &&
            (x->n_strides == 0 ||
             memcmp(a->strides, b->strides, (size_t)x->n_strides * sizeof *a->strides) ==
                 0);
@@ -264,6 +281,17 @@ static ad_status share(ad_builder *b, uint32_t *value)
 
 /* ---- Values ---------------------------------------------------------------------------- */
 
+/* The user may change what a constant was made from; the program keeps what it was. */
+static ad_status own_elements(ad_extra *extra)
+{
+    ad_array *copy = ad_array_copy(extra->value);
+    if (copy == NULL)
+        return AD_NO_MEMORY;
+    ad_array_drop(extra->value);
+    extra->value = copy;
+    return AD_OK;
+}
+
 ad_status ad_builder_constant(ad_builder *b, const ad_value *v, uint32_t *value)
 {
     ad_instr instr = {.op = AD_OP_CONST, .extra = AD_NONE, .number = v->scalar};
@@ -276,7 +304,15 @@ ad_status ad_builder_constant(ad_builder *b, const ad_value *v, uint32_t *value)
     }
     if (status == AD_OK)
         status = push(b, &instr, value);
-    return status == AD_OK ? share(b, value) : status;
+    if (status != AD_OK)
+        return status;
+    const uint32_t pushed = *value;
+    status = share(b, value);
+    if (status == AD_OK && v->array != NULL && *value != pushed)
+        ad_array_drop(b->program->extras[--b->program->n_extras].value);
+    else if (status == AD_OK && v->array != NULL && b->is_tracing)
+        status = own_elements(&b->program->extras[instr.extra]);
+    return status;
 }
 
 ad_value ad_builder_value(const ad_builder *b, uint32_t i)

@@ -42,12 +42,20 @@ void ad_builder_free(ad_builder *b);
  * save in tracing, where more may be found on the way (see ad_builder_finish). */
 ad_status ad_builder_input(ad_builder *b, const ad_array *shape, uint32_t *value);
 
-/* A constant as a value of the program. Shares the elements of an array. */
+/* A constant as a value of the program. A builder that traces copies the elements of
+ * an array, for their owner may change them; else they are shared. */
 ad_status ad_builder_constant(ad_builder *b, const ad_value *v, uint32_t *value);
 
 /* Value `i` as an operand: a constant with its elements, anything else with its
  * shape. New reference. */
 ad_value ad_builder_value(const ad_builder *b, uint32_t i);
+
+/* Is a value 0 or 1 by comparison? 1: a comparison, or elements of one; -1: made of such
+ * by arithmetic; 0: neither. */
+int ad_builder_is_mask(const ad_builder *b, uint32_t value);
+
+/* Does no derivative pass through it? Of values made by STOP itself. */
+bool ad_builder_is_stopped(const ad_builder *b, uint32_t value);
 
 /* A choice hung on a scalar value. Passive values have no guard. */
 ad_status ad_builder_guard(ad_builder *b, uint32_t value, double outcome,
