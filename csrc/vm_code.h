@@ -26,9 +26,8 @@
 #ifndef AD_VM_CODE_H
 #define AD_VM_CODE_H
 
+#include "kernel.h"
 #include "vm.h"
-
-enum { AD_FAST, AD_GUARDED };
 
 /* Opcodes that only steps have; below are the rows of ops.def. */
 enum {
@@ -43,13 +42,9 @@ enum {
     AD_STEP_COPY, /* in loops: z = x */
 };
 
+/* Where the operand of a loop's step is not a slot. Such a step's w, for a row with
+ * fewer operands, is the slot for ad_vm_cheapest. */
 #define AD_IN_BUFFER (UINT32_C(1) << 31)
-
-/* In loops w of a row with fewer operands is the slot for ad_vm_cheapest. */
-typedef struct ad_step {
-    uint16_t op[2]; /* AD_FAST, AD_GUARDED */
-    uint32_t z, x, y, w;
-} ad_step;
 
 typedef struct ad_loop {
     int64_t n; /* elements */

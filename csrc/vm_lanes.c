@@ -201,6 +201,8 @@ ad_status ad_vm_lanes(const ad_run *run)
     const int64_t rounded = (run->n_used + LINE - 1) / LINE * LINE;
     const int64_t n = rounded < b ? rounded : b;
     for (const ad_step *step = run->code->steps;; step++) {
+        if (n % LINE == 0)
+            step = ad_kernel_steps(step, run->mode, b, n, ws);
         const int op = step->op[run->mode];
         if (op == AD_STEP_END)
             return AD_OK;
