@@ -69,8 +69,9 @@ void ad_kernel_matmul_lanes(int64_t m, int64_t n, int64_t k, const double *a,
                             bool trans_a, const double *b, bool trans_b,
                             int64_t n_lanes, double *restrict c);
 
-/* to = value; to += x, which may be `to` itself */
+/* to = value; to = 0 + x, which turns -0 to 0; to += x, which may be `to` itself */
 void ad_kernel_fill(int64_t n, double value, double *to);
+void ad_kernel_add_zero(int64_t n, const double *x, double *to);
 void ad_kernel_add(int64_t n, const double *x, double *to);
 
 /* Sum of n elements, pairwise: error grows with log n. */

@@ -281,6 +281,16 @@ static void release_buffer(maker *m, const ad_loop *loop, uint32_t base, uint32_
     m->inner[base] = AD_NONE; /* once only */
 }
 
+/* A member that adds up: everything, or into other places. */
+static void set_sum(const maker *m, ad_loop *loop, uint32_t i, ad_step *step)
+{
+    const bool is_pad = ad_plan_class(m->p, i) == AD_PAD;
+    step->op[AD_FAST] = step->op[AD_GUARDED] = is_pad ? AD_STEP_PAD : AD_STEP_SUM;
+    step->y = (uint32_t)ad_program_attr(m->p, i).offset;
+    step->w = is_pad ? (uint32_t)ad_program_size(m->p, m->p->instr[i].args[0])
+                     : loop->n_sums++;
+}
+
 static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t now)
 {
     const ad_instr *instr = &m->p->instr[i];
@@ -298,10 +308,8 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
     step.z = place_member(m, loop, i, now);
     if (instr->op == AD_OP_STRIDED)
         step.op[AD_FAST] = step.op[AD_GUARDED] = AD_STEP_COPY;
-    if (instr->op == AD_OP_STRIDED_ADD) {
-        step.op[AD_FAST] = step.op[AD_GUARDED] = AD_STEP_SUM;
-        step.w = loop->n_sums++;
-    }
+    if (instr->op == AD_OP_STRIDED_ADD)
+        set_sum(m, loop, i, &step);
     m->code->loop_steps[m->code->n_loop_steps++] = step;
     for (int k = 0; k < n_args; k++)
         release_buffer(m, loop, m->plan.base[args[k]], j);
@@ -312,12 +320,11 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
 static void add_loop(maker *m, uint32_t n, const uint32_t *members, uint32_t now)
 {
     ad_code *code = m->code;
-    const uint32_t first = members[0];
-    const bool is_total = m->p->instr[first].op == AD_OP_STRIDED_ADD;
-    ad_loop loop = {
-        .n = ad_program_size(m->p, is_total ? m->p->instr[first].args[0] : first),
-        .first = code->n_loop_steps,
-        .first_spread = code->n_pooled};
+    const bool is_total = ad_plan_class(m->p, members[0]) == AD_TOTAL;
+    ad_loop loop = {.n = ad_program_size(
+                        m->p, is_total ? m->p->instr[members[0]].args[0] : members[0]),
+                    .first = code->n_loop_steps,
+                    .first_spread = code->n_pooled};
     m->n_idle = 0;
     find_spreads(m, &loop, n, members);
     for (uint32_t j = 0; j < n; j++)

@@ -40,6 +40,7 @@ enum {
     AD_STEP_END,
     AD_STEP_SUM,  /* in loops: z = sum over elements of x; w is which sum */
     AD_STEP_COPY, /* in loops: z = x */
+    AD_STEP_PAD,  /* in loops: z = x at its elements y to y + w, 0 elsewhere */
 };
 
 /* Where the operand of a loop's step is not a slot. Such a step's w, for a row with
@@ -183,6 +184,7 @@ typedef enum ad_shape_class {
     AD_BROADCAST,  /* a row, any shapes */
     AD_SPREAD,     /* STRIDED: a scalar everywhere */
     AD_TOTAL,      /* STRIDED_ADD: all elements into one */
+    AD_PAD,        /* STRIDED_ADD: x as it lies, somewhere among zeros */
     AD_STRUCTURAL, /* the rest */
 } ad_shape_class;
 

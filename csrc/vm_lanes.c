@@ -48,6 +48,23 @@ static double *find(const loop_run *l, uint32_t where, int64_t at)
     return l->run->ws + (where + at) * l->run->n_lanes;
 }
 
+/* Elements `at` to at + n of x among zeros. */
+static void pad(const loop_run *l, const ad_step *step, int64_t at, int64_t n,
+                double *z)
+{
+    const int64_t b = l->run->n_lanes, begin = step->y, end = begin + step->w;
+    const int64_t from = begin > at ? (begin < at + n ? begin : at + n) : at;
+    const int64_t to = end < at + n ? (end > from ? end : from) : at + n;
+    ad_kernel_fill((from - at) * b, 0.0, z);
+    if (to > from) {
+        /* In a buffer x is the block at hand: of as many elements as z. */
+        const int64_t first = step->x & AD_IN_BUFFER ? from - at : from - begin;
+        const double *x = find(l, step->x, 0) + first * b;
+        ad_kernel_add_zero((to - from) * b, x, z + (from - at) * b);
+    }
+    ad_kernel_fill((at + n - to) * b, 0.0, z + (to - at) * b);
+}
+
 /* One step over n elements of a block that begins at element `at`. */
 static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64_t at,
                      int64_t n)
@@ -55,6 +72,10 @@ static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64
     const ad_run *run = l->run;
     const int op = step->op[run->mode];
     const double *x = find(l, step->x, at);
+    if (op == AD_STEP_PAD) {
+        pad(l, step, at, n, find(l, step->z, at));
+        return;
+    }
     if (op == AD_STEP_SUM) {
         ad_sum_feed(&sums[step->w], n, x);
         return;

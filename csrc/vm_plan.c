@@ -22,6 +22,18 @@ static bool all_zero_strides(const ad_array *walked, const int64_t *strides)
     return true;
 }
 
+/* Does a walk with these strides go over neighbours in a row? */
+static bool is_contiguous(const ad_array *shape, const int64_t *strides)
+{
+    int64_t step = 1;
+    for (int i = shape != NULL ? shape->ndim : 0; i-- > 0;) {
+        if (shape->shape[i] != 1 && strides[i] != step)
+            return false;
+        step *= shape->shape[i];
+    }
+    return true;
+}
+
 static ad_shape_class class_of_row(const ad_program *p, uint32_t i)
 {
     const ad_instr *instr = &p->instr[i];
@@ -53,22 +65,13 @@ ad_shape_class ad_plan_class(const ad_program *p, uint32_t i)
     if (instr->op == AD_OP_STRIDED_ADD && all_zero_strides(x, attr.strides) &&
         ad_program_size(p, i) == 1)
         return AD_TOTAL;
+    if (instr->op == AD_OP_STRIDED_ADD && is_contiguous(x, attr.strides) &&
+        ad_program_size(p, instr->args[0]) > 1)
+        return AD_PAD;
     return AD_STRUCTURAL;
 }
 
 /* ---- Slots that are shared --------------------------------------------------------- */
-
-/* Does a walk with these strides go over neighbours in a row? */
-static bool is_contiguous(const ad_array *shape, const int64_t *strides)
-{
-    int64_t step = 1;
-    for (int i = shape != NULL ? shape->ndim : 0; i-- > 0;) {
-        if (shape->shape[i] != 1 && strides[i] != step)
-            return false;
-        step *= shape->shape[i];
-    }
-    return true;
-}
 
 static void find_bases(ad_plan *plan)
 {
@@ -169,7 +172,7 @@ static int64_t loop_of(const ad_program *p, uint32_t i)
     int64_t n = 0;
     if (class == AD_TOTAL)
         n = ad_program_size(p, p->instr[i].args[0]);
-    else if (class == AD_LINEAR || class == AD_SPREAD)
+    else if (class == AD_LINEAR || class == AD_SPREAD || class == AD_PAD)
         n = ad_program_size(p, i);
     return n < AD_LOOP_LEAST ? 0 : n;
 }
@@ -206,8 +209,7 @@ static void schedule_one(scheduler *s, uint32_t i)
             close_loop(s);
         s->n = n;
         s->members[s->n_members++] = i;
-        const bool is_total = plan->program->instr[i].op == AD_OP_STRIDED_ADD;
-        s->state[i] = is_total ? WAITS : MADE;
+        s->state[i] = ad_program_size(plan->program, i) == n ? MADE : WAITS;
     }
 }
 
