@@ -85,10 +85,8 @@ static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64
         memcpy(z, x, (size_t)(n * run->n_lanes) * sizeof *z);
         return;
     }
-    const bool is_ternary = op >= AD_N_ROWS || ad_op_get(op)->n_args == AD_MAX_ARITY;
-    const int row = is_ternary ? op : ad_vm_cheapest(run, op, step->w);
-    ad_kernel_primal(row)(n * run->n_lanes, x, find(l, step->y, at),
-                          is_ternary ? find(l, step->w, at) : x, z);
+    ad_kernel_primal(op)(n * run->n_lanes, x, find(l, step->y, at),
+                         find(l, step->w, at), z);
 }
 
 static void end_sums(const loop_run *l, const ad_sum *sums)
@@ -193,8 +191,7 @@ ad_status ad_vm_broadcast(const ad_run *run, const ad_job *job)
     const ad_program *p = run->code->program;
     const uint32_t *slots = run->code->slots + job->args;
     const int n_args = p->instr[job->instr].n_args;
-    const int op =
-        ad_vm_cheapest(run, (int)slots[n_args + run->mode], slots[n_args + 2]);
+    const int op = (int)slots[n_args + run->mode];
     ad_walk walk;
     walk_shapes(p, job->instr, &walk);
     walk.n = n_args + 1;
@@ -234,7 +231,7 @@ ad_status ad_vm_lanes(const ad_run *run)
                 return status;
             continue;
         }
-        ad_kernel_primal(ad_vm_cheapest(run, op, step->y))(
-            n, ws + step->x * b, ws + step->y * b, ws + step->w * b, ws + step->z * b);
+        ad_kernel_primal(op)(n, ws + step->x * b, ws + step->y * b, ws + step->w * b,
+                             ws + step->z * b);
     }
 }

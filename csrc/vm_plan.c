@@ -38,8 +38,7 @@ static ad_shape_class class_of_row(const ad_program *p, uint32_t i)
 {
     const ad_instr *instr = &p->instr[i];
     const int64_t n = ad_program_size(p, i);
-    /* A power of an array asks what its exponent is; see ad_vm_cheapest. */
-    if (n == 1 && (instr->op != AD_OP_POW || instr->shape == 0))
+    if (n == 1)
         return AD_SCALAR;
     const uint32_t *args = ad_instr_args(p, instr);
     for (int k = 0; k < instr->n_args; k++) {
@@ -120,11 +119,9 @@ static unsigned absorbs(uint16_t op)
     return UINT32_MAX;
 }
 
-static void find_guarded(ad_plan *plan)
+static void spread_guarded(ad_plan *plan)
 {
     const ad_program *p = plan->program;
-    for (uint32_t k = 0; k < p->n_guards; k++)
-        plan->is_guarded[p->guards[k].value] = true;
     for (uint32_t i = p->n; i-- > 0;) {
         const ad_instr *instr = &p->instr[i];
         const uint32_t *args = ad_instr_args(p, instr);
@@ -133,6 +130,25 @@ static void find_guarded(ad_plan *plan)
             plan->is_guarded[args[k]] |=
                 plan->is_guarded[i] || (bits >> (k < 31 ? k : 31) & 1);
     }
+}
+
+/*
+ * What a body makes goes round to its inputs: if a NaN in one of those may be absorbed,
+ * or in what the loop makes, all outputs are to be right.
+ */
+static void find_guarded(ad_plan *plan, ad_plan_kind kind)
+{
+    const ad_program *p = plan->program;
+    bool goes_on = kind == AD_PLAN_GUARDED_BODY;
+    for (uint32_t k = 0; k < p->n_guards; k++)
+        plan->is_guarded[p->guards[k].value] = true;
+    spread_guarded(plan);
+    for (uint32_t k = 0; k < p->n_inputs && kind == AD_PLAN_BODY; k++)
+        goes_on |= plan->is_guarded[k];
+    for (uint32_t k = 0; k < p->n_outputs && goes_on; k++)
+        plan->is_guarded[p->outputs[k]] = true;
+    if (goes_on)
+        spread_guarded(plan);
 }
 
 /* ---- The order, and loops -------------------------------------------------------------- */
@@ -233,7 +249,7 @@ static bool make_order(ad_plan *plan)
     return has_room;
 }
 
-bool ad_plan_make(ad_plan *plan, const ad_program *p)
+bool ad_plan_make(ad_plan *plan, const ad_program *p, ad_plan_kind kind)
 {
     const size_t n = p->n > 0 ? p->n : 1;
     *plan = (ad_plan){.program = p,
@@ -249,7 +265,7 @@ bool ad_plan_make(ad_plan *plan, const ad_program *p)
                    plan->pair != NULL && plan->has_no_step != NULL;
     if (is_made) {
         find_bases(plan);
-        find_guarded(plan);
+        find_guarded(plan, kind);
         is_made = ad_plan_pair(plan) && make_order(plan);
     }
     if (!is_made)

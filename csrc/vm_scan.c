@@ -175,9 +175,8 @@ static ad_status run_as_rows(const scan_run *r)
     const ad_scan *s = r->s;
     const ad_program *body = s->body;
     static const int never = 0;
-    ad_batch batch = {.code = r->body,
-                      .n_lanes = ad_code_best_lanes(r->body),
-                      .n_rows = s->n_steps};
+    ad_batch batch = {
+        .code = r->body, .n_lanes = ad_code_best_lanes(r->body), .n_rows = s->n_steps};
     while (batch.n_lanes > LEAST_FOR_LANES && batch.n_lanes / 2 >= s->n_steps)
         batch.n_lanes /= 2;
     const int64_t n_blocks = ad_batch_blocks(&batch);
@@ -187,9 +186,9 @@ static ad_status run_as_rows(const scan_run *r)
             n_blocks * ad_program_size(body, ad_scan_value_of(s, AD_SCAN_SUMS, k));
     ad_batch_input *inputs = calloc((size_t)body->n_inputs + 1, sizeof *inputs);
     ad_batch_output *outputs = calloc((size_t)body->n_outputs + 1, sizeof *outputs);
-    double *scratch = malloc(
-        (size_t)(ad_batch_scratch(r->body, batch.n_lanes) + n_parts + 1) *
-        sizeof *scratch);
+    double *scratch =
+        malloc((size_t)(ad_batch_scratch(r->body, batch.n_lanes) + n_parts + 1) *
+               sizeof *scratch);
     ad_status status = AD_NO_MEMORY;
     if (inputs != NULL && outputs != NULL && scratch != NULL) {
         double *parts = scratch + ad_batch_scratch(r->body, batch.n_lanes);
@@ -200,7 +199,8 @@ static ad_status run_as_rows(const scan_run *r)
             outputs[k].data = part(r, AD_SCAN_ROWS, k);
         for (uint32_t k = 0; k < s->n_out_sums; k++) {
             outputs[s->n_out_rows + k] = (ad_batch_output){parts, true};
-            parts += n_blocks * ad_program_size(body, ad_scan_value_of(s, AD_SCAN_SUMS, k));
+            parts +=
+                n_blocks * ad_program_size(body, ad_scan_value_of(s, AD_SCAN_SUMS, k));
         }
         batch.inputs = inputs;
         batch.outputs = outputs;
@@ -244,8 +244,9 @@ ad_status ad_vm_scan(const ad_run *run, const ad_job *job)
             break;
         }
         load_step(&r, t);
-        ad_status status = ad_code_run(r.body, r.ws, b, run->n_used,
-                                       run->mode == AD_GUARDED, run->hook, run->message);
+        ad_status status =
+            ad_code_run(r.body, r.ws, b, run->n_used, run->mode == AD_GUARDED,
+                        run->hook, run->message);
         if (status != AD_OK)
             return status;
         if (s->has_exit && !goes_on(&r, t))
