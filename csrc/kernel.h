@@ -30,6 +30,22 @@ ad_partial_kernel ad_kernel_partial(int op, int k);
 void ad_kernel_product(int64_t n, const double *p, const double *g, double *out,
                        bool is_strict, bool adds);
 
+/* A row or a pair on slots of a workspace, in which each slot is n_lanes doubles. There
+ * are two opcodes for two ways to run it. */
+enum { AD_FAST, AD_GUARDED };
+
+typedef struct ad_step {
+    uint16_t op[2];
+    uint32_t z, x, y, w;
+} ad_step;
+
+/*
+ * Run steps over the first n_used lanes, a multiple of 8, up to the first that is no
+ * cheap row; returns that one. No result overlaps an operand.
+ */
+const ad_step *ad_kernel_steps(const ad_step *step, int mode, int64_t n_lanes,
+                               int64_t n_used, double *ws);
+
 /*
  * Long runs may be done in blocks that stay in the nearest cache. An element's last
  * bit may hang on how far it is from the end, where kernels go on without SIMD; so
@@ -53,8 +69,9 @@ void ad_kernel_matmul_lanes(int64_t m, int64_t n, int64_t k, const double *a,
                             bool trans_a, const double *b, bool trans_b,
                             int64_t n_lanes, double *restrict c);
 
-/* to = value; to += x, which may be `to` itself */
+/* to = value; to = 0 + x, which turns -0 to 0; to += x, which may be `to` itself */
 void ad_kernel_fill(int64_t n, double value, double *to);
+void ad_kernel_add_zero(int64_t n, const double *x, double *to);
 void ad_kernel_add(int64_t n, const double *x, double *to);
 
 /* Sum of n elements, pairwise: error grows with log n. */

@@ -12,6 +12,13 @@ AD_CLONES void ad_kernel_fill(int64_t n, double value, double *to)
         to[i] = value;
 }
 
+AD_CLONES void ad_kernel_add_zero(int64_t n, const double *x, double *to)
+{
+    AD_SAME_INDEX
+    for (int64_t i = 0; i < n; i++)
+        to[i] = 0.0 + x[i];
+}
+
 AD_CLONES void ad_kernel_add(int64_t n, const double *x, double *to)
 {
     AD_SAME_INDEX

@@ -7,7 +7,6 @@
  */
 #include <string.h>
 
-#include "elementwise.h"
 #include "kernel.h"
 #include "vm_code.h"
 
@@ -78,16 +77,6 @@ void ad_code_set_linalg(ad_code *code, ad_linalg_hook hook)
 bool ad_code_needs_hook(const ad_code *code)
 {
     return code->needs_hook;
-}
-
-int ad_vm_cheapest(const ad_run *run, int op, uint32_t y)
-{
-    if (op != AD_OP_POW || y == AD_NONE)
-        return op;
-    const bool is_const = y >= run->code->first_const && y < run->code->end_const;
-    if (run->n_lanes > 1 && !is_const)
-        return op;
-    return ad_elementwise_cheapest(op, run->ws[y * run->n_lanes]);
 }
 
 ad_status ad_code_run(const ad_code *code, double *ws, int64_t n_lanes, int64_t n_used,

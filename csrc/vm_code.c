@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "elementwise.h"
 #include "vm_code.h"
 #include "vm_scan.h"
 
@@ -64,7 +65,6 @@ static void place_inputs_and_constants(maker *m)
     const ad_program *p = m->p;
     for (uint32_t i = 0; i < p->n_inputs; i++)
         take(m, i);
-    m->code->first_const = (uint32_t)ad_slots_end(m->slots);
     for (uint32_t i = p->n_inputs; i < p->n; i++) {
         if (p->instr[i].op != AD_OP_CONST)
             continue;
@@ -73,7 +73,6 @@ static void place_inputs_and_constants(maker *m)
         pair[0] = i;
         pair[1] = slot_of(m, i);
     }
-    m->code->end_const = (uint32_t)ad_slots_end(m->slots);
 }
 
 /* Step of the k-th in order, where a loop is one step: that of its end. */
@@ -129,6 +128,15 @@ static void need_scratch(maker *m, int64_t elements, int64_t doubles)
         code->scratch_doubles = doubles;
 }
 
+static bool is_square(const ad_program *p, uint32_t i)
+{
+    if (p->instr[i].op != AD_OP_POW)
+        return false;
+    const ad_instr *y = &p->instr[p->instr[i].args[1]];
+    return y->op == AD_OP_CONST && y->shape == 0 &&
+           ad_elementwise_cheapest(AD_OP_POW, y->number) == AD_OP_SQUARE;
+}
+
 /* Opcodes of a row: a guarded product may be a plain one unless it could hide a NaN. */
 static ad_step step_of_row(maker *m, uint32_t i)
 {
@@ -139,6 +147,8 @@ static ad_step step_of_row(maker *m, uint32_t i)
         m->code->has_guarded |= pair->op[AD_FAST] != pair->op[AD_GUARDED];
         return step;
     }
+    if (is_square(m->p, i))
+        step.op[AD_FAST] = step.op[AD_GUARDED] = AD_OP_SQUARE;
     if (step.op[AD_FAST] == AD_OP_GUARDED_MUL && !m->plan.is_guarded[i]) {
         step.op[AD_FAST] = AD_OP_MUL;
         m->code->has_guarded = true;
@@ -171,20 +181,16 @@ static void add_job(maker *m, ad_job job)
         (ad_step){.op = {AD_STEP_JOB, AD_STEP_JOB}, .x = code->n_jobs++};
 }
 
-/* Slot of a power's exponent that is a scalar, for ad_vm_cheapest; else AD_NONE. */
-static uint32_t exponent_of(const maker *m, uint32_t i)
-{
-    const ad_instr *instr = &m->p->instr[i];
-    const bool has = instr->op == AD_OP_POW && m->p->instr[instr->args[1]].shape == 0;
-    return has ? slot_of(m, instr->args[1]) : AD_NONE;
-}
+static ad_code *make_code(ad_program *p, ad_plan_kind kind);
 
 /* Code of a loop's body, which is the job's. */
 static void add_body(maker *m, uint32_t i, ad_job *job)
 {
     ad_code *code = m->code;
     const ad_attr attr = ad_program_attr(m->p, i);
-    ad_code *body = ad_code_new(attr.scan->body);
+    const bool is_guarded = m->plan.is_guarded[i] || attr.scan->has_exit;
+    ad_code *body =
+        make_code(attr.scan->body, is_guarded ? AD_PLAN_GUARDED_BODY : AD_PLAN_BODY);
     ad_code **grown = realloc(code->bodies, (code->n_bodies + 1) * sizeof *grown);
     if (grown != NULL)
         code->bodies = grown;
@@ -211,12 +217,11 @@ static void add_structural(maker *m, uint32_t i)
     const uint32_t *args = ad_instr_args(m->p, instr);
     for (int k = 0; k < instr->n_args; k++)
         pool(m, slot_of(m, args[k]));
-    if (instr->op < AD_N_ROWS) { /* its opcodes and exponent stand after the operands */
+    if (instr->op < AD_N_ROWS) { /* its opcodes stand after the operands */
         const ad_step step = step_of_row(m, i);
         job.run = ad_vm_broadcast;
         pool(m, step.op[AD_FAST]);
         pool(m, step.op[AD_GUARDED]);
-        pool(m, exponent_of(m, i));
         need_scratch(m, ad_loop_scratch(ad_program_size(m->p, i), AD_MAX_ARITY, 0), 0);
     } else if (instr->op == AD_OP_SCAN)
         add_body(m, i, &job);
@@ -281,6 +286,16 @@ static void release_buffer(maker *m, const ad_loop *loop, uint32_t base, uint32_
     m->inner[base] = AD_NONE; /* once only */
 }
 
+/* A member that adds up: everything, or into other places. */
+static void set_sum(const maker *m, ad_loop *loop, uint32_t i, ad_step *step)
+{
+    const bool is_pad = ad_plan_class(m->p, i) == AD_PAD;
+    step->op[AD_FAST] = step->op[AD_GUARDED] = is_pad ? AD_STEP_PAD : AD_STEP_SUM;
+    step->y = (uint32_t)ad_program_attr(m->p, i).offset;
+    step->w = is_pad ? (uint32_t)ad_program_size(m->p, m->p->instr[i].args[0])
+                     : loop->n_sums++;
+}
+
 static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t now)
 {
     const ad_instr *instr = &m->p->instr[i];
@@ -289,8 +304,6 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
     ad_step step = step_of_row(m, i);
     for (int k = 0; k < AD_MAX_ARITY; k++)
         set_operand(&step, k, operand_of(m, loop, args[k < n_args ? k : 0]));
-    if (instr->op < AD_N_ROWS && n_args < AD_MAX_ARITY)
-        step.w = exponent_of(m, i);
     if (instr->op == AD_OP_STRIDED && m->last_read[i] == now) {
         m->buffer[i] = step.x & ~AD_IN_BUFFER; /* it is the scalar's */
         return;
@@ -298,10 +311,8 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
     step.z = place_member(m, loop, i, now);
     if (instr->op == AD_OP_STRIDED)
         step.op[AD_FAST] = step.op[AD_GUARDED] = AD_STEP_COPY;
-    if (instr->op == AD_OP_STRIDED_ADD) {
-        step.op[AD_FAST] = step.op[AD_GUARDED] = AD_STEP_SUM;
-        step.w = loop->n_sums++;
-    }
+    if (instr->op == AD_OP_STRIDED_ADD)
+        set_sum(m, loop, i, &step);
     m->code->loop_steps[m->code->n_loop_steps++] = step;
     for (int k = 0; k < n_args; k++)
         release_buffer(m, loop, m->plan.base[args[k]], j);
@@ -312,12 +323,11 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
 static void add_loop(maker *m, uint32_t n, const uint32_t *members, uint32_t now)
 {
     ad_code *code = m->code;
-    const uint32_t first = members[0];
-    const bool is_total = m->p->instr[first].op == AD_OP_STRIDED_ADD;
-    ad_loop loop = {
-        .n = ad_program_size(m->p, is_total ? m->p->instr[first].args[0] : first),
-        .first = code->n_loop_steps,
-        .first_spread = code->n_pooled};
+    const bool is_total = ad_plan_class(m->p, members[0]) == AD_TOTAL;
+    ad_loop loop = {.n = ad_program_size(
+                        m->p, is_total ? m->p->instr[members[0]].args[0] : members[0]),
+                    .first = code->n_loop_steps,
+                    .first_spread = code->n_pooled};
     m->n_idle = 0;
     find_spreads(m, &loop, n, members);
     for (uint32_t j = 0; j < n; j++)
@@ -435,13 +445,13 @@ static void drop_maker(maker *m)
     free(m->idle);
 }
 
-ad_code *ad_code_new(ad_program *p)
+static ad_code *make_code(ad_program *p, ad_plan_kind kind)
 {
     maker m = {.p = p, .code = calloc(1, sizeof *m.code)};
     if (m.code == NULL)
         return NULL;
     m.code->program = ad_program_keep(p);
-    bool is_made = ad_plan_make(&m.plan, p) && make_room(&m);
+    bool is_made = ad_plan_make(&m.plan, p, kind) && make_room(&m);
     if (is_made) {
         find_last_reads(&m);
         place_inputs_and_constants(&m);
@@ -455,6 +465,11 @@ ad_code *ad_code_new(ad_program *p)
         return NULL;
     }
     return m.code;
+}
+
+ad_code *ad_code_new(ad_program *p)
+{
+    return make_code(p, AD_PLAN_WHOLE);
 }
 
 void ad_code_free(ad_code *code)

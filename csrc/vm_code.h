@@ -26,9 +26,8 @@
 #ifndef AD_VM_CODE_H
 #define AD_VM_CODE_H
 
+#include "kernel.h"
 #include "vm.h"
-
-enum { AD_FAST, AD_GUARDED };
 
 /* Opcodes that only steps have; below are the rows of ops.def. */
 enum {
@@ -41,15 +40,11 @@ enum {
     AD_STEP_END,
     AD_STEP_SUM,  /* in loops: z = sum over elements of x; w is which sum */
     AD_STEP_COPY, /* in loops: z = x */
+    AD_STEP_PAD,  /* in loops: z = x at its elements y to y + w, 0 elsewhere */
 };
 
+/* Where the operand of a loop's step is not a slot. */
 #define AD_IN_BUFFER (UINT32_C(1) << 31)
-
-/* In loops w of a row with fewer operands is the slot for ad_vm_cheapest. */
-typedef struct ad_step {
-    uint16_t op[2]; /* AD_FAST, AD_GUARDED */
-    uint32_t z, x, y, w;
-} ad_step;
 
 typedef struct ad_loop {
     int64_t n; /* elements */
@@ -74,14 +69,13 @@ struct ad_job {
     uint32_t instr; /* of the program; of a loop: which one */
     uint32_t body;  /* of a scan: which of the code's bodies */
     uint32_t args;  /* where in `slots` the operands' slots are; a broadcast has
-                       both opcodes and the exponent after them */
+                       both opcodes after them */
     uint32_t z;
 };
 
 struct ad_code {
     ad_program *program;
     int64_t n_slots;
-    uint32_t first_const, end_const; /* slots of constants */
     ad_step *steps;                  /* the last is AD_STEP_END */
     ad_job *jobs;
     ad_loop *loops;
@@ -111,13 +105,6 @@ ad_status ad_vm_pack(const ad_run *run, const ad_job *job);
 /* Doubles that a structural instruction may need to be run lane by lane. */
 int64_t ad_vm_structural_scratch(const ad_program *p, uint32_t i);
 bool ad_vm_structural_needs_hook(const ad_program *p, uint32_t i);
-
-/*
- * The row to run. A power of arrays with the scalar exponent 2 is a square, as in the
- * eager operation; with lanes only where the program says 2, for neighbours in other
- * lanes must not decide. y: the slot of such an exponent, or AD_NONE.
- */
-int ad_vm_cheapest(const ad_run *run, int op, uint32_t y);
 
 /* ---- All steps ------------------------------------------------------------------ */
 
@@ -176,7 +163,15 @@ static inline int ad_plan_args(const ad_plan *plan, uint32_t i, const uint32_t *
     return plan->program->instr[i].n_args;
 }
 
-bool ad_plan_make(ad_plan *plan, const ad_program *p); /* false: no memory */
+/* What of: a whole program; a loop's body; one whose results may not be NaN where they
+ * need not be, because something depends on it. */
+typedef enum ad_plan_kind {
+    AD_PLAN_WHOLE,
+    AD_PLAN_BODY,
+    AD_PLAN_GUARDED_BODY,
+} ad_plan_kind;
+
+bool ad_plan_make(ad_plan *plan, const ad_program *p, ad_plan_kind kind);
 void ad_plan_drop(ad_plan *plan);
 
 /* Find pairs of scalars and short arrays; the plan has bases and is_guarded. */
@@ -189,6 +184,7 @@ typedef enum ad_shape_class {
     AD_BROADCAST,  /* a row, any shapes */
     AD_SPREAD,     /* STRIDED: a scalar everywhere */
     AD_TOTAL,      /* STRIDED_ADD: all elements into one */
+    AD_PAD,        /* STRIDED_ADD: x as it lies, somewhere among zeros */
     AD_STRUCTURAL, /* the rest */
 } ad_shape_class;
 

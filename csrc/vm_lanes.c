@@ -48,6 +48,23 @@ static double *find(const loop_run *l, uint32_t where, int64_t at)
     return l->run->ws + (where + at) * l->run->n_lanes;
 }
 
+/* Elements `at` to at + n of x among zeros. */
+static void pad(const loop_run *l, const ad_step *step, int64_t at, int64_t n,
+                double *z)
+{
+    const int64_t b = l->run->n_lanes, begin = step->y, end = begin + step->w;
+    const int64_t from = begin > at ? (begin < at + n ? begin : at + n) : at;
+    const int64_t to = end < at + n ? (end > from ? end : from) : at + n;
+    ad_kernel_fill((from - at) * b, 0.0, z);
+    if (to > from) {
+        /* In a buffer x is the block at hand: of as many elements as z. */
+        const int64_t first = step->x & AD_IN_BUFFER ? from - at : from - begin;
+        const double *x = find(l, step->x, 0) + first * b;
+        ad_kernel_add_zero((to - from) * b, x, z + (from - at) * b);
+    }
+    ad_kernel_fill((at + n - to) * b, 0.0, z + (to - at) * b);
+}
+
 /* One step over n elements of a block that begins at element `at`. */
 static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64_t at,
                      int64_t n)
@@ -55,6 +72,10 @@ static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64
     const ad_run *run = l->run;
     const int op = step->op[run->mode];
     const double *x = find(l, step->x, at);
+    if (op == AD_STEP_PAD) {
+        pad(l, step, at, n, find(l, step->z, at));
+        return;
+    }
     if (op == AD_STEP_SUM) {
         ad_sum_feed(&sums[step->w], n, x);
         return;
@@ -64,10 +85,8 @@ static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64
         memcpy(z, x, (size_t)(n * run->n_lanes) * sizeof *z);
         return;
     }
-    const bool is_ternary = op >= AD_N_ROWS || ad_op_get(op)->n_args == AD_MAX_ARITY;
-    const int row = is_ternary ? op : ad_vm_cheapest(run, op, step->w);
-    ad_kernel_primal(row)(n * run->n_lanes, x, find(l, step->y, at),
-                          is_ternary ? find(l, step->w, at) : x, z);
+    ad_kernel_primal(op)(n * run->n_lanes, x, find(l, step->y, at),
+                         find(l, step->w, at), z);
 }
 
 static void end_sums(const loop_run *l, const ad_sum *sums)
@@ -172,8 +191,7 @@ ad_status ad_vm_broadcast(const ad_run *run, const ad_job *job)
     const ad_program *p = run->code->program;
     const uint32_t *slots = run->code->slots + job->args;
     const int n_args = p->instr[job->instr].n_args;
-    const int op =
-        ad_vm_cheapest(run, (int)slots[n_args + run->mode], slots[n_args + 2]);
+    const int op = (int)slots[n_args + run->mode];
     ad_walk walk;
     walk_shapes(p, job->instr, &walk);
     walk.n = n_args + 1;
@@ -201,6 +219,8 @@ ad_status ad_vm_lanes(const ad_run *run)
     const int64_t rounded = (run->n_used + LINE - 1) / LINE * LINE;
     const int64_t n = rounded < b ? rounded : b;
     for (const ad_step *step = run->code->steps;; step++) {
+        if (n % LINE == 0)
+            step = ad_kernel_steps(step, run->mode, b, n, ws);
         const int op = step->op[run->mode];
         if (op == AD_STEP_END)
             return AD_OK;
@@ -211,7 +231,7 @@ ad_status ad_vm_lanes(const ad_run *run)
                 return status;
             continue;
         }
-        ad_kernel_primal(ad_vm_cheapest(run, op, step->y))(
-            n, ws + step->x * b, ws + step->y * b, ws + step->w * b, ws + step->z * b);
+        ad_kernel_primal(op)(n, ws + step->x * b, ws + step->y * b, ws + step->w * b,
+                             ws + step->z * b);
     }
 }

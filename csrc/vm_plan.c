@@ -22,12 +22,23 @@ static bool all_zero_strides(const ad_array *walked, const int64_t *strides)
     return true;
 }
 
+/* Does a walk with these strides go over neighbours in a row? */
+static bool is_contiguous(const ad_array *shape, const int64_t *strides)
+{
+    int64_t step = 1;
+    for (int i = shape != NULL ? shape->ndim : 0; i-- > 0;) {
+        if (shape->shape[i] != 1 && strides[i] != step)
+            return false;
+        step *= shape->shape[i];
+    }
+    return true;
+}
+
 static ad_shape_class class_of_row(const ad_program *p, uint32_t i)
 {
     const ad_instr *instr = &p->instr[i];
     const int64_t n = ad_program_size(p, i);
-    /* A power of an array asks what its exponent is; see ad_vm_cheapest. */
-    if (n == 1 && (instr->op != AD_OP_POW || instr->shape == 0))
+    if (n == 1)
         return AD_SCALAR;
     const uint32_t *args = ad_instr_args(p, instr);
     for (int k = 0; k < instr->n_args; k++) {
@@ -53,22 +64,13 @@ ad_shape_class ad_plan_class(const ad_program *p, uint32_t i)
     if (instr->op == AD_OP_STRIDED_ADD && all_zero_strides(x, attr.strides) &&
         ad_program_size(p, i) == 1)
         return AD_TOTAL;
+    if (instr->op == AD_OP_STRIDED_ADD && is_contiguous(x, attr.strides) &&
+        ad_program_size(p, instr->args[0]) > 1)
+        return AD_PAD;
     return AD_STRUCTURAL;
 }
 
 /* ---- Slots that are shared --------------------------------------------------------- */
-
-/* Does a walk with these strides go over neighbours in a row? */
-static bool is_contiguous(const ad_array *shape, const int64_t *strides)
-{
-    int64_t step = 1;
-    for (int i = shape != NULL ? shape->ndim : 0; i-- > 0;) {
-        if (shape->shape[i] != 1 && strides[i] != step)
-            return false;
-        step *= shape->shape[i];
-    }
-    return true;
-}
 
 static void find_bases(ad_plan *plan)
 {
@@ -117,11 +119,9 @@ static unsigned absorbs(uint16_t op)
     return UINT32_MAX;
 }
 
-static void find_guarded(ad_plan *plan)
+static void spread_guarded(ad_plan *plan)
 {
     const ad_program *p = plan->program;
-    for (uint32_t k = 0; k < p->n_guards; k++)
-        plan->is_guarded[p->guards[k].value] = true;
     for (uint32_t i = p->n; i-- > 0;) {
         const ad_instr *instr = &p->instr[i];
         const uint32_t *args = ad_instr_args(p, instr);
@@ -130,6 +130,25 @@ static void find_guarded(ad_plan *plan)
             plan->is_guarded[args[k]] |=
                 plan->is_guarded[i] || (bits >> (k < 31 ? k : 31) & 1);
     }
+}
+
+/*
+ * What a body makes goes round to its inputs: if a NaN in one of those may be absorbed,
+ * or in what the loop makes, all outputs are to be right.
+ */
+static void find_guarded(ad_plan *plan, ad_plan_kind kind)
+{
+    const ad_program *p = plan->program;
+    bool goes_on = kind == AD_PLAN_GUARDED_BODY;
+    for (uint32_t k = 0; k < p->n_guards; k++)
+        plan->is_guarded[p->guards[k].value] = true;
+    spread_guarded(plan);
+    for (uint32_t k = 0; k < p->n_inputs && kind == AD_PLAN_BODY; k++)
+        goes_on |= plan->is_guarded[k];
+    for (uint32_t k = 0; k < p->n_outputs && goes_on; k++)
+        plan->is_guarded[p->outputs[k]] = true;
+    if (goes_on)
+        spread_guarded(plan);
 }
 
 /* ---- The order, and loops -------------------------------------------------------------- */
@@ -169,7 +188,7 @@ static int64_t loop_of(const ad_program *p, uint32_t i)
     int64_t n = 0;
     if (class == AD_TOTAL)
         n = ad_program_size(p, p->instr[i].args[0]);
-    else if (class == AD_LINEAR || class == AD_SPREAD)
+    else if (class == AD_LINEAR || class == AD_SPREAD || class == AD_PAD)
         n = ad_program_size(p, i);
     return n < AD_LOOP_LEAST ? 0 : n;
 }
@@ -206,8 +225,7 @@ static void schedule_one(scheduler *s, uint32_t i)
             close_loop(s);
         s->n = n;
         s->members[s->n_members++] = i;
-        const bool is_total = plan->program->instr[i].op == AD_OP_STRIDED_ADD;
-        s->state[i] = is_total ? WAITS : MADE;
+        s->state[i] = ad_program_size(plan->program, i) == n ? MADE : WAITS;
     }
 }
 
@@ -231,7 +249,7 @@ static bool make_order(ad_plan *plan)
     return has_room;
 }
 
-bool ad_plan_make(ad_plan *plan, const ad_program *p)
+bool ad_plan_make(ad_plan *plan, const ad_program *p, ad_plan_kind kind)
 {
     const size_t n = p->n > 0 ? p->n : 1;
     *plan = (ad_plan){.program = p,
@@ -247,7 +265,7 @@ bool ad_plan_make(ad_plan *plan, const ad_program *p)
                    plan->pair != NULL && plan->has_no_step != NULL;
     if (is_made) {
         find_bases(plan);
-        find_guarded(plan);
+        find_guarded(plan, kind);
         is_made = ad_plan_pair(plan) && make_order(plan);
     }
     if (!is_made)
