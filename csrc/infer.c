@@ -86,7 +86,7 @@ static ad_status decomposed(ad_message *message, int op, int n_args,
     int64_t extents[AD_MAX_NDIM];
     int ndim;
     for (int k = 0; k < n_args && k < 2; k++)
-        if ((operands[k] = args[k].array) == NULL)
+        if ((operands[k] = args[k].array) == NULL || operands[k]->ndim < 2)
             return misfit(message, op);
     if (n_args != (op == AD_OP_SOLVE || op == AD_OP_LSTSQ ? 2 : 1))
         return misfit(message, op);

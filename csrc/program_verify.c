@@ -275,6 +275,14 @@ static ad_status fine(const check *c)
 
 #define check_MATMUL fine
 #define check_STOP fine
+#define check_SOLVE fine
+#define check_LSTSQ fine
+#define check_CHOLESKY fine
+#define check_EIGH fine
+#define check_SVD fine
+#define check_DET fine
+#define check_COFACTOR fine
+#define check_SLOGDET fine
 
 enum { MANY = -1 }; /* operands: one or more */
 
@@ -294,6 +302,14 @@ enum { MANY = -1 }; /* operands: one or more */
 #define n_args_INPUT 0
 #define n_args_CONST 0
 #define n_args_STOP 1
+#define n_args_SOLVE 2
+#define n_args_LSTSQ 2
+#define n_args_CHOLESKY 1
+#define n_args_EIGH 1
+#define n_args_SVD 1
+#define n_args_DET 1
+#define n_args_COFACTOR 1
+#define n_args_SLOGDET 1
 
 typedef struct rule {
     int op, n_args;

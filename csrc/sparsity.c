@@ -363,6 +363,18 @@ static void join_PACK(const step *t)
         t->to[k] = *cells_of(t, k);
 }
 
+/* A decomposition: every element of the result may hang on every element of all
+ * operands; of a batch too, which says more than is so. */
+static void join_all(const step *t)
+{
+    const int64_t n = t->shape != NULL ? t->shape->size : 1;
+    for (int k = 0; k < t->instr->n_args && n > 0; k++)
+        for (int64_t e = 0; e < size_of(t, k) && !is_empty(t->s, t->args[k]); e++)
+            join(t, 0, cells_of(t, k)[e]);
+    for (int64_t i = 1; i < n; i++)
+        t->to[i] = t->to[0];
+}
+
 static void join_SCAN(const step *t);
 
 /* No derivative passes, or there is nothing to pass. */
@@ -376,6 +388,14 @@ static void join_nothing(const step *t)
 #define join_INPUT join_nothing /* set from the start */
 #define join_CONST join_nothing
 #define join_STOP join_nothing
+#define join_SOLVE join_all
+#define join_LSTSQ join_all
+#define join_CHOLESKY join_all
+#define join_EIGH join_all
+#define join_SVD join_all
+#define join_DET join_all
+#define join_COFACTOR join_all
+#define join_SLOGDET join_all
 
 static void (*const rules[])(const step *t) = {
 #define OPS(id, ...) join_##id,
