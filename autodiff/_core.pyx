@@ -10,7 +10,8 @@ the core become exceptions. No derivative rule lives here. The parts:
     backward.pxi   reverse and tangent sweeps, custom functions
     transform.pxi  functions recorded for a transform, what they close over
     report.pxi     the op table as data, tape_info, where a NaN came from
-    program.pxi    functions recorded as programs, and their derivatives
+    recording.pxi  functions being recorded as programs
+    program.pxi    programs, their derivatives, and loops in them
     run.pxi        programs at work: over one point, or over rows
     program_data.pxi  programs as bytes, and as instructions to read
     pattern.pxi    sparsity patterns of programs, colourings of patterns
@@ -76,6 +77,7 @@ include "graph.pxi"
 include "backward.pxi"
 include "transform.pxi"
 include "report.pxi"
+include "recording.pxi"
 include "program.pxi"
 include "run.pxi"
 include "program_data.pxi"

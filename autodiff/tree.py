@@ -43,7 +43,7 @@ class Structure:
         self.kind, self.keys, self.children = kind, keys, children
         self.n_leaves: int
         self.static, self.shown = static, shown  # shown: a dict's keys as they stood
-        self.n_leaves: int = 1 if kind is None else sum(c.n_leaves for c in children)
+        self.n_leaves = 1 if kind is None else sum(c.n_leaves for c in children)
         self._hash = hash((kind, keys, children, static))
 
     def __eq__(self, other: object) -> bool:

@@ -213,9 +213,9 @@ struct ad_tape {
     int32_t n_trash, cap_trash;
     void (*object_drop)(void *object); /* upper layer: give up CUSTOM, watches */
     uint32_t (*line_id)(void);         /* upper layer: where the user's code is */
-    ad_scan_hook scan;                 /* ad_scan_value of scan_value.h; may be NULL */
-    ad_matmul_hook matmul;             /* upper layer: large products; may be NULL */
-    ad_linalg_hook linalg;             /* upper layer: decompositions; may be NULL */
+    ad_scan_hook scan; /* ad_scan_value of scan_value.h; may be NULL */
+    ad_matmul_hook matmul; /* upper layer: large products; may be NULL */
+    ad_linalg_hook linalg; /* upper layer: decompositions; may be NULL */
     /* Upper layer: ad_rule_tangent of a CUSTOM node; may be NULL. */
     ad_status (*custom_tangent)(ad_tape *tape, const ad_node *node,
                                 const ad_value *x_dot, const bool *is_active,

@@ -83,6 +83,7 @@ LAYERS = {
     "autodiff/backward.pxi": 20,
     "autodiff/transform.pxi": 20,
     "autodiff/report.pxi": 20,
+    "autodiff/recording.pxi": 20,
     "autodiff/program.pxi": 20,
     "autodiff/run.pxi": 20,
     "autodiff/_lapack": 15,
