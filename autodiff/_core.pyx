@@ -11,6 +11,7 @@ the core become exceptions. No derivative rule lives here. The parts:
     transform.pxi  functions recorded for a transform, what they close over
     report.pxi     the op table as data, tape_info, where a NaN came from
     program.pxi    functions recorded as programs, and their derivatives
+    tracing.pxi    what may be done with a value of a function that is being recorded
     run.pxi        programs at work: over one point, or over rows
     program_data.pxi  programs as bytes, and as instructions to read
     pattern.pxi    sparsity patterns of programs, colourings of patterns
@@ -77,6 +78,7 @@ include "backward.pxi"
 include "transform.pxi"
 include "report.pxi"
 include "program.pxi"
+include "tracing.pxi"
 include "run.pxi"
 include "program_data.pxi"
 include "pattern.pxi"
