@@ -1062,9 +1062,6 @@ def sweep_checked(
 
 # ---- Programs ------------------------------------------------------------------------
 
-def peek(x: Any) -> Any: ...
-def is_tracing() -> bool: ...
-def is_traced(x: Any) -> bool: ...
 
 class Recording:
     """A function being recorded."""
