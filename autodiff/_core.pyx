@@ -12,6 +12,7 @@ the core become exceptions. No derivative rule lives here. The parts:
     report.pxi     the op table as data, tape_info, where a NaN came from
     recording.pxi  functions being recorded as programs
     program.pxi    programs, their derivatives, and loops in them
+    tracing.pxi    what may be done with a value of a function that is being recorded
     run.pxi        programs at work: over one point, or over rows
     program_data.pxi  programs as bytes, and as instructions to read
     pattern.pxi    sparsity patterns of programs, colourings of patterns
@@ -79,6 +80,7 @@ include "transform.pxi"
 include "report.pxi"
 include "recording.pxi"
 include "program.pxi"
+include "tracing.pxi"
 include "run.pxi"
 include "program_data.pxi"
 include "pattern.pxi"

@@ -227,9 +227,8 @@ def _recorded_rank(a: Tensor) -> tuple[Any, Any]:
     s = svdvals(_core.stop(a))
     if s.shape[-1] == 0:
         return reduce.sum(s, -1), s
-    least = (
-        np.finfo(float).eps * max(a.shape[-2:]) * _core.reduce_axes(s, -1, True, "max")
-    )
+    largest = _core.reduce_axes(s, -1, True, "max")
+    least = np.finfo(float).eps * max(a.shape[-2:]) * largest
     return reduce.sum(s > least, -1), s
 
 

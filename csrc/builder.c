@@ -1,6 +1,9 @@
 /*
  * builder.c - see builder.h. What is simplified stands in simplify.c, what is shared
  * is found by a hash of the whole instruction.
+ *
+ * size: all that writes to a program under construction is here; what only looks at
+ * one is in builder_mask.c.
  */
 #include "builder.h"
 

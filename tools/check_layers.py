@@ -88,6 +88,7 @@ LAYERS = {
     "autodiff/run.pxi": 20,
     "autodiff/_lapack": 15,
     "autodiff/_line": 20,
+    "autodiff/tracing.pxi": 20,
     "autodiff/_mask": 20,
     "autodiff/_ops": 30,
     "autodiff/traced": 30,
