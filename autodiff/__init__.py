@@ -58,7 +58,7 @@ from autodiff.shape import (
 )  # fmt: skip
 from autodiff.programs.compiled import compile
 from autodiff.programs.loops import fori_loop, scan, while_loop
-from autodiff.programs.vmapped import map_rows as map, vmap
+from autodiff.programs.vmapped import map, vmap
 
 __version__ = "0.1.0"
 

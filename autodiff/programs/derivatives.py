@@ -85,7 +85,7 @@ def like(value: Any, shape: Shape, where: str) -> Any:
         found: Any = value
     else:
         found = np.asarray(plain(value), dtype=np.float64)
-        found = np.ascontiguousarray(found) if found.ndim else float(found)
+        found = np.asarray(found, order="C") if found.ndim else float(found)
     if np.shape(plain(found)) != shape:
         raise ShapeError(
             f"{where}: expected shape {shape}, got {np.shape(plain(found))}"

@@ -225,7 +225,7 @@ def _peek(x: Tensor) -> Any:
 
 def _as_leaf(value: Any) -> Any:
     """Return a value as a leaf to record at."""
-    return np.ascontiguousarray(value) if np.ndim(value) else float(value)
+    return np.asarray(value, order="C") if np.ndim(value) else float(value)
 
 
 def _checkpointed(

@@ -141,7 +141,7 @@ class RowsRun:
 
 def _point(value: Any) -> Any:
     """Return a row's value as a program takes it: a float or a float64 array."""
-    array = np.ascontiguousarray(value, dtype=np.float64)
+    array = np.asarray(value, dtype=np.float64, order="C")
     return array if np.ndim(value) else float(array.item())
 
 
@@ -224,7 +224,7 @@ class RowsDerived:
         run = RowsRun(
             self.paths,
             self.steps,
-            [np.ascontiguousarray(leaf, dtype=np.float64) for leaf in leaves],
+            [np.asarray(leaf, dtype=np.float64, order="C") for leaf in leaves],
             self.n_base,
             self.is_batched,
             self.is_summed,

@@ -229,6 +229,6 @@ def vmap(
     return Vmapped(fun, in_axes, out_axes, threads, max_paths)
 
 
-def map_rows(f: Callable[..., Any], xs: Any) -> Any:
+def map(f: Callable[..., Any], xs: Any) -> Any:
     """Return f applied to each row of xs, as `vmap(f)(xs)`."""
     return vmap(f)(xs)
