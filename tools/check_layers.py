@@ -115,6 +115,7 @@ LAYERS = {
     "autodiff/programs/derived": 66,
     "autodiff/programs/rows": 67,
     "autodiff/programs/derivatives": 68,
+    "autodiff/programs/sparse_derivatives": 69,
     "autodiff/programs/compiled": 69,
     "autodiff/programs/vmapped": 70,
     "autodiff/programs/loops": 70,

@@ -1,4 +1,4 @@
-"""Dense Jacobians and Hessians, a sweep for each row or for each column.
+"""Jacobians and Hessians; dense ones take a sweep for each row or for each column.
 
 A block of the Jacobian belongs to one leaf of the result and one of the arguments; it
 is made as a matrix of the elements of both and reshaped at the end.
@@ -14,6 +14,7 @@ import numpy as np
 
 from autodiff import _core, tree
 from autodiff._core import Tensor
+from autodiff.errors import ArgumentError
 from autodiff.functional.arguments import (
     Argnums,
     Call,
@@ -22,8 +23,10 @@ from autodiff.functional.arguments import (
     wraps,
 )
 from autodiff.functional.gradients import grad
+from autodiff.programs.compiled import compile
 from autodiff.rule import Shape, zeros
 from autodiff.shape import stack
+from autodiff.sparse import Coloring, Pattern
 
 _MODES = ("forward", "reverse", None)
 
@@ -34,6 +37,9 @@ def jacobian(
     has_aux: bool = False,
     *,
     mode: str | None = None,
+    sparse: bool = False,
+    pattern: Pattern | None = None,
+    coloring: Coloring | None = None,
 ) -> Callable[..., Any]:
     """Return a function that gives the Jacobian of fun.
 
@@ -47,6 +53,12 @@ def jacobian(
     mode
         "forward": a sweep for each number that is differentiated in; "reverse": a sweep
         for each that is returned; None takes the fewer.
+    sparse
+        Of one array in one array: return a `scipy.sparse.csr_array`. The function is
+        recorded as a program, whose structure says where the Jacobian is zero, and one
+        sweep computes all columns, or rows, that do not meet.
+    pattern, coloring
+        A `sparse.Pattern` or `sparse.Coloring` to use instead of what is found.
 
     Returns
     -------
@@ -68,6 +80,8 @@ def jacobian(
     """
     check_callable(fun, "jacobian")
     checked = check_argnums(argnums)
+    if sparse or pattern is not None or coloring is not None:
+        return _sparse(fun, "jacobian", argnums, has_aux, pattern, coloring)
     if mode not in _MODES:
         raise ValueError(
             f"jacobian: mode must be 'forward', 'reverse' or None, got {mode!r}"
@@ -96,17 +110,47 @@ def jacobian(
     return derivative  # type: ignore[no-any-return]
 
 
+def _sparse(
+    fun: Callable[..., Any],
+    name: str,
+    argnums: Argnums,
+    has_aux: bool,
+    pattern: Pattern | None,
+    coloring: Coloring | None,
+) -> Callable[..., Any]:
+    """Return the derivative as a function that gives sparse matrices."""
+    if has_aux:
+        raise ArgumentError(f"{name}(sparse=True) takes no has_aux")
+    compiled = compile(fun)
+
+    @wraps(fun, name)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        return getattr(compiled, name)(
+            *args,
+            argnums=argnums,
+            sparse=True,
+            pattern=pattern,
+            coloring=coloring,
+            **kwargs,
+        )
+
+    return derivative  # type: ignore[no-any-return]
+
+
 def hessian(
     fun: Callable[..., Any],
     argnums: Argnums = 0,
     has_aux: bool = False,
     *,
     mode: str | None = "forward",
+    sparse: bool = False,
+    pattern: Pattern | None = None,
+    coloring: Coloring | None = None,
 ) -> Callable[..., Any]:
     """Return a function that gives the Hessian of fun, which returns one real number.
 
     The Jacobian of the gradient: the structure of the argument twice over. Arguments as
-    for `jacobian`.
+    for `jacobian`; sparse, with a symmetric colouring.
 
     Notes
     -----
@@ -121,6 +165,8 @@ def hessian(
            [2., 0.]])
     """
     check_callable(fun, "hessian")
+    if sparse or pattern is not None or coloring is not None:
+        return _sparse(fun, "hessian", argnums, has_aux, pattern, coloring)
     return wraps(fun, "hessian")(  # type: ignore[no-any-return]
         jacobian(grad(fun, argnums, has_aux), argnums, has_aux, mode=mode)
     )

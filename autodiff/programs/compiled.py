@@ -17,7 +17,7 @@ import numpy as np
 from autodiff import _core, tree
 from autodiff._core import Code, FastCall, Program, Tensor
 from autodiff.errors import ArgumentError
-from autodiff.programs import derivatives
+from autodiff.programs import derivatives, sparse_derivatives
 from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, Paths, plain
 from autodiff.programs.recording import Leaves, record
@@ -46,6 +46,7 @@ class Signature:
         self._owner, self._structure, self._static = owner, structure, static
         self.paths = Paths(self._record, owner.name, owner.max_paths)
         self.value = Derived(self.paths, structure.n_leaves)
+        self.colorings: dict[Any, Any] = {}  # of sparse derivatives
 
     def _record(self, leaves: Leaves) -> Any:
         return record(self._run, leaves, self._owner.name)
@@ -139,13 +140,39 @@ class Compiled(FastCall):
         return tuple(found) if isinstance(argnums, tuple) else found[0]
 
     def jacobian(
-        self, *args: Any, argnums: Any = 0, mode: str | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        argnums: Any = 0,
+        mode: str | None = None,
+        sparse: bool = False,
+        pattern: Any = None,
+        coloring: Any = None,
+        **kwargs: Any,
     ) -> Any:
-        """Return the Jacobian in the arguments of argnums; mode as for `jacobian`."""
+        """Return the Jacobian in the arguments of argnums; options as for `jacobian`.
+
+        With sparse=True, of one array in one array: a scipy.sparse.csr_array.
+        """
+        if sparse or pattern is not None or coloring is not None:
+            return sparse_derivatives.jacobian(
+                self, args, kwargs, argnums, pattern, coloring
+            )
         return derivatives.jacobian(self, args, kwargs, argnums, mode)
 
-    def hessian(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
-        """Return the Hessian in the arguments of argnums."""
+    def hessian(
+        self,
+        *args: Any,
+        argnums: Any = 0,
+        sparse: bool = False,
+        pattern: Any = None,
+        coloring: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the Hessian in the arguments of argnums; sparse as for `jacobian`."""
+        if sparse or pattern is not None or coloring is not None:
+            return sparse_derivatives.hessian(
+                self, args, kwargs, argnums, pattern, coloring
+            )
         return derivatives.hessian(self, args, kwargs, argnums)
 
     def jvp(self, primals: Any, tangents: Any) -> Any:
