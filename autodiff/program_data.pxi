@@ -82,6 +82,17 @@ def program_from_bytes(bytes data):
     return program_new(p)
 
 
+cdef dict loop_of(const ad_scan *scan):
+    """What csrc/scan.h says of a loop; "body" is a Program."""
+    return {
+        "steps": scan.n_steps, "shared": scan.n_shared, "carry": scan.n_carry,
+        "rows": scan.n_rows, "out_rows": scan.n_out_rows, "sums": scan.n_out_sums,
+        "reversed": bool(scan.is_reversed), "keeps_carry": bool(scan.keeps_carry),
+        "has_exit": bool(scan.has_exit), "has_count": bool(scan.has_count),
+        "body": program_new(ad_program_keep(scan.body)),
+    }
+
+
 cdef dict attributes_of(const ad_program *p, uint32_t i):
     """What counts of an instruction's attributes."""
     cdef const ad_instr *instr = &p.instr[i]
@@ -104,6 +115,8 @@ cdef dict attributes_of(const ad_program *p, uint32_t i):
         found["axis"] = extra.attr.axis
     if name in (b"cumsum", b"amax"):
         found["reverse"] = bool(extra.attr.reverse)
+    if extra.attr.scan != NULL:
+        found.update(loop_of(extra.attr.scan))
     if name == b"matmul":
         found["trans_x"] = bool(extra.attr.trans_x)
         found["trans_y"] = bool(extra.attr.trans_y)
