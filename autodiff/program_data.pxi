@@ -54,7 +54,7 @@ cdef ad_line_texts line_table(TextTable table):
 
 
 cdef bytes program_bytes(ad_program *p):
-    """A program in the format of csrc/program_file.c."""
+    """A program in the format of csrc/program_layout.h."""
     cdef TextTable table = TextTable()
     cdef ad_line_texts texts = line_table(table)
     cdef ad_bytes data
@@ -120,6 +120,9 @@ cdef dict attributes_of(const ad_program *p, uint32_t i):
     if name == b"matmul":
         found["trans_x"] = bool(extra.attr.trans_x)
         found["trans_y"] = bool(extra.attr.trans_y)
+    if name in (b"solve", b"lstsq"):
+        found["trans_x"] = bool(extra.attr.trans_x)
+        found["is_lenient"] = bool(extra.attr.is_lenient)
     return found
 
 

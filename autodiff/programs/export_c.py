@@ -44,7 +44,7 @@ def to_c(programs: Mapping[str, Program]) -> str:
     Raises
     ------
     ArgumentError
-        When a name is none of C's.
+        When a name is none of C's, or a program needs a LAPACK.
 
     Notes
     -----
@@ -220,7 +220,8 @@ class _Function:
         return name
 
     def _shape(self, value: int) -> Shape:
-        return self.instructions[value].shape
+        shape: Shape = self.instructions[value].shape
+        return shape
 
     def _at(self, value: int, index: str) -> str:
         """Return an element of an operand."""
@@ -235,7 +236,13 @@ class _Function:
         elif self._is_alias(instruction):
             self._line(f"const double *v{at} = v{instruction.args[0]};")
         else:
-            getattr(self, "_" + instruction.op)(at, instruction)
+            write = getattr(self, "_" + instruction.op, None)
+            if write is None:
+                raise ArgumentError(
+                    f"{instruction.op} cannot be exported: it needs a LAPACK, which C "
+                    "text that stands alone has none; leave it out of the function"
+                )
+            write(at, instruction)
 
     def _elementwise(self, at: int, i: Instruction, formula: str) -> None:
         indices = [_index(_strides(self._shape(k), i.shape)) for k in i.args]

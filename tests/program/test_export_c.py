@@ -180,6 +180,12 @@ def test_helpers_come_behind_what_they_need():
     assert text.index("ad_digamma(double x)") < text.index("double digamma(")
 
 
+def test_linear_algebra_is_refused_by_name():
+    program = record(lambda a: ad.linalg.inv(a), np.eye(2))
+    with pytest.raises(ArgumentError, match=r"solve cannot|inv cannot"):
+        to_c({"f": program})
+
+
 @pytest.mark.parametrize("name", ["", "1f", "a-b", "f(", "_f"])
 def test_a_name_must_be_one_of_c(name):
     with pytest.raises(ArgumentError):

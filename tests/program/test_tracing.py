@@ -403,9 +403,7 @@ def _view(x: Any) -> Any:
     return z
 
 
-@pytest.mark.parametrize(
-    "function", [_alias_of_array, _alias_of_number, _view]
-)
+@pytest.mark.parametrize("function", [_alias_of_array, _alias_of_number, _view])
 def test_a_change_that_another_tensor_would_share_is_refused(function: Any) -> None:
     with pytest.raises(RuntimeError, match="shares its memory"):
         trace(function, 1.0)
