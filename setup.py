@@ -20,6 +20,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 from setuptools.errors import CompileError, LinkError
 
 C_FILES = sorted({*glob("csrc/*.c"), *glob("autodiff/*.c")} - {"autodiff/_core.c"})
@@ -116,7 +117,21 @@ class BuildExt(build_ext):
         return True
 
 
+class BuildPy(build_py):
+    """Put the C helpers, which exported programs print, into the package as text."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, "autodiff", "programs", "elementary.txt")
+        files = sorted(map(Path, glob("csrc/elementary*.[ch]")))
+        text = [f"/* ==== {path.name} */\n{path.read_text()}" for path in files]
+        self.mkpath(str(target.parent))
+        target.write_text("".join(text), encoding="ascii")
+
+
 setup(
     ext_modules=[Extension("autodiff._core", ["autodiff/_core.pyx"])],
-    cmdclass={"build_ext": BuildExt},
+    cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
 )

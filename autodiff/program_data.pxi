@@ -54,7 +54,7 @@ cdef ad_line_texts line_table(TextTable table):
 
 
 cdef bytes program_bytes(ad_program *p):
-    """A program in the format of csrc/program_file.c."""
+    """A program in the format of csrc/program_layout.h."""
     cdef TextTable table = TextTable()
     cdef ad_line_texts texts = line_table(table)
     cdef ad_bytes data
@@ -82,6 +82,17 @@ def program_from_bytes(bytes data):
     return program_new(p)
 
 
+cdef dict loop_of(const ad_scan *scan):
+    """What csrc/scan.h says of a loop; "body" is a Program."""
+    return {
+        "steps": scan.n_steps, "shared": scan.n_shared, "carry": scan.n_carry,
+        "rows": scan.n_rows, "out_rows": scan.n_out_rows, "sums": scan.n_out_sums,
+        "reversed": bool(scan.is_reversed), "keeps_carry": bool(scan.keeps_carry),
+        "has_exit": bool(scan.has_exit), "has_count": bool(scan.has_count),
+        "body": program_new(ad_program_keep(scan.body)),
+    }
+
+
 cdef dict attributes_of(const ad_program *p, uint32_t i):
     """What counts of an instruction's attributes."""
     cdef const ad_instr *instr = &p.instr[i]
@@ -104,9 +115,14 @@ cdef dict attributes_of(const ad_program *p, uint32_t i):
         found["axis"] = extra.attr.axis
     if name in (b"cumsum", b"amax"):
         found["reverse"] = bool(extra.attr.reverse)
+    if extra.attr.scan != NULL:
+        found.update(loop_of(extra.attr.scan))
     if name == b"matmul":
         found["trans_x"] = bool(extra.attr.trans_x)
         found["trans_y"] = bool(extra.attr.trans_y)
+    if name in (b"solve", b"lstsq"):
+        found["trans_x"] = bool(extra.attr.trans_x)
+        found["is_lenient"] = bool(extra.attr.is_lenient)
     return found
 
 

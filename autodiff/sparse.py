@@ -14,6 +14,7 @@ Nothing here differentiates: the sweeps are the caller's. SciPy is imported only
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from os import PathLike
 from typing import Any, Literal
 
@@ -189,8 +190,7 @@ class Pattern:
 
     def with_values(self, values: _Floats) -> Any:
         """Return the `scipy.sparse.csr_array` with these entries."""
-        from scipy.sparse import csr_array
-
+        csr_array = import_module("scipy.sparse").csr_array
         starts: Any = self.starts
         if self.n_entries < 2**31 - 1:
             starts = starts.astype(np.int32)

@@ -6,4 +6,7 @@ derived.py     a function of leaves through its programs: run, differentiated, t
 rows.py        the same over many rows
 compiled.py    compile
 vmapped.py     vmap
+listing.py     a program as text, and as a graph
+export_c.py    a program as C
+c_helpers.py   the C functions that it needs
 """

@@ -13,6 +13,7 @@ from program_format import MAGIC, Draft, checksum, record, sealed
 import autodiff as ad
 from autodiff import _core
 from autodiff.errors import ProgramError
+from autodiff.programs.loops import scan
 
 
 def everything(x, y):
@@ -27,9 +28,20 @@ def samples():
     """Programs that hold all there is: a function, its gradient, a tangent of that."""
     program = record(everything, np.array([1.0, 2.0, 4.0]), 3.0)
     gradient = program.reverse([True, True])
+    loop = record(
+        lambda x: scan(lambda c, y: (ad.sin(c) * y, c + y), x[0], x), np.ones(3)
+    ).reverse([True])
+    solved = record(ad.linalg.solve, np.eye(2) + 0.1, np.ones((2, 1)))
     guarded = record(lambda x: 2 * x if x > 0 else -x, 3.0)
     n = len(gradient.input_shapes)
-    return [program, gradient, gradient.forward([True] + [False] * (n - 1)), guarded]
+    return [
+        program,
+        gradient,
+        gradient.forward([True] + [False] * (n - 1)),
+        guarded,
+        loop,
+        solved,
+    ]
 
 
 def inputs_of(program, rng):
@@ -154,7 +166,7 @@ def mutated(data, rng):
     return bytes(data)
 
 
-@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("which", range(6))
 def test_mutated_bytes_give_an_error_or_a_program_that_runs(which, rng):
     program = samples()[which]
     data, n_loaded = program.to_bytes()[:-8], 0

@@ -31,6 +31,7 @@ def neighbours(x):
 
 MATRIX = np.arange(12.0).reshape(3, 4) + 1
 BANDED = np.diag([1.0, 2.0, 3.0]) + np.diag([4.0, 5.0], 1)
+MATRICES = np.array([[[2.0, 0.5], [0.25, 1.0]], [[1.0, 0.3], [0.2, 3.0]]])
 FUNCTIONS = {
     "scalars": (lambda x, y: [x * y, ad.exp(x), y**2 + 1], 0.5, 1.5),
     "elementwise": (lambda x: x * ad.sin(x), np.arange(1.0, 4.0)),
@@ -55,6 +56,9 @@ FUNCTIONS = {
     "matmul by a sparse constant": (lambda x: BANDED @ x, np.arange(1.0, 4.0)),
     "constant from the right": (lambda x: x @ BANDED, np.ones((2, 3))),
     "products of a batch": (lambda a: a @ a, np.ones((2, 3, 3))),
+    "solve": (lambda a, b: ad.linalg.solve(a, b), MATRICES, np.ones((2, 2, 3))),
+    "inverse": (lambda a: ad.linalg.inv(a), MATRICES),
+    "determinant": (lambda a: ad.linalg.det(a), MATRICES),
     "a mask": (lambda x: x * np.array([1.0, 0.0, 2.0]), np.ones(3)),
     "chosen by a constant": (
         lambda x, y: ad.where(np.array([True, False]), x, y * y),
@@ -177,6 +181,19 @@ def test_a_loop_that_may_stop_early_depends_on_every_step():
     assert pattern.dense().tolist() == [[0, 0, 0, 1]]
     pattern = loop_pattern(3, 1, (0, 1, 1, 0, 0), body, [1, 3], 1)
     assert pattern.dense().tolist() == [[0, 1, 0, 0]]
+
+
+def test_a_step_of_a_loop_forgets_what_the_one_before_made():
+    body = Draft(shapes=[(1,)])
+    body.input()  # carry
+    body.input()  # row
+    body.add("sin", 1)
+    body.add("view", 2, shape=1)
+    body.add("cos", 3, shape=1)
+    body.add("view", 4)
+    body.outputs = [5, 4]  # the next carry, and a row out
+    pattern = loop_pattern(2, 0, (0, 1, 1, 1, 0), body, [1, 2], 3)
+    assert pattern.dense().tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 1]]
 
 
 def test_a_loop_of_many_steps_ends_when_nothing_changes():
