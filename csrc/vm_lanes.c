@@ -183,7 +183,7 @@ static void broadcast_run(const ad_run *run, const ad_walk *walk,
                           ad_primal_kernel kernel, const double *const *from, double *z)
 {
     const int64_t b = run->n_lanes;
-    const double *in[AD_MAX_ARITY];
+    const double *in[AD_MAX_ARITY] = {from[0], from[0], from[0]};
     const int64_t length = walk->run < AD_BLOCK_MOST ? walk->run : AD_BLOCK_MOST;
     bool in_blocks = false;
     int n_args = walk->n - 1;
@@ -196,8 +196,6 @@ static void broadcast_run(const ad_run *run, const ad_walk *walk,
         in[k] = buffer;
         in_blocks = true;
     }
-    for (int k = n_args; k < AD_MAX_ARITY; k++)
-        in[k] = in[0];
     for (int64_t at = 0, n; at < walk->run; at += n) {
         n = in_blocks ? ad_block_length(walk->run - at, block_of(b)) : walk->run;
         kernel(n * b, in[0], in[1], in[2], z + at * b);
