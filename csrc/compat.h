@@ -15,6 +15,7 @@
 
 #define AD_ALWAYS_INLINE static __forceinline
 #define AD_THREAD_LOCAL __declspec(thread)
+#define AD_PREFETCH(address) ((void)(address))
 
 static __forceinline uint32_t ad_highest_bit(uint64_t bits)
 {
@@ -41,6 +42,7 @@ static __forceinline uint32_t ad_count_bits(uint64_t bits)
 #else
 
 #define AD_ALWAYS_INLINE static inline __attribute__((always_inline))
+#define AD_PREFETCH(address) __builtin_prefetch(address)
 
 /* A module's own thread-local variables are found fastest by this model. */
 #if defined(__ELF__)

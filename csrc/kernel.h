@@ -51,7 +51,7 @@ const ad_step *ad_kernel_steps(const ad_step *step, int mode, int64_t n_lanes,
  * bit may hang on how far it is from the end, where kernels go on without SIMD; so
  * blocks are whole vectors, and none is shorter than the least of the last.
  */
-enum { AD_BLOCK = 512, AD_BLOCK_LAST = 64, AD_BLOCK_MOST = AD_BLOCK + AD_BLOCK_LAST };
+enum { AD_BLOCK = 256, AD_BLOCK_LAST = 64, AD_BLOCK_MOST = AD_BLOCK + AD_BLOCK_LAST };
 
 /* Length of the next block when `rest` elements are left. */
 static inline int64_t ad_block_length(int64_t rest, int64_t block)

@@ -144,6 +144,7 @@ typedef struct ad_plan {
     uint32_t *pair;    /* of a sum that is one step with its product; else AD_NONE */
     ad_pair *pairs;
     uint32_t n_pairs;
+    uint32_t *readers; /* of each value: how many steps and outputs read it */
     bool *has_no_step; /* of each value: nothing to do, or another's step does it */
     uint32_t *order;   /* instructions that become steps, in the order of steps */
     uint32_t n_order;
@@ -176,6 +177,11 @@ void ad_plan_drop(ad_plan *plan);
 
 /* Find pairs of scalars and short arrays; the plan has bases and is_guarded. */
 bool ad_plan_pair(ad_plan *plan);
+
+/* Find pairs among the members of a loop, those for which `made` is not 0; leaves the
+ * members that have a step, and returns how many. */
+uint32_t ad_plan_pair_members(ad_plan *plan, uint32_t n, uint32_t *members,
+                              const uint8_t *made);
 
 /* How an instruction may be run. */
 typedef enum ad_shape_class {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compat.h"
 #include "kernel.h"
 #include "vm_code.h"
 
@@ -103,6 +104,20 @@ static void end_sums(const loop_run *l, const ad_sum *sums)
     }
 }
 
+/* From so many doubles on, arrays come from beyond the caches. */
+enum { FAR_AWAY = 1 << 18 };
+
+/* Ask for a step's x and y of the block that begins at `at`: they arrive while the block
+ * before it is worked on. */
+static void ask_for(const loop_run *l, const ad_step *step, int64_t at, int64_t n)
+{
+    enum { LINE = 8 };
+    const uint32_t from[] = {step->x, step->y};
+    for (int k = 0; k < 2 && step->op[AD_FAST] != AD_STEP_PAD; k++)
+        for (int64_t i = 0; i < n && !(from[k] & AD_IN_BUFFER); i += LINE)
+            AD_PREFETCH(find(l, from[k], at) + i);
+}
+
 static void run_blocks(const loop_run *l, ad_sum *sums)
 {
     const ad_loop *loop = l->loop;
@@ -110,10 +125,15 @@ static void run_blocks(const loop_run *l, ad_sum *sums)
     const int64_t b = l->run->n_lanes;
     /* A lone step over arrays needs no blocks. */
     const bool is_whole = loop->n_steps == 1 && loop->n_buffers == 0;
+    const bool is_far = loop->n * b >= FAR_AWAY;
     for (int64_t at = 0, n; at < loop->n; at += n) {
         n = is_whole ? loop->n : ad_block_length(loop->n - at, block_of(b));
-        for (uint32_t k = 0; k < loop->n_steps; k++)
+        const int64_t next = at + n, rest = loop->n - next;
+        for (uint32_t k = 0; k < loop->n_steps; k++) {
+            if (is_far && rest >= n)
+                ask_for(l, &steps[k], next, n * b);
             run_step(l, &steps[k], sums, at, n);
+        }
     }
 }
 
@@ -163,7 +183,7 @@ static void broadcast_run(const ad_run *run, const ad_walk *walk,
                           ad_primal_kernel kernel, const double *const *from, double *z)
 {
     const int64_t b = run->n_lanes;
-    const double *in[AD_MAX_ARITY];
+    const double *in[AD_MAX_ARITY] = {from[0], from[0], from[0]};
     const int64_t length = walk->run < AD_BLOCK_MOST ? walk->run : AD_BLOCK_MOST;
     bool in_blocks = false;
     int n_args = walk->n - 1;
@@ -176,8 +196,6 @@ static void broadcast_run(const ad_run *run, const ad_walk *walk,
         in[k] = buffer;
         in_blocks = true;
     }
-    for (int k = n_args; k < AD_MAX_ARITY; k++)
-        in[k] = in[0];
     for (int64_t at = 0, n; at < walk->run; at += n) {
         n = in_blocks ? ad_block_length(walk->run - at, block_of(b)) : walk->run;
         kernel(n * b, in[0], in[1], in[2], z + at * b);

@@ -167,17 +167,22 @@ typedef struct scheduler {
 static void close_loop(scheduler *s)
 {
     ad_plan *plan = s->plan;
-    if (s->n_members > 0) {
+    const uint32_t n = ad_plan_pair_members(plan, s->n_members, s->members, s->state);
+    if (n > 0) {
         uint32_t *pair = &plan->loops[2 * plan->n_loops++];
         pair[0] = plan->n_order;
-        pair[1] = plan->n_order + s->n_members;
+        pair[1] = plan->n_order + n;
     }
-    for (uint32_t k = 0; k < s->n_members + s->n_waiting; k++) {
-        const uint32_t i =
-            k < s->n_members ? s->members[k] : s->waiting[k - s->n_members];
-        plan->order[plan->n_order++] = i;
-        s->state[i] = OUTSIDE;
-    }
+    for (uint32_t k = 0; k < n; k++)
+        plan->order[plan->n_order++] = s->members[k];
+    for (uint32_t k = 0; k < s->n_waiting; k++)
+        plan->order[plan->n_order++] = s->waiting[k];
+    /* From here on nothing of it is in the way; members that have no step are read by
+     * members only. */
+    for (uint32_t k = 0; k < n; k++)
+        s->state[s->members[k]] = OUTSIDE;
+    for (uint32_t k = 0; k < s->n_waiting; k++)
+        s->state[s->waiting[k]] = OUTSIDE;
     s->n_members = s->n_waiting = 0;
 }
 
@@ -278,6 +283,7 @@ void ad_plan_drop(ad_plan *plan)
     free(plan->base);
     free(plan->shift);
     free(plan->pair);
+    free(plan->readers);
     free(plan->pairs);
     free(plan->has_no_step);
     free(plan->order);
