@@ -342,6 +342,10 @@ cdef extern from "transform.h":
                                    const c_bool *has_x_dot, ad_value *z_dot,
                                    c_bool *has_z_dot)
 
+cdef extern from "compat.h":
+    void *ad_lines_new(size_t n_bytes) nogil
+    void ad_lines_free(void *lines) nogil
+
 cdef extern from "vm.h":
     ctypedef struct ad_code:
         pass

@@ -1072,6 +1072,9 @@ class Instruction(NamedTuple):
     number: float | None
     line: str | None
 
+class TextTable:
+    """Texts of lines on their way into a file."""
+
 def program_from_bytes(data: bytes) -> Program: ...
 def program_sparsity(
     program: Program, wanted_inputs: Sequence[bool], wanted_outputs: Sequence[bool]

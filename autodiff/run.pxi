@@ -24,13 +24,13 @@ cdef class Code:
 
     def __dealloc__(self):
         ad_code_free(self.code)
-        free(self.spare)
+        ad_lines_free(self.spare)
 
     cdef double *take_workspace(self) except NULL:
         cdef double *ws = self.spare
         self.spare = NULL
         if ws == NULL:
-            ws = <double *>malloc((ad_code_workspace(self.code, 1) + 1) * sizeof(double))
+            ws = <double *>ad_lines_new(ad_code_workspace(self.code, 1) * sizeof(double))
             if ws == NULL:
                 raise MemoryError("no memory for the workspace of a program")
             ad_code_prepare(self.code, ws, 1)
@@ -40,7 +40,7 @@ cdef class Code:
         if self.spare == NULL:
             self.spare = ws
         else:
-            free(ws)
+            ad_lines_free(ws)
 
     cdef int fill(self, uint32_t k, double *ws, object x) except -1:
         """Input k takes the value of x; 0 if it is of another type or shape."""
@@ -298,14 +298,14 @@ cdef class RowsJob:
         cdef ad_message message
         cdef ad_status status
         cdef int64_t n = ad_batch_scratch(self.code.code, self.batch.n_lanes)
-        cdef double *scratch = <double *>malloc((n + 1) * sizeof(double))
+        cdef double *scratch = <double *>ad_lines_new(n * sizeof(double))
         message.text[0] = 0
         if scratch == NULL:
             raise MemoryError("no memory for a block of lanes")
         with nogil:
             status = ad_batch_run(&self.batch, scratch, first, last, &self.stop,
                                   hook_with_gil, &message)
-        free(scratch)
+        ad_lines_free(scratch)
         if status != AD_OK:
             ad_py_tape().message = message
             check(ad_py_tape(), status)

@@ -7,6 +7,10 @@
 #ifndef AD_COMPAT_H
 #define AD_COMPAT_H
 
+#include <stdlib.h>
+#ifdef _WIN32
+#include <malloc.h>
+#endif
 #include <stdint.h>
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -68,4 +72,24 @@ static inline uint32_t ad_count_bits(uint64_t bits)
 }
 
 #endif
+/* Memory that begins at a line of the cache, for workspaces; NULL: none. */
+static inline void *ad_lines_new(size_t bytes)
+{
+    bytes = (bytes + 63) / 64 * 64 + 64;
+#ifdef _WIN32
+    return _aligned_malloc(bytes, 64);
+#else
+    return aligned_alloc(64, bytes);
+#endif
+}
+
+static inline void ad_lines_free(void *lines)
+{
+#ifdef _WIN32
+    _aligned_free(lines);
+#else
+    free(lines);
+#endif
+}
+
 #endif
