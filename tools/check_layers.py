@@ -173,7 +173,10 @@ EXEMPT = {
 } | {
     ("csrc/block.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
     ("csrc/compat.h", "intrin.h"): "bit scans, for the one compiler that needs it",
-    ("csrc/compat.h", "malloc.h"): "aligned memory, for the one C library that needs it",
+    (
+        "csrc/compat.h",
+        "malloc.h",
+    ): "aligned memory, for the one C library that needs it",
 }
 
 MAX_LINES = 600
