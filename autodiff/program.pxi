@@ -92,6 +92,30 @@ cdef class Program:
             free(given)
             free(values)
 
+    def values(self, inputs):
+        """Every instruction's value, as a list of floats and arrays."""
+        cdef ad_tape *tape = ad_py_tape()
+        cdef ad_value *given = NULL
+        cdef ad_value *values = NULL
+        cdef Py_ssize_t k, n = self.p.n_inputs
+        tensors = [from_array(peek(x)) for x in inputs]
+        if len(tensors) != n:
+            raise TypeError(f"the program has {n} inputs, got {len(tensors)}")
+        given = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        values = <ad_value *>calloc(self.p.n + 1, sizeof(ad_value))
+        try:
+            if given == NULL or values == NULL:
+                raise MemoryError
+            for k in range(n):
+                ad_tensor_value(tape, as_tensor(tensors[k]), &given[k])
+            check(tape, ad_program_replay(tape, self.p, given, values))
+            return [peek(wrap_kept(tape, &values[k])) for k in range(self.p.n)]
+        finally:
+            if values != NULL:
+                ad_values_drop(self.p.n, values)
+            free(given)
+            free(values)
+
     def apply(self, inputs):
         """Outputs as tensors, by the operations of tensors, wherever these go: into the
         graph, or into the program that is being recorded, guards included."""

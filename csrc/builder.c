@@ -403,7 +403,8 @@ static ad_status append(ad_builder *b, int op, int n_args, const ad_value *args,
                         const ad_attr *attr, const ad_array *shape, uint32_t *value)
 {
     ad_instr instr = {.op = (uint16_t)op, .n_args = n_args, .extra = AD_NONE};
-    if (b->tape->wants_lines && b->tape->line_id != NULL)
+    instr.line = b->line;
+    if (instr.line == 0 && b->tape->wants_lines && b->tape->line_id != NULL)
         instr.line = b->tape->line_id();
     ad_status status = find_shape(b, shape, &instr.shape);
     if (status == AD_OK)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "builder.h"
 #include "program.h"
 
 /* A constant, or the input that an instruction stands for. New reference. */
@@ -47,13 +48,18 @@ ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *
                             ad_value *values)
 {
     memset(values, 0, (size_t)p->n * sizeof *values);
+    ad_builder *b = ad_builder_of(tape);
     ad_status status = AD_OK;
     for (uint32_t i = 0; i < p->n && status == AD_OK; i++) {
         const ad_instr *instr = &p->instr[i];
+        if (b != NULL)
+            b->line = instr->line;
         if (instr->op == AD_OP_INPUT || instr->op == AD_OP_CONST)
             values[i] = given(p, instr, inputs);
         else
             status = apply_instr(tape, p, i, values);
     }
+    if (b != NULL)
+        b->line = 0;
     return status;
 }

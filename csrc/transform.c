@@ -292,6 +292,7 @@ ad_status ad_transform_reverse(ad_builder *b, const ad_program *p,
     }
     for (uint32_t i = p->n; i-- > 0 && status == AD_OK;) {
         const ad_instr *instr = &p->instr[i];
+        b->line = instr->line;
         if ((status = collect_elements(&r, i)) != AD_OK)
             break;
         if (!r.is_set[i] || !r.is_active[i] || instr->op == AD_OP_INPUT)
@@ -306,6 +307,7 @@ ad_status ad_transform_reverse(ad_builder *b, const ad_program *p,
         x_bar[k] = r.derived[k];
         r.derived[k].array = NULL;
     }
+    b->line = 0;
     run_free(&r);
     return status;
 }
@@ -397,6 +399,7 @@ ad_status ad_transform_forward(ad_builder *b, const ad_program *p,
         mark_active(&r, has_x_dot);
     for (uint32_t i = 0; i < p->n && status == AD_OK; i++) {
         const ad_instr *instr = &p->instr[i];
+        b->line = instr->line;
         if (!r.is_active[i])
             continue;
         if (instr->op == AD_OP_INPUT) {
@@ -417,6 +420,7 @@ ad_status ad_transform_forward(ad_builder *b, const ad_program *p,
         if (z_dot[k].array != NULL)
             ad_array_keep(z_dot[k].array);
     }
+    b->line = 0;
     run_free(&r);
     return status;
 }

@@ -122,6 +122,7 @@ LAYERS = {
     "autodiff/programs/paths": 65,
     "autodiff/programs/derived": 66,
     "autodiff/programs/rows": 67,
+    "autodiff/programs/nan_report": 67,
     "autodiff/programs/derivatives": 68,
     "autodiff/programs/sparse_derivatives": 69,
     "autodiff/programs/compiled": 69,

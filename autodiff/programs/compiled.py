@@ -17,10 +17,11 @@ import numpy as np
 from autodiff import _core, tree
 from autodiff._core import Code, FastCall, Program, Tensor
 from autodiff.errors import ArgumentError
-from autodiff.programs import derivatives, sparse_derivatives
+from autodiff.programs import derivatives, nan_report, sparse_derivatives
 from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, Paths, plain
 from autodiff.programs.recording import Leaves, record
+from autodiff.report import NanReport
 
 FLAT = (float, int, np.ndarray)
 
@@ -186,6 +187,20 @@ class Compiled(FastCall):
     def hvp(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
         """Return the Hessian times a vector: f.hvp(x, v, *rest); as `autodiff.hvp`."""
         return derivatives.hvp(self, args, kwargs, argnums)
+
+    def nan_report(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> NanReport:
+        """Return which operation made a NaN or an infinity, at which line; see there.
+
+        Looks at the values of the call, then at the adjoints of its gradient.
+        """
+        call = derivatives.Call(self, args, kwargs, argnums)
+        leaves = [plain(leaf) for leaf in call.leaves]
+        path, _ = call.signature.value.run(leaves)
+        inputs = call.signature.paths.inputs(path, leaves, len(leaves))
+        is_number = path.program.output_shapes == [()]
+        steps = (("reverse", call.wanted, True, True),)
+        gradient = path.derived(steps) if is_number else None
+        return nan_report.report(path.program, gradient, inputs)
 
     def _try(
         self, kind: str, argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
