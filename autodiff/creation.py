@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 from operator import index
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def _user_level() -> int:
     return level - 1
 
 
-_FOLDER = str(Path(__file__).parent)
+_FOLDER = os.path.dirname(__file__)  # noqa: PTH120 - pathlib is slow to import
 _WHOLE = {"int", "int64", "long", "int32", "int16", "short", "int8", "uint8", "bool"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,9 @@ from autodiff.functional.gradients import grad
 from autodiff.programs.compiled import compile
 from autodiff.rule import Shape, zeros
 from autodiff.shape import stack
-from autodiff.sparse import Coloring, Pattern
+
+if TYPE_CHECKING:
+    from autodiff.sparse import Coloring, Pattern
 
 _MODES = ("forward", "reverse", None)
 

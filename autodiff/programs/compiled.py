@@ -17,7 +17,7 @@ import numpy as np
 from autodiff import _core, tree
 from autodiff._core import Code, FastCall, Program, Tensor
 from autodiff.errors import ArgumentError
-from autodiff.programs import derivatives, nan_report, sparse_derivatives
+from autodiff.programs import derivatives, nan_report
 from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, Paths, plain
 from autodiff.programs.recording import Leaves, record
@@ -155,6 +155,8 @@ class Compiled(FastCall):
         With sparse=True, of one array in one array: a scipy.sparse.csr_array.
         """
         if sparse or pattern is not None or coloring is not None:
+            from autodiff.programs import sparse_derivatives
+
             return sparse_derivatives.jacobian(
                 self, args, kwargs, argnums, pattern, coloring
             )
@@ -171,6 +173,8 @@ class Compiled(FastCall):
     ) -> Any:
         """Return the Hessian in the arguments of argnums; sparse as for `jacobian`."""
         if sparse or pattern is not None or coloring is not None:
+            from autodiff.programs import sparse_derivatives
+
             return sparse_derivatives.hessian(
                 self, args, kwargs, argnums, pattern, coloring
             )

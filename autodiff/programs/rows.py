@@ -12,7 +12,6 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -177,6 +176,8 @@ def run_blocks(job: RowsJob, threads: int) -> None:
             for first in range(0, n, CHUNK):
                 job.run(first, min(first + CHUNK, n))
             return
+        from concurrent.futures import ThreadPoolExecutor  # slow to import
+
         edges = np.linspace(0, n, threads + 1).astype(int)
         with ThreadPoolExecutor(threads) as pool:
             parts = [
