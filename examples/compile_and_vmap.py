@@ -40,11 +40,11 @@ def price(spot, volatility):
 
 
 def one_by_one(spot, volatility, n):
-    """Return the same by Python alone, for the first n paths."""
-    return np.array([float(payoff(spot, volatility, row)) for row in NOISE[:n].tolist()])
+    """Return what the first n paths pay, by Python alone."""
+    return np.array([payoff(spot, volatility, row) for row in NOISE[:n].tolist()])
 
 
-# A single path, recorded once and replayed: what to use where points come one by one.
+# One path at a time, recorded once for each way and replayed.
 payoff_of_one = ad.compile(payoff)
 
 
@@ -52,5 +52,5 @@ if __name__ == "__main__":
     value, (delta, vega) = ad.value_and_grad(price, argnums=(0, 1))(100.0, 0.2)
     print(f"price {value:.6f}, delta {delta:.6f}, vega {vega:.6f}")
     print(f"ways through the choices: {len(payoffs.programs)}")
-    first = payoff_of_one.value_and_grad(100.0, 0.2, NOISE[0], argnums=(0, 1))
-    print(f"first path: {first[0]:.6f}, {first[1][0]:.6f}, {first[1][1]:.6f}")
+    paid, slope = payoff_of_one.value_and_grad(100.0, 0.2, NOISE[4])
+    print(f"path 4 pays {paid:.6f}, and {slope:.6f} more for each unit of spot")

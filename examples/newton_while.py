@@ -4,8 +4,8 @@
 
 Kepler's equation, E - e sin E = M, gives the place of a planet on its orbit. Each row
 is one planet at one time; `while_loop` iterates a row until that row has converged, and
-its derivatives go back over the iterations that were done. The implicit function theorem
-says what they must be: dE/dM = 1 / (1 - e cos E).
+its derivatives go back over the iterations that were done. The implicit function
+theorem says what they must be: dE/dM = 1 / (1 - e cos E).
 """
 
 import numpy as np

@@ -7,8 +7,6 @@ records one step and iterates it, however many there are; the reverse sweep is a
 over the same steps backwards. The exact solution says how good the gradient is.
 """
 
-import math
-
 import numpy as np
 
 import autodiff as ad
@@ -32,8 +30,8 @@ def step(state, k, c, h):
     b = slope(moved(a, h / 2), k, c)
     d = slope(moved(b, h / 2), k, c)
     e = slope(moved(d, h), k, c)
-    mean = tuple((p + 2 * q + 2 * r + s) / 6 for p, q, r, s in zip(a, b, d, e))
-    return moved(mean, h)
+    slopes = zip(a, b, d, e, strict=True)
+    return moved([(p + 2 * q + 2 * r + s) / 6 for p, q, r, s in slopes], h)
 
 
 def final_position(k, c, *, checkpoint=None):
@@ -55,7 +53,7 @@ if __name__ == "__main__":
     found = ad.value_and_grad(final_position, argnums=(0, 1))(4.0, 0.3)
     exact = ad.value_and_grad(exact_position, argnums=(0, 1))(4.0, 0.3)
     print(f"x({TIME:g}) = {found[0]:.12f}, off by {abs(found[0] - exact[0]):.0e}")
-    for name, ours, theirs in zip("kc", found[1], exact[1]):
+    for name, ours, theirs in zip("kc", found[1], exact[1], strict=True):
         print(f"dx/d{name} = {ours:.12f}, off by {abs(ours - theirs):.0e}")
 
     # The same with the carry of 100 steps kept, instead of all 10,000.
