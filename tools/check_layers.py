@@ -139,6 +139,7 @@ LAYERS = {
     "autodiff/functional/custom": 75,
     "autodiff/functional/remat": 75,
     "autodiff/functional/solve": 75,
+    "autodiff/functional/implicit_recorded": 75,
     "autodiff/functional/implicit": 76,
     "autodiff/functional/__init__": 77,
     "autodiff/__init__": 80,
