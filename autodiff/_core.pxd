@@ -38,7 +38,7 @@ cdef extern from "op.h":
         uint8_t uses[3]
     int AD_OP_ADD, AD_OP_MUL, AD_OP_NE, AD_OP_RESHAPE, AD_OP_STRIDED, AD_OP_STRIDED_ADD
     int AD_OP_GATHER, AD_OP_GATHER_ADD, AD_OP_PUT, AD_OP_CUMSUM, AD_OP_CAT
-    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM, AD_OP_SCAN, AD_OP_STOP
+    int AD_OP_MATMUL, AD_OP_REDUCE_MAX, AD_OP_CUSTOM, AD_OP_SCAN, AD_OP_STOP, AD_OP_CALL, AD_OP_INPUT
     int AD_OP_CONST
     int AD_KIND_NODE, AD_KIND_LEAF, AD_KIND_FREED, AD_KIND_BINARY
     int ad_op_count() nogil
@@ -127,6 +127,10 @@ cdef extern from "tape.h":
         int64_t n_steps
         uint32_t n_shared, n_carry, n_rows, n_out_rows, n_out_sums
         bint is_reversed, keeps_carry, has_exit, has_count
+    ctypedef struct ad_call "struct ad_call":
+        ad_program *adjoint
+        ad_program *tangent
+        uint32_t n_active
     ctypedef struct ad_attr:
         int64_t offset
         const int64_t *strides
@@ -135,6 +139,7 @@ cdef extern from "tape.h":
         ad_array *aux
         void *object
         ad_scan *scan
+        ad_call *call
         int32_t axis
         bint reverse
         bint trans_x
@@ -259,6 +264,10 @@ cdef extern from "scan.h":
     void ad_scan_drop(ad_scan *scan)
     int64_t ad_scan_offset(const ad_scan *scan, int part, uint32_t k)
     int AD_SCAN_CARRY, AD_SCAN_ROWS, AD_SCAN_SUMS, AD_SCAN_DONE
+
+cdef extern from "call.h":
+    ad_call *ad_call_new(const ad_call *like)
+    void ad_call_drop(ad_call *call)
 
 cdef extern from "program.h":
     ctypedef struct ad_extra:

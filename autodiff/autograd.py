@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, call
 from autodiff._core import Tensor, no_grad
 from autodiff._core import enable_grad as enable_grad
 from autodiff.creation import as_tensor
-from autodiff.rule import Rule, unpack
+from autodiff.rule import Rule, pack, unpack
 from autodiff.testing import gradcheck as gradcheck
 from autodiff.testing import gradgradcheck as gradgradcheck
 
@@ -440,8 +440,6 @@ class Function:
                 f"{cls.__name__}.apply() takes arguments by position, for backward "
                 f"returns their gradients in that order; got {', '.join(kwargs)}="
             )
-        for x in args:
-            _core.refuse_graph(x, "autograd.Function", "autodiff.custom_vjp")
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(
             isinstance(a, Tensor) and bool(a.requires_grad) for a in args
@@ -458,7 +456,8 @@ class Function:
             if not isinstance(out, Tensor):
                 outputs[i] = as_tensor(out)
         if is_grad_enabled() and any(ctx.needs_input_grad):
-            outputs = cls._record(ctx, list(args), outputs)
+            record = cls._call if _core.is_tracing() else cls._record
+            outputs = record(ctx, list(args), outputs)
         return outputs[0] if is_single else tuple(outputs)
 
     @classmethod
@@ -479,6 +478,32 @@ class Function:
         return [
             out if id(out) in passive else part
             for out, part in zip(outputs, joint._split(recorded), strict=True)
+        ]
+
+
+    @classmethod
+    def _call(
+        cls, ctx: FunctionCtx, args: list[Any], outputs: list[Tensor]
+    ) -> list[Tensor]:
+        """Do what `_record` does in a function that is being recorded as a program."""
+        which = [i for i, need in enumerate(ctx.needs_input_grad) if need]
+        joint = _Joint(cls, ctx, which, len(args), [tuple(x.shape) for x in outputs])
+        saved, needs = ctx._saved, [True] * len(which)
+
+        def adjoint(z: Tensor, z_bar: Tensor) -> list[Tensor | None]:
+            own = {id(x): y for x, y in zip(outputs, joint._split(z), strict=True)}
+            ctx._saved = tuple(
+                (own[id(x)], _core.version(own[id(x)])) if id(x) in own else (x, v)
+                for x, v in saved
+            )
+            return joint.gradients(z_bar, needs)
+
+        inputs = [args[i] for i in which]
+        made = call.apply(cls.__name__, pack(outputs), inputs, adjoint=adjoint)
+        passive: set[int] = getattr(ctx, "_passive", set())
+        return [
+            out if id(out) in passive else part
+            for out, part in zip(outputs, joint._split(made), strict=True)
         ]
 
 

@@ -254,6 +254,27 @@ def apply_scan(Program body, operands, int64_t n_steps, uint32_t n_shared,
         ad_scan_drop(scan)
 
 
+def apply_call(value, active, context, Program adjoint=None, Program tangent=None):
+    """The value, with a derivative in the active tensors that comes as programs, or none;
+    see csrc/call.h."""
+    cdef ad_call spec
+    cdef ad_call *call
+    cdef ad_attr attr
+    memset(&spec, 0, sizeof(ad_call))
+    memset(&attr, 0, sizeof(ad_attr))
+    spec.n_active = len(active)
+    if adjoint is not None:
+        spec.adjoint, spec.tangent = adjoint.p, tangent.p
+    call = ad_call_new(&spec)
+    if call == NULL:
+        raise MemoryError
+    attr.call = call
+    try:
+        return apply_many(AD_OP_CALL, [value, *active, *context], &attr)
+    finally:
+        ad_call_drop(call)
+
+
 cdef tuple shape_at(const ad_program *p, uint32_t i):
     cdef ad_array *shape = ad_program_shape(p, i)
     if shape == NULL:

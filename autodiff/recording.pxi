@@ -117,7 +117,36 @@ cdef class Recording:
             trace = trace.outer_recording
         check(self.b.tape, AD_ESCAPED if t.h.tape.redirect != NULL else AD_THREAD)
 
-    def finish(self, outputs):
+    def size(self):
+        """How many values there are so far."""
+        return self.b.program.n
+
+    def reads_others(self, outputs, inputs, uint32_t start):
+        """Whether outputs depend, to first order, on values below `start`, or on what was
+        captured since, other than through inputs."""
+        cdef ad_program *p = self.b.program
+        cdef ad_instr *instr
+        cdef const uint32_t *args
+        cdef uint32_t i
+        cdef int k
+        known = {value_id(x) for x in inputs}
+        waiting = {value_id(x) for x in outputs} - {AD_NONE}
+        for i in range(p.n - 1, -1, -1):
+            if i not in waiting or i in known:
+                continue
+            instr = &p.instr[i]
+            if i < start and instr.op not in (AD_OP_CONST, AD_OP_STOP):
+                return True
+            if instr.op == AD_OP_INPUT:
+                return True
+            if instr.op == AD_OP_STOP:
+                continue
+            args = ad_instr_args(p, instr)
+            for k in range(instr.n_args):
+                waiting.add(args[k])
+        return False
+
+    def finish(self, outputs, bint keeps_guards=True):
         """The program of these outputs: tensors of this function, or constants."""
         cdef Py_ssize_t k, n = len(outputs)
         cdef ad_value *values = <ad_value *>calloc(n + 1, sizeof(ad_value))
@@ -127,7 +156,7 @@ cdef class Recording:
                 raise MemoryError
             for k in range(n):
                 ad_tensor_value(self.b.tape, as_tensor(outputs[k]), &values[k])
-            check(self.b.tape, ad_builder_finish(self.b, n, values, True, &p))
+            check(self.b.tape, ad_builder_finish(self.b, n, values, keeps_guards, &p))
             return program_new(p)
         finally:
             free(values)
@@ -138,6 +167,11 @@ cdef Recording current_recording():
     cdef ad_tape *tape = ad_py_tape()
     cdef ad_builder *b = ad_builder_of(tape)
     return <Recording>b.owner if b != NULL and b.owner != NULL else None
+
+
+def innermost_recording():
+    """The innermost function that this thread records, or None."""
+    return current_recording()
 
 
 def is_tracing():

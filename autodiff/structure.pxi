@@ -305,12 +305,12 @@ def set_linalg(dict kernels):
     linalg_kernels.update(kernels)
 
 
-def linalg(str name, list operands, bint trans=False):
+def linalg(str name, list operands, bint trans=False, bint is_lenient=False):
     """A row of linear algebra by its name; trans: the transpose of the first operand."""
     cdef bytes key = name.encode()
     cdef ad_attr attr
     memset(&attr, 0, sizeof(ad_attr))
-    attr.trans_x = trans
+    attr.trans_x, attr.is_lenient = trans, is_lenient
     return apply_many(ad_op_find(key, len(key)), operands, &attr)
 
 

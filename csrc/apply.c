@@ -272,6 +272,10 @@ ad_status ad_apply(ad_tape *tape, int op, int n_args, const ad_value *args,
         return status;
     for (int k = 0; k < n_args; k++)
         if (args[k].entry != AD_NONE) {
+            if (op == AD_OP_CALL) { /* its programs are no node's */
+                ad_value_drop(out);
+                return AD_NO_TANGENT;
+            }
             status = ad_record(tape, op, n_args, args, attr, out);
             if (status != AD_OK)
                 ad_value_drop(out);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "call.h"
 #include "infer.h"
 #include "scan.h"
 #include "simplify.h"
@@ -214,7 +215,7 @@ static bool same_extra(const ad_extra *x, const ad_extra *y)
     const ad_attr *a = &x->attr, *b = &y->attr;
     return x->n_strides == y->n_strides && a->offset == b->offset &&
            a->index == b->index && a->aux == b->aux && a->axis == b->axis &&
-           a->object == b->object && a->scan == b->scan && a->reverse == b->reverse &&
+           a->object == b->object && a->scan == b->scan && a->call == b->call && a->reverse == b->reverse &&
            a->trans_x == b->trans_x && a->trans_y == b->trans_y &&
            a->is_lenient == b->is_lenient && same_elements(x->value, y->value) &&
            (x->n_strides == 0 ||
@@ -374,6 +375,8 @@ static ad_status copy_attr(ad_builder *b, int op, const ad_value *args,
         ad_array_keep(attr->aux);
     if (attr->scan != NULL)
         ad_scan_keep(attr->scan);
+    if (attr->call != NULL)
+        ad_call_keep(attr->call);
     return AD_OK;
 }
 
@@ -455,10 +458,14 @@ static ad_status redirected(ad_tape *tape, int op, int n_args, const ad_value *a
     bool is_passive = true;
     for (int k = 0; k < n_args; k++)
         is_passive &= args[k].entry == AD_NONE;
-    if (is_passive)
+    if (is_passive && (op != AD_OP_SCAN || tape->scan != NULL))
         return ad_apply_value(tape, op, n_args, args, attr, out);
     if (b->is_tracing)
         return trace(b, op, n_args, args, attr, out);
+    if (op == AD_OP_CALL && b->drops_calls && args[0].entry != AD_NONE) {
+        *out = ad_builder_value(b, args[0].entry);
+        return AD_OK;
+    }
     if (op == AD_OP_SCAN && b->keeps_carry && !attr->scan->keeps_carry)
         return append_keeping(tape, n_args, args, attr, out);
     if (ad_simplify(tape, op, n_args, args, attr, out))

@@ -23,6 +23,7 @@ typedef struct ad_builder {
     ad_program *program;
     bool is_tracing;
     bool keeps_carry; /* loops keep what a reverse transform reads */
+    bool drops_calls; /* a CALL is its value: nothing will be differentiated */
     uint32_t line; /* that what is appended comes from; 0: ask the upper layer */
     void *owner;   /* the upper layer's */
     uint32_t cap_instr, cap_operands, cap_shapes, cap_extras, cap_guards;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "builder.h"
+#include "call.h"
 #include "scan.h"
 
 static void mark_live(const ad_program *p, uint8_t *is_live)
@@ -52,6 +53,8 @@ static ad_status copy_extra(const ad_extra *from, ad_extra *to)
         ad_array_keep(from->attr.aux);
     if (from->attr.scan != NULL)
         ad_scan_keep(from->attr.scan);
+    if (from->attr.call != NULL)
+        ad_call_keep(from->attr.call);
     if (from->value != NULL)
         ad_array_keep(from->value);
     return AD_OK;

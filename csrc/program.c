@@ -3,6 +3,7 @@
  */
 #include "program.h"
 
+#include "call.h"
 #include "scan.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ static void drop_extra(ad_extra *extra)
     ad_index_drop(extra->attr.index);
     ad_array_drop(extra->attr.aux);
     ad_scan_drop(extra->attr.scan);
+    ad_call_drop(extra->attr.call);
     ad_array_drop(extra->value);
 }
 

@@ -14,6 +14,7 @@
  *                 [q, q* index]  [b, q* shape, d* elements]
  *                 [q steps, b flags, i shared, i carry, i rows, i out rows, i sums,
  *                  program]          a loop, and its body
+ *                 [i active, b has rules, [program, program]]   a call's
  *     operands    i
  *     inputs      (the count only)
  *     instr       h name, i n_args, i* args, i shape, i extra, i line
@@ -44,7 +45,8 @@ enum {
     HAS_INDEX = 8,
     HAS_VALUE = 16,
     HAS_SCAN = 32,
-    IS_LENIENT = 64
+    IS_LENIENT = 64,
+    HAS_CALL = 128
 };
 
 static inline uint64_t checksum(const uint8_t *data, size_t n)

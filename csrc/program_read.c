@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "program_file.h"
 #include "program_layout.h"
 #include "scan.h"
@@ -251,6 +252,21 @@ static ad_scan *take_scan(reader *r)
     return scan;
 }
 
+static ad_call *take_call(reader *r)
+{
+    ad_call like = {.n_active = take_u32(r)};
+    if (take_number(r, 1) != 0) {
+        like.adjoint = take_body(r);
+        like.tangent = like.adjoint != NULL ? take_body(r) : NULL;
+    }
+    ad_call *call = r->status == AD_OK ? ad_call_new(&like) : NULL;
+    ad_program_drop(like.adjoint);
+    ad_program_drop(like.tangent);
+    if (call == NULL)
+        fail(r, AD_NO_MEMORY);
+    return call;
+}
+
 static void take_extra(reader *r, ad_extra *e)
 {
     const unsigned flags = (unsigned)take_number(r, 1);
@@ -273,6 +289,8 @@ static void take_extra(reader *r, ad_extra *e)
         e->value = take_value(r);
     if (flags & HAS_SCAN)
         e->attr.scan = take_scan(r);
+    if (flags & HAS_CALL)
+        e->attr.call = take_call(r);
 }
 
 static void take_extras(reader *r, ad_program *p)

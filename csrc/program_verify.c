@@ -12,6 +12,7 @@
  */
 #include <stdlib.h>
 
+#include "call.h"
 #include "infer.h"
 #include "program.h"
 #include "scan.h"
@@ -266,6 +267,57 @@ static ad_status check_SCAN(const check *c)
     return status == AD_OK ? loop_outputs_fit(c, s) : status;
 }
 
+/* ---- Calls ------------------------------------------------------------------------ */
+
+/* Has a program of a call these numbers of inputs and outputs, and no guards? */
+static ad_status check_rule(const check *c, const ad_program *p, uint64_t n_inputs,
+                            uint64_t n_outputs)
+{
+    ad_status status = verify(p, c->depth + 1, c->message);
+    if (status != AD_OK)
+        return status;
+    return p->n_inputs == n_inputs && p->n_outputs == n_outputs && p->n_guards == 0
+               ? AD_OK
+               : wrong(c, "its rule has other inputs and outputs than it says");
+}
+
+/* Is value i of a rule shaped like an operand (-1: like the result)? */
+static bool is_like(const check *c, const ad_program *p, uint32_t i, int k)
+{
+    const ad_array *x = ad_program_shape(p, i), *y = k < 0 ? c->shape : operand(c, k);
+    return x == NULL || y == NULL ? x == y : ad_array_same_shape(x, y);
+}
+
+static ad_status rule_shapes_fit(const check *c, const ad_call *call)
+{
+    const uint32_t n = call->n_active;
+    bool fits = is_like(c, call->adjoint, 0, -1) && is_like(c, call->adjoint, 1, -1) &&
+                is_like(c, call->tangent, 0, -1) &&
+                is_like(c, call->tangent, call->tangent->outputs[0], -1);
+    for (uint32_t k = 0; k < n; k++)
+        fits = fits && is_like(c, call->adjoint, call->adjoint->outputs[k], 1 + (int)k) &&
+               is_like(c, call->tangent, 1 + k, 1 + (int)k);
+    for (uint32_t k = 1 + n; k < (uint32_t)c->instr->n_args; k++)
+        fits = fits && is_like(c, call->adjoint, 1 + k - n, (int)k) &&
+               is_like(c, call->tangent, k, (int)k);
+    return fits ? AD_OK : wrong(c, "its rule has other shapes than its operands");
+}
+
+static ad_status check_CALL(const check *c)
+{
+    const ad_call *call = c->extra->attr.call;
+    const uint64_t n_args = (uint64_t)c->instr->n_args;
+    if (call == NULL || call->n_active >= n_args || c->depth >= MAX_DEPTH)
+        return wrong(c, "no rule, too many operands, or too many in one another");
+    if (call->adjoint == NULL)
+        return AD_OK;
+    ad_status status =
+        check_rule(c, call->adjoint, n_args + 1 - call->n_active, call->n_active);
+    if (status == AD_OK)
+        status = check_rule(c, call->tangent, n_args, 1);
+    return status == AD_OK ? rule_shapes_fit(c, call) : status;
+}
+
 /* Shapes say it all. */
 static ad_status fine(const check *c)
 {
@@ -296,6 +348,7 @@ enum { MANY = -1 }; /* operands: one or more */
 #define n_args_CAT MANY
 #define n_args_PACK MANY
 #define n_args_SCAN MANY
+#define n_args_CALL MANY
 #define n_args_MATMUL 2
 #define n_args_REDUCE_MAX 1
 #define n_args_CUSTOM MANY

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "program_file.h"
 #include "program_layout.h"
 #include "scan.h"
@@ -145,6 +146,16 @@ static void put_scan(ad_bytes *b, const ad_scan *s, const ad_line_texts *texts)
     put_program(b, s->body, texts);
 }
 
+static void put_call(ad_bytes *b, const ad_call *call, const ad_line_texts *texts)
+{
+    put_u32(b, call->n_active);
+    put_number(b, call->adjoint != NULL, 1);
+    if (call->adjoint == NULL)
+        return;
+    put_program(b, call->adjoint, texts);
+    put_program(b, call->tangent, texts);
+}
+
 static void put_extra(ad_bytes *b, const ad_extra *e, const ad_line_texts *texts)
 {
     const ad_attr *a = &e->attr;
@@ -152,7 +163,8 @@ static void put_extra(ad_bytes *b, const ad_extra *e, const ad_line_texts *texts
                (uint64_t)(a->reverse * HAS_REVERSE | a->trans_x * HAS_TRANS_X |
                           a->trans_y * HAS_TRANS_Y | (a->index != NULL) * HAS_INDEX |
                           (e->value != NULL) * HAS_VALUE |
-                          (a->scan != NULL) * HAS_SCAN | a->is_lenient * IS_LENIENT),
+                          (a->scan != NULL) * HAS_SCAN |
+                          (a->call != NULL) * HAS_CALL | a->is_lenient * IS_LENIENT),
                1);
     put_number(b, (uint64_t)e->n_strides, 1);
     put_u32(b, (uint32_t)a->axis);
@@ -171,6 +183,8 @@ static void put_extra(ad_bytes *b, const ad_extra *e, const ad_line_texts *texts
     }
     if (a->scan != NULL)
         put_scan(b, a->scan, texts);
+    if (a->call != NULL)
+        put_call(b, a->call, texts);
 }
 
 static void put_instr(ad_bytes *b, const ad_instr *i, const numbering *t)

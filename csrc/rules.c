@@ -149,6 +149,8 @@ ad_status ad_rule_adjoint(ad_tape *tape, int op, const ad_node *node, int k,
 {
     if (ad_linalg_has(op))
         return ad_rule_linalg_adjoint(tape, op, node, k, z, z_bar, out);
+    if (op == AD_OP_CALL)
+        return ad_rule_call_adjoint(tape, node, k, z, z_bar, out);
     ad_attr attr = node->attr;
     attr.object = NULL;
     attr.shape = node->args[k].array;
@@ -261,6 +263,8 @@ ad_status ad_rule_tangent(ad_tape *tape, int op, const ad_node *node, const ad_v
                    : tape->custom_tangent(tape, node, x_dot, is_active, out);
     if (ad_linalg_has(op))
         return ad_rule_linalg_tangent(tape, op, node, z, x_dot, is_active, out);
+    if (op == AD_OP_CALL)
+        return ad_rule_call_tangent(tape, node, z, x_dot, is_active, out);
     if (op == AD_OP_MATMUL)
         return tangent_matmul(tape, node, x_dot, is_active, out);
     if (op == AD_OP_REDUCE_MAX)

@@ -30,4 +30,11 @@ ad_status ad_rule_linalg_tangent(ad_tape *tape, int op, const ad_node *node,
                                  const ad_value *z, const ad_value *x_dot,
                                  const bool *is_active, ad_value *out);
 
+/* The same for CALL. */
+ad_status ad_rule_call_adjoint(ad_tape *tape, const ad_node *node, int k,
+                               const ad_value *z, const ad_value *z_bar, ad_value *out);
+ad_status ad_rule_call_tangent(ad_tape *tape, const ad_node *node, const ad_value *z,
+                               const ad_value *x_dot, const bool *is_active,
+                               ad_value *out);
+
 #endif

@@ -364,6 +364,7 @@ static void join_nothing(const ad_sparsity_step *t)
 }
 
 #define join_SCAN ad_sparsity_scan
+#define join_CALL ad_sparsity_call
 #define join_REDUCE_MAX join_STRIDED_ADD
 #define join_CUSTOM join_nothing
 #define join_INPUT join_nothing /* set from the start */

@@ -1,9 +1,11 @@
 /*
- * sparsity_scan.c - the pattern of a loop: step by step, the body's instructions again.
+ * sparsity_scan.c - patterns of what holds programs: of a loop, step by step, the body's
+ * instructions again; of a call, those of its tangent.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "scan.h"
 #include "sparsity_step.h"
 
@@ -130,4 +132,20 @@ void ad_sparsity_scan(const ad_sparsity_step *t)
     ad_sparsity_release(&body);
     free(carry);
     free(before);
+}
+
+void ad_sparsity_call(const ad_sparsity_step *t)
+{
+    const ad_call *call = t->attr.call;
+    if (call->tangent == NULL)
+        return; /* nothing can be differentiated through it */
+    ad_sparsity body = {.p = call->tangent, .sets = t->s->sets};
+    if (ad_sparsity_prepare(&body)) {
+        for (int k = 1; k <= (int)call->n_active; k++)
+            give(&body, (uint32_t)k,
+                 is_empty(t->s, t->args[k]) ? NULL : cells_of(t, k));
+        ad_sparsity_run(&body);
+        join_value(&body, call->tangent->outputs[0], t->to);
+    }
+    ad_sparsity_release(&body);
 }

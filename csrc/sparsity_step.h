@@ -91,5 +91,6 @@ void ad_sparsity_run(ad_sparsity *s);
 /* What an instruction passes on. */
 void ad_sparsity_rule(const ad_sparsity_step *t);
 void ad_sparsity_scan(const ad_sparsity_step *t);
+void ad_sparsity_call(const ad_sparsity_step *t);
 
 #endif

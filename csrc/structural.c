@@ -393,8 +393,9 @@ ad_status ad_structural_value(ad_message *message, int op, int n_args,
 {
     ad_span few[4], *spans = few;
     int64_t extents[AD_MAX_NDIM + 2];
+    const bool is_first = op == AD_OP_STOP || op == AD_OP_CALL; /* z = x */
     const bool is_like_x =
-        op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_CAT || op == AD_OP_STOP;
+        op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_CAT || is_first;
     const ad_array *like = is_like_x ? args[0] : attr->shape;
     int ndim = like != NULL ? like->ndim : 0;
     const int64_t *shape = like != NULL ? like->shape : NULL;
@@ -407,7 +408,7 @@ ad_status ad_structural_value(ad_message *message, int op, int n_args,
         return status;
     if (op == AD_OP_CAT || op == AD_OP_MATMUL)
         shape = extents;
-    if (op == AD_OP_RESHAPE || op == AD_OP_STOP) {
+    if (op == AD_OP_RESHAPE || is_first) {
         *z = ad_array_share((ad_array *)args[0], ndim, shape);
         return *z != NULL ? AD_OK : AD_NO_MEMORY;
     }

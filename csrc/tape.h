@@ -93,6 +93,7 @@ typedef struct ad_attr {
     ad_array *aux;           /* REDUCE_MAX: each element's share of the maximum */
     void *object;            /* CUSTOM: owned by the node, see ad_hooks_table */
     struct ad_scan *scan;    /* SCAN: see scan.h */
+    struct ad_call *call;    /* CALL: see call.h */
     int32_t axis;            /* CAT, CUMSUM */
     bool reverse;            /* CUMSUM: from the end; REDUCE_MAX: minimum */
     bool is_lenient;         /* SOLVE: NaN, not an error, where x is singular */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "call.h"
 #include "rules.h"
 #include "transform_scan.h"
 
@@ -71,11 +72,13 @@ static ad_status run_start(run *r, ad_builder *b, const ad_program *p,
 }
 
 /* Can a change of operand k change the result, to first order? */
-static bool passes(const ad_instr *instr, int k)
+static bool passes(const ad_program *p, const ad_instr *instr, int k)
 {
     const ad_op_info *info = ad_op_get(instr->op);
     if (instr->op == AD_OP_STOP)
         return false;
+    if (instr->op == AD_OP_CALL)
+        return ad_call_passes(p->extras[instr->extra].attr.call, k);
     return info->n_args == 0 || !info->partial_is_const[k] ||
            info->partial_const[k] != 0.0;
 }
@@ -89,7 +92,7 @@ static void mark_active(run *r, const bool *is_wanted)
         if (instr->op == AD_OP_INPUT)
             r->is_active[i] = is_wanted[instr->args[0]];
         for (int k = 0; k < instr->n_args; k++)
-            r->is_active[i] |= r->is_active[args[k]] && passes(instr, k);
+            r->is_active[i] |= r->is_active[args[k]] && passes(r->p, instr, k);
         /* A constant in disguise: folded when it was put into the builder. */
         r->is_active[i] &= r->values[i].entry != AD_NONE;
     }
@@ -135,7 +138,7 @@ static ad_status reverse_elementwise(run *r, uint32_t i, const ad_instr *instr)
         args[k] = r->values[instr->args[k]];
     for (int k = 0; k < instr->n_args; k++) {
         ad_value full, c;
-        if (!r->is_active[instr->args[k]] || !passes(instr, k))
+        if (!r->is_active[instr->args[k]] || !passes(r->p, instr, k))
             continue;
         ad_status status =
             ad_apply_partial(tape, instr->op, k, instr->n_args, args, &r->values[i],
@@ -263,7 +266,7 @@ static ad_status reverse_structural(run *r, uint32_t i, const ad_instr *instr)
     const uint32_t *args = ad_instr_args(r->p, instr);
     for (int k = 0; k < instr->n_args && status == AD_OK; k++) {
         ad_value c;
-        if (!r->is_active[args[k]])
+        if (!r->is_active[args[k]] || !passes(r->p, instr, k))
             continue;
         status = ad_rule_adjoint(r->b->tape, instr->op, node, k, &r->values[i],
                                  &r->derived[i], &c);
@@ -322,7 +325,7 @@ static ad_status forward_elementwise(run *r, uint32_t i, const ad_instr *instr)
         args[k] = r->values[instr->args[k]];
     for (int k = 0; k < instr->n_args; k++) {
         ad_value full, term;
-        if (!r->is_set[instr->args[k]] || !passes(instr, k))
+        if (!r->is_set[instr->args[k]] || !passes(r->p, instr, k))
             continue;
         ad_status status = ad_apply_broadcast_to(tape, &r->derived[instr->args[k]],
                                                  r->values[i].array, &full);
@@ -375,7 +378,7 @@ static ad_status forward_structural(run *r, uint32_t i, const ad_instr *instr)
         node != NULL && x_dot != NULL && is_active != NULL ? AD_OK : AD_NO_MEMORY;
     for (int k = 0; k < instr->n_args && status == AD_OK; k++) {
         x_dot[k] = r->derived[args[k]];
-        any |= is_active[k] = r->is_set[args[k]];
+        any |= is_active[k] = r->is_set[args[k]] && passes(r->p, instr, k);
     }
     if (status == AD_OK && any) {
         status = ad_rule_tangent(r->b->tape, instr->op, node, &r->values[i], x_dot,

@@ -445,7 +445,7 @@ static void drop_maker(maker *m)
     free(m->idle);
 }
 
-static ad_code *make_code(ad_program *p, ad_plan_kind kind)
+static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
 {
     maker m = {.p = p, .code = calloc(1, sizeof *m.code)};
     if (m.code == NULL)
@@ -465,6 +465,14 @@ static ad_code *make_code(ad_program *p, ad_plan_kind kind)
         return NULL;
     }
     return m.code;
+}
+
+static ad_code *make_code(ad_program *p, ad_plan_kind kind)
+{
+    ad_program *lowered = ad_vm_lower(p);
+    ad_code *code = lowered != NULL ? make_lowered(lowered, kind) : NULL;
+    ad_program_drop(lowered);
+    return code;
 }
 
 ad_code *ad_code_new(ad_program *p)

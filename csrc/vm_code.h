@@ -128,6 +128,10 @@ bool ad_slots_take(ad_slots *s, int64_t size, ad_room *taken);
 bool ad_slots_give(ad_slots *s, ad_room given);
 int64_t ad_slots_end(const ad_slots *s); /* slots so far */
 
+/* The program without CALLs, of which only the value is run, and what only they read;
+ * new reference, p itself where it has none. NULL: no memory. vm_lower.c. */
+ad_program *ad_vm_lower(ad_program *p);
+
 /* What is worked out about a program before its code is made; vm_plan.c and
  * vm_pair.c. */
 enum { AD_LOOP_LEAST = 1024 }; /* elements of instructions that share a loop */

@@ -83,6 +83,7 @@ static void find_bases(ad_plan *plan)
         plan->shift[i] = 0;
         plan->pair[i] = AD_NONE;
         const bool is_view = instr->op == AD_OP_RESHAPE || instr->op == AD_OP_STOP ||
+                             instr->op == AD_OP_CALL ||
                              (instr->op == AD_OP_STRIDED && ad_program_size(p, i) > 0 &&
                               is_contiguous(attr.shape, attr.strides));
         plan->has_no_step[i] =

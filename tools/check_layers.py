@@ -57,6 +57,7 @@ LAYERS = {
     # Programs: what one is; building one; deriving one; running one.
     "csrc/program": 3,
     "csrc/scan": 3,
+    "csrc/call": 3,
     "csrc/infer": 3,
     "csrc/replay": 4,
     "csrc/builder": 4,
@@ -103,6 +104,7 @@ LAYERS = {
     "autodiff/testing": 35,
     "autodiff/report.py": 35,
     "autodiff/rule": 35,
+    "autodiff/call.py": 36,
     "autodiff/tree": 35,
     "autodiff/autograd": 40,
     "autodiff/indexing": 40,
@@ -137,6 +139,7 @@ LAYERS = {
     "autodiff/functional/custom": 75,
     "autodiff/functional/remat": 75,
     "autodiff/functional/solve": 75,
+    "autodiff/functional/implicit_recorded": 75,
     "autodiff/functional/implicit": 76,
     "autodiff/functional/__init__": 77,
     "autodiff/__init__": 80,

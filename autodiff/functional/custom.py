@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from autodiff import _core, tree
+from autodiff import _core, call, tree
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import GradientLossError, NotDifferentiableError, ShapeError
 from autodiff.functional.arguments import check_callable, name_of
-from autodiff.functional.engine import closes_over, refuse_tracing
+from autodiff.functional.engine import closes_over
 from autodiff.rule import Rule, Shape, pack, pull_back, unpack, zeros
 
 
@@ -103,9 +104,12 @@ def _check_closure(
     if not closes_over(outputs, [mark], n_leaves):
         return
     known = {_place(x) for x in inputs}
-    if all(_place(x) in known for x in _core.frontier(outputs, [mark])):
-        return
-    raise GradientLossError(
+    if not all(_place(x) in known for x in _core.frontier(outputs, [mark])):
+        raise _closure_error(name)
+
+
+def _closure_error(name: str) -> GradientLossError:
+    return GradientLossError(
         f"{name} has a custom derivative and uses a value that is being differentiated "
         "but is not among its arguments; pass it as an argument, or use "
         "stop_gradient on it"
@@ -117,14 +121,37 @@ def _place(x: Tensor) -> int:
 
 
 def _recorded(rule: _CustomRule, result: Any, outputs: list[Tensor]) -> Any:
-    """Return the result with its tensors on an entry of the rule."""
+    """Return the result with its tensors on an entry of the rule, or a call of it."""
+    if _core.is_tracing():
+        made = _called(rule, pack(outputs))
+        return tree.unflatten(rule.output, unpack(made, rule.shapes))
     values = pack([_core.alias(x, False) for x in outputs])
     made = _core.record_custom(rule, rule.arguments.inputs, values.clone())
     return tree.unflatten(rule.output, unpack(made, rule.shapes))
 
 
+def _called(rule: _CustomRule, value: Tensor) -> Tensor:
+    """Record a value with its rule in the function that is being recorded."""
+    inputs, shape = rule.arguments.inputs, value.shape
+    if rule.is_too_deep:
+        return call.apply(rule.called, value, inputs)
+    if isinstance(rule, _Jvp):
+        return call.apply(
+            rule.called,
+            value,
+            inputs,
+            tangent=lambda z, x_dots: rule.tangent(x_dots, shape),
+        )
+    needs = [True] * len(inputs)
+    return call.apply(
+        rule.called, value, inputs, adjoint=lambda z, z_bar: rule.gradients(z_bar, needs)
+    )
+
+
 class _CustomRule(Rule):
     """What both kinds share: the arguments of the call, and its result's structure."""
+
+    is_too_deep = False
 
     def __init__(
         self,
@@ -160,6 +187,7 @@ class _Custom:
         check_callable(fun, type(self).__name__)
         functools.update_wrapper(self, fun, updated=())
         self.fun = fun
+        self._depth: dict[int, int] = {}  # by thread: calls within its own rule
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -169,8 +197,27 @@ class _Custom:
         arguments = _Arguments(_bound(self.fun, args, kwargs))
         if not arguments.at or not _core.is_recording():
             return self.fun(*args, **kwargs)
-        refuse_tracing()
-        return self._record(arguments)
+        if not _core.is_tracing():
+            return self._record(arguments)
+        thread = threading.get_ident()
+        depth = self._depth.get(thread, 0)
+        self._depth[thread] = depth + 1
+        try:
+            if depth < call.MAX_ORDER:
+                return self._record(arguments)
+            return self._record_value(arguments)
+        finally:
+            self._depth[thread] = depth
+            if not depth:
+                del self._depth[thread]
+
+    def _record_value(self, arguments: _Arguments) -> Any:
+        """Record the value alone: so deep in rules of its own there are none."""
+        fun, args = self.fun, arguments.filled(arguments.leaves)
+        output, outputs, _ = self._run(lambda *a: (fun(*a), None), args, arguments)
+        rule = _CustomRule(name_of(fun), arguments, output, outputs)
+        rule.is_too_deep = True
+        return _recorded(rule, output, outputs)
 
     def _check_defined(self) -> None:
         raise NotImplementedError
@@ -180,12 +227,20 @@ class _Custom:
 
     def _run(self, fun: Callable[..., Any], args: Any, arguments: _Arguments) -> Any:
         """Call, and check that nothing but the arguments is differentiated."""
-        n_leaves = _core.leaf_count()
-        [mark], _ = _core.open_inputs([0.0])
+        recording = _core.innermost_recording()
+        if recording is not None:
+            start = recording.size()
+        else:
+            n_leaves = _core.leaf_count()
+            [mark], _ = _core.open_inputs([0.0])
         result, extra = fun(*args)
         leaves, structure = tree.flatten(result, f"the result of {name_of(self.fun)}")
         outputs = [as_tensor(leaf) for leaf in leaves]
-        _check_closure(name_of(self.fun), outputs, arguments.inputs, mark, n_leaves)
+        name, inputs = name_of(self.fun), arguments.inputs
+        if recording is None:
+            _check_closure(name, outputs, inputs, mark, n_leaves)
+        elif recording.reads_others(outputs, inputs, start):
+            raise _closure_error(name)
         return structure, outputs, extra
 
 

@@ -20,6 +20,7 @@ from autodiff import _core, tree
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ConvergenceError, ShapeError
+from autodiff.functional import implicit_recorded as recorded
 from autodiff.functional.arguments import check_callable, name_of
 from autodiff.functional.custom import stop_gradient
 from autodiff.functional.engine import linearize
@@ -86,6 +87,8 @@ def root(
     check_callable(g, "root")
     args = args if isinstance(args, tuple) else (args,)
     equation = _Equation(g, x0, args)
+    if _core.is_tracing():
+        return equation.record(x0, solver, tol, max_steps)
     with _core.no_grad():  # the solver's own derivatives are nobody's
         start, leaves = stop_gradient(x0), stop_gradient(args)
         values = equation.solve(start, leaves, solver, tol, max_steps)
@@ -180,6 +183,24 @@ class _Equation:
             float(part[0]) if shape == () else part.reshape(shape)
             for part, shape in zip(np.split(x, ends), self.shapes, strict=True)
         ]
+
+    def record(self, x0: Any, solver: Any, tol: float, max_steps: int) -> Any:
+        """Return the solution where this thread records a program."""
+
+        def residual(xs: list[Tensor]) -> Tensor:
+            return self.flat(xs, self._args)
+
+        start = tree.match(self.structure, stop_gradient(x0), "x0")
+        with _core.no_grad():
+            if solver is None:
+                x = recorded.newton(residual, start, self.shapes, tol, max_steps)
+            else:
+                begin = tree.unflatten(self.structure, start)
+                found = solver(lambda x: self._g(x, *self._args), begin)
+                leaves = tree.match(self.structure, found, "what solver returned")
+                x = pack([_vector(as_tensor(leaf)) for leaf in leaves])
+        leaves = recorded.record_root(f"root({self.name})", residual, x, self.shapes)
+        return tree.unflatten(self.structure, leaves)
 
     # ---- Value ---------------------------------------------------------------------
 

@@ -28,8 +28,8 @@ def linear_solve(a: Tensor, b: Tensor) -> Tensor:
 
 # ---- Newton --------------------------------------------------------------------------
 
-_SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo)
-_MAX_HALVINGS = 40
+SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo)
+MAX_HALVINGS = 40
 
 
 def newton(
@@ -102,10 +102,10 @@ def _line_search(
 ) -> _Array | None:
     """Return the first of x + step, x + step/2, ... that is closer; None if none is."""
     size, share = float(np.linalg.norm(r)), 1.0
-    for _ in range(_MAX_HALVINGS):
+    for _ in range(MAX_HALVINGS):
         there = x + share * step
         found = float(np.linalg.norm(residual(there)))
-        if found <= (1.0 - _SUFFICIENT * share) * size:  # never with NaN
+        if found <= (1.0 - SUFFICIENT * share) * size:  # never with NaN
             return there
         share /= 2.0
     return None
