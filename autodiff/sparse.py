@@ -191,13 +191,18 @@ class Pattern:
     def with_values(self, values: _Floats) -> Any:
         """Return the `scipy.sparse.csr_array` with these entries."""
         csr_array = import_module("scipy.sparse").csr_array
-        starts: Any = self.starts
-        if self.n_entries < 2**31 - 1:
-            starts = starts.astype(np.int32)
         # Entries are sorted and each is there once: nothing needs to be checked again.
         matrix = csr_array(self.shape, dtype=np.float64)
-        matrix.data, matrix.indices, matrix.indptr = values, self.columns, starts
+        # Copies: SciPy's methods change a matrix in place.
+        matrix.data, matrix.indices = values, self.columns.copy()
+        matrix.indptr = self._short_starts.copy()
         return matrix
+
+    @cached_property
+    def _short_starts(self) -> Any:
+        """The starts in SciPy's index type for matrices of this size."""
+        short = self.n_entries < 2**31 - 1
+        return self.starts.astype(np.int32) if short else self.starts
 
     def dense(self) -> npt.NDArray[np.bool_]:
         """Return a matrix that is True at the entries."""

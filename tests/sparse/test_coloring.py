@@ -181,6 +181,15 @@ def test_a_colouring_is_saved_and_pickled_whole(kind, tmp_path, rng):
         assert np.array_equal(result.toarray(), matrix)
 
 
+def test_a_matrix_that_is_changed_leaves_its_pattern_alone():
+    pattern = Pattern.of(banded(5))
+    kept = Pattern.of(banded(5))
+    values = np.arange(pattern.n_entries) % 2.0
+    pattern.with_values(values).eliminate_zeros()
+    assert pattern == kept
+    assert pattern.with_values(np.ones(13)).nnz == 13
+
+
 def test_a_pattern_is_saved_whole(tmp_path):
     pattern = Pattern.of(OBLONG["tall"])
     pattern.save(tmp_path / "p.npz")
