@@ -1147,7 +1147,6 @@ def apply_scan(
     n_sums: int,
     has_exit: bool,
 ) -> tuple[Tensor, list[int], list[int], list[int], int | None]: ...
-
 def apply_call(
     value: Tensor,
     active: Sequence[Tensor],

@@ -480,7 +480,6 @@ class Function:
             for out, part in zip(outputs, joint._split(recorded), strict=True)
         ]
 
-
     @classmethod
     def _call(
         cls, ctx: FunctionCtx, args: list[Any], outputs: list[Tensor]

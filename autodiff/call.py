@@ -74,9 +74,7 @@ def apply(
 Rules = tuple[Program, Program, list[Tensor]]
 
 
-def _by_adjoint(
-    name: str, rule: Adjoint, value: Tensor, inputs: list[Tensor]
-) -> Rules:
+def _by_adjoint(name: str, rule: Adjoint, value: Tensor, inputs: list[Tensor]) -> Rules:
     shapes = [x.shape for x in inputs]
 
     def run(z: Tensor, z_bar: Tensor) -> list[Tensor]:
@@ -108,9 +106,7 @@ def _by_adjoint(
     )
 
 
-def _by_tangent(
-    name: str, rule: Tangent, value: Tensor, inputs: list[Tensor]
-) -> Rules:
+def _by_tangent(name: str, rule: Tangent, value: Tensor, inputs: list[Tensor]) -> Rules:
     shapes = [x.shape for x in inputs]
     m = len(shapes)
 

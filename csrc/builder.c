@@ -215,9 +215,10 @@ static bool same_extra(const ad_extra *x, const ad_extra *y)
     const ad_attr *a = &x->attr, *b = &y->attr;
     return x->n_strides == y->n_strides && a->offset == b->offset &&
            a->index == b->index && a->aux == b->aux && a->axis == b->axis &&
-           a->object == b->object && a->scan == b->scan && a->call == b->call && a->reverse == b->reverse &&
-           a->trans_x == b->trans_x && a->trans_y == b->trans_y &&
-           a->is_lenient == b->is_lenient && same_elements(x->value, y->value) &&
+           a->object == b->object && a->scan == b->scan && a->call == b->call &&
+           a->reverse == b->reverse && a->trans_x == b->trans_x &&
+           a->trans_y == b->trans_y && a->is_lenient == b->is_lenient &&
+           same_elements(x->value, y->value) &&
            (x->n_strides == 0 ||
             memcmp(a->strides, b->strides, (size_t)x->n_strides * sizeof *a->strides) ==
                 0);

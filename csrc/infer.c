@@ -109,8 +109,7 @@ ad_status ad_infer_shape(ad_message *message, int op, int n_args, const ad_value
         return product(message, args[0].array, args[1].array, attr, shape);
     if (ad_linalg_has(op))
         return decomposed(message, op, n_args, args, attr, shape);
-    if (op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_STOP ||
-        op == AD_OP_CALL)
+    if (op == AD_OP_PUT || op == AD_OP_CUMSUM || op == AD_OP_STOP || op == AD_OP_CALL)
         return like(args[0].array, shape);
     return like(attr->shape, shape);
 }

@@ -295,7 +295,8 @@ static ad_status rule_shapes_fit(const check *c, const ad_call *call)
                 is_like(c, call->tangent, 0, -1) &&
                 is_like(c, call->tangent, call->tangent->outputs[0], -1);
     for (uint32_t k = 0; k < n; k++)
-        fits = fits && is_like(c, call->adjoint, call->adjoint->outputs[k], 1 + (int)k) &&
+        fits = fits &&
+               is_like(c, call->adjoint, call->adjoint->outputs[k], 1 + (int)k) &&
                is_like(c, call->tangent, 1 + k, 1 + (int)k);
     for (uint32_t k = 1 + n; k < (uint32_t)c->instr->n_args; k++)
         fits = fits && is_like(c, call->adjoint, 1 + k - n, (int)k) &&

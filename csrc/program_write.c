@@ -163,8 +163,8 @@ static void put_extra(ad_bytes *b, const ad_extra *e, const ad_line_texts *texts
                (uint64_t)(a->reverse * HAS_REVERSE | a->trans_x * HAS_TRANS_X |
                           a->trans_y * HAS_TRANS_Y | (a->index != NULL) * HAS_INDEX |
                           (e->value != NULL) * HAS_VALUE |
-                          (a->scan != NULL) * HAS_SCAN |
-                          (a->call != NULL) * HAS_CALL | a->is_lenient * IS_LENIENT),
+                          (a->scan != NULL) * HAS_SCAN | (a->call != NULL) * HAS_CALL |
+                          a->is_lenient * IS_LENIENT),
                1);
     put_number(b, (uint64_t)e->n_strides, 1);
     put_u32(b, (uint32_t)a->axis);

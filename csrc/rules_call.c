@@ -42,8 +42,8 @@ static ad_status apply_program(ad_tape *tape, const ad_program *p,
 static void fill_context(const ad_node *node, const ad_call *call, ad_value *inputs)
 {
     for (int k = 1 + (int)call->n_active; k < node->n_args; k++)
-        *inputs++ = (ad_value){node->args[k].scalar, node->args[k].array,
-                               node->args[k].entry};
+        *inputs++ =
+            (ad_value){node->args[k].scalar, node->args[k].array, node->args[k].entry};
 }
 
 ad_status ad_rule_call_adjoint(ad_tape *tape, const ad_node *node, int k,

@@ -144,7 +144,10 @@ def _called(rule: _CustomRule, value: Tensor) -> Tensor:
         )
     needs = [True] * len(inputs)
     return call.apply(
-        rule.called, value, inputs, adjoint=lambda z, z_bar: rule.gradients(z_bar, needs)
+        rule.called,
+        value,
+        inputs,
+        adjoint=lambda z, z_bar: rule.gradients(z_bar, needs),
     )
 
 

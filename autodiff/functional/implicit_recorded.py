@@ -180,9 +180,7 @@ def _line_search(
         return share, _norm(residual(split(x + share * step, shapes)))
 
     first = _norm(residual(split(x + step, shapes)))
-    share, found = while_loop(
-        is_far, halve, (as_tensor(1.0), first), MAX_HALVINGS + 1
-    )
+    share, found = while_loop(is_far, halve, (as_tensor(1.0), first), MAX_HALVINGS + 1)
     closer = _row("_le", found, (1.0 - SUFFICIENT * share) * size)
     return x + share * step, closer
 
