@@ -146,19 +146,39 @@ cdef class Program:
 
     def with_inputs(self, order):
         """The same program with its inputs in another order: input k is order[k]."""
-        cdef Py_ssize_t k, n = self.p.n_inputs
+        if sorted(order) != list(range(self.p.n_inputs)):
+            raise ValueError(f"an order of {self.p.n_inputs} inputs, got {order}")
+        shapes = self.input_shapes
+        places = sorted(range(len(order)), key=lambda k: order[k])
+        return self.with_places(places, [shapes[k] for k in order])
+
+    def with_places(self, places, shapes):
+        """The same program with inputs of these shapes, of which its own input k is
+        places[k]; what no place names has no effect."""
+        cdef Py_ssize_t k, n = len(shapes)
         cdef ad_builder *b = ad_builder_new(False)
-        cdef ad_value *inputs = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        cdef ad_value *given = <ad_value *>calloc(n + 1, sizeof(ad_value))
+        cdef ad_value *inputs = <ad_value *>calloc(self.p.n_inputs + 1, sizeof(ad_value))
         cdef ad_value *values = <ad_value *>calloc(self.p.n + 1, sizeof(ad_value))
         cdef ad_value *outputs = <ad_value *>calloc(self.p.n_outputs + 1, sizeof(ad_value))
         cdef ad_program *q = NULL
+        cdef ad_array *array
         try:
-            if b == NULL or inputs == NULL or values == NULL or outputs == NULL:
+            if (b == NULL or given == NULL or inputs == NULL or values == NULL
+                    or outputs == NULL):
                 raise MemoryError
-            if sorted(order) != list(range(n)):
-                raise ValueError(f"an order of {n} inputs, got {order}")
-            for k in order:
-                add_input(b, ad_program_shape(self.p, k), &inputs[k])
+            if len(places) != self.p.n_inputs:
+                raise ValueError(f"a place for each of {self.p.n_inputs} inputs")
+            for k in range(n):
+                array = shape_only(shapes[k])
+                try:
+                    add_input(b, array, &given[k])
+                finally:
+                    ad_array_drop(array)
+            for k in range(self.p.n_inputs):
+                if <tuple>shapes[places[k]] != shape_at(self.p, k):
+                    raise ValueError(f"input {k} has the shape {shape_at(self.p, k)}")
+                inputs[k] = given[<Py_ssize_t>places[k]]
             check(b.tape, ad_builder_inline(b, self.p, inputs, values))
             for k in range(self.p.n_outputs):
                 outputs[k] = values[self.p.outputs[k]]
@@ -167,8 +187,9 @@ cdef class Program:
         finally:
             if values != NULL:
                 ad_values_drop(self.p.n, values)
-            if inputs != NULL:
-                ad_values_drop(n, inputs)
+            if given != NULL:
+                ad_values_drop(n, given)
+            free(given)
             free(inputs)
             free(values)
             free(outputs)
@@ -280,6 +301,21 @@ cdef tuple shape_at(const ad_program *p, uint32_t i):
     if shape == NULL:
         return ()
     return tuple([shape.shape[j] for j in range(shape.ndim)])
+
+
+cdef ad_array *shape_only(tuple shape) except? NULL:
+    """A shape without elements; NULL is a number's."""
+    cdef int64_t extents[32]  # AD_MAX_NDIM
+    cdef ad_array *array
+    cdef int k
+    if not shape:
+        return NULL
+    for k in range(len(shape)):
+        extents[k] = shape[k]
+    array = ad_array_ghost(<int>len(shape), extents)
+    if array == NULL:
+        raise MemoryError
+    return array
 
 
 cdef Program program_new(ad_program *p):

@@ -69,7 +69,8 @@ cdef class Recording:
             ad_array_drop(v.array)
             raise
         v.entry = entry
-        if isinstance(value, np.ndarray) and value.dtype.kind == "b":
+        if (isinstance(value, (bool, np.bool_))
+                or isinstance(value, np.ndarray) and value.dtype.kind == "b"):
             v.entry = self.as_mask(&v)
         return ad_tensor_wrap(self.b.tape, &v)
 

@@ -7,23 +7,27 @@ than when it was recorded leads to another recording, never to a wrong number.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from autodiff import _core, tree
 from autodiff._core import Code, FastCall, Program, Tensor
-from autodiff.errors import ArgumentError
+from autodiff.errors import ArgumentError, ShapeError
 from autodiff.programs import derivatives, nan_report
 from autodiff.programs.derived import Derived
+from autodiff.programs.path_text import PathTree
 from autodiff.programs.paths import Path, Paths, plain
-from autodiff.programs.recording import Leaves, record
+from autodiff.programs.recording import Leaves, Recorded, record
 from autodiff.report import NanReport
 
 FLAT = (float, int, np.ndarray)
+Static = tuple[tuple[str, Any], ...]
 
 
 def leaf_value(leaf: Any) -> Any:
@@ -38,23 +42,53 @@ def leaf_value(leaf: Any) -> Any:
     return plain(_core.from_array(leaf))
 
 
+def is_bool(leaf: Any) -> bool:
+    """Whether a leaf is a mask: a bool, an array of them, or a recorded comparison."""
+    if isinstance(leaf, Tensor):
+        return leaf.requires_grad and _core.is_mask(leaf)
+    return isinstance(leaf, bool) or (
+        isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind == "b"
+    )
+
+
+def as_bools(leaves: Leaves, masks: Sequence[bool]) -> list[Any]:
+    """Return leaves to record at: those that are masks as bools."""
+    pairs = zip(leaves, masks, strict=True)
+    return [np.asarray(x, dtype=bool) if is_one else x for x, is_one in pairs]
+
+
 class Signature:
     """One structure of arguments: the paths recorded for it, and what is derived."""
 
     def __init__(
-        self, owner: Compiled, structure: tree.Structure, static: dict[str, Any]
+        self,
+        owner: Compiled,
+        structure: tree.Structure,
+        masks: tuple[bool, ...],
+        static: Static,
     ):
-        self._owner, self._structure, self._static = owner, structure, static
-        self.paths = Paths(self._record, owner.name, owner.max_paths)
-        self.value = Derived(self.paths, structure.n_leaves)
+        self._owner, self._structure = owner, structure
+        self._masks, self._static = masks, static
+        n = structure.n_leaves
+        self.paths = Paths(self._record, owner.name, n, owner.max_paths)
+        self.value = Derived(self.paths)
         self.colorings: dict[Any, Any] = {}  # of sparse derivatives
+        self.arguments = structure.children[0].children  # those given by position
+        self.is_flat = (
+            len(structure.children[1].children) == 0
+            and all(child is tree.LEAF for child in self.arguments)
+            and not any(masks)
+            and not static
+        )
 
-    def _record(self, leaves: Leaves) -> Any:
-        return record(self._run, leaves, self._owner.name)
+    def _record(self, leaves: Leaves) -> Recorded:
+        return record(self._run, as_bools(leaves, self._masks), self._owner.name)
 
     def _run(self, tensors: list[Tensor]) -> Any:
         args, kwargs = tree.unflatten(self._structure, tensors)
-        return self._owner.fun(*args, **kwargs, **self._static)
+        if self._static:
+            args, kwargs = self._owner.with_static(args, kwargs, self._static)
+        return self._owner.fun(*args, **kwargs)
 
 
 class Compiled(FastCall):
@@ -68,60 +102,142 @@ class Compiled(FastCall):
         self.name = str(getattr(fun, "__name__", None) or type(fun).__name__)
         self._signatures: dict[Any, Signature] = {}
         self._quick: dict[Any, Code] = {}
-        self._names = inspect.signature(fun) if static else None
+        self._bound: dict[int, tuple[Any, Compiled]] = {}  # by id; see __get__
+        names = parameters_of(fun)
+        self._has_out = "out" in names  # then out= is the function's own
+        self._places = static_places(names, static, self.name)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.name}, {len(self.programs)} programs>"
 
     # ---- Calls -----------------------------------------------------------------------
 
     def call_slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call with anything; leaves the short way set for the next call."""
+        out, kwargs = self.take_out(kwargs)
         signature, leaves = self.signature(args, kwargs)
         path, outputs = signature.value(leaves)
-        is_flat = path.structure is tree.LEAF and not path.captured
-        if is_flat and not kwargs and len(leaves) == len(args):
+        is_one = path.structure is tree.LEAF and not path.is_capturing
+        if is_one and signature.is_flat and not signature.paths.captured:
             self.set_fast(path.code(()))
-        return tree.unflatten(path.structure, outputs)
+        return into(out, tree.unflatten(path.structure, outputs))
+
+    def take_out(self, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the out= of a call, unless it is the function's own, and the rest."""
+        if self._has_out or "out" not in kwargs:
+            return None, kwargs
+        rest = dict(kwargs)
+        return rest.pop("out"), rest
 
     def signature(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Signature, list[Any]]:
         """Return the signature of a call, and the leaves of its arguments."""
-        static: dict[str, Any] = {}
-        if self._names is not None:
+        static: Static = ()
+        if self.static:
             args, kwargs, static = self._take_static(args, kwargs)
-        leaves, structure = tree.flatten((args, kwargs), f"arguments of {self.name}")
+        leaves, structure = self._flatten(args, kwargs)
+        masks = tuple([is_bool(leaf) for leaf in leaves])
         values = [leaf_value(leaf) for leaf in leaves]
         key = (
             structure,
             tuple([np.shape(plain(v)) for v in values]),
-            tuple(sorted(static.items())) if static else (),
+            masks,
+            tuple([(name, type(value), value) for name, value in static]),
         )
         found = self._signatures.get(key)
         if found is None:
-            found = self._signatures[key] = Signature(self, structure, static)
+            made = Signature(self, structure, masks, static)
+            found = self._signatures.setdefault(key, made)
         return found, values
+
+    def _flatten(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], tree.Structure]:
+        try:
+            return tree.flatten((args, kwargs), f"arguments of {self.name}")
+        except TypeError as error:
+            error.add_note(
+                "What is no number, and selects what the function does, is given by "
+                "name: compile(f, static_argnames=...)"
+            )
+            raise
 
     def _take_static(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
-        """Take static arguments out, wherever they stand; the rest goes by name."""
-        assert self._names is not None
-        bound = self._names.bind(*args, **kwargs)
-        static = {}
+    ) -> tuple[tuple[Any, ...], dict[str, Any], Static]:
+        """Take static arguments out, wherever they stand; None is left in their place."""
+        rest, named, static = list(args), dict(kwargs), []
         for name in self.static:
-            if name in bound.arguments:
-                static[name] = bound.arguments.pop(name)
-                try:
-                    hash(static[name])
-                except TypeError:
-                    raise ArgumentError(
-                        f"{self.name}: the static argument '{name}' must be hashable, "
-                        f"got '{type(static[name]).__name__}'"
-                    ) from None
-        rest = dict(bound.arguments)
-        for name, parameter in self._names.parameters.items():
-            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                rest.update(rest.pop(name, {}))
-        return (), rest, static
+            at = self._places[name]
+            if name in named:
+                value = named.pop(name)
+            elif at is not None and at < len(rest):
+                value, rest[at] = rest[at], None
+            else:
+                continue
+            try:
+                hash(value)
+            except TypeError:
+                raise ArgumentError(
+                    f"{self.name}: the static argument '{name}' must be hashable, "
+                    f"got '{type(value).__name__}'"
+                ) from None
+            static.append((name, value))
+        return tuple(rest), named, tuple(static)
+
+    def with_static(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], static: Static
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Undo _take_static."""
+        rest, named = list(args), dict(kwargs)
+        for name, value in static:
+            at = self._places[name]
+            if at is not None and at < len(rest):
+                rest[at] = value
+            else:
+                named[name] = value
+        return tuple(rest), named
+
+    # ---- Methods ---------------------------------------------------------------------
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return the function bound to an object, as a method is.
+
+        What a dataclass or a named tuple holds is passed as an argument; any other
+        object has a compiled function of its own, for which what it holds is constant.
+        """
+        if instance is None:
+            return self
+        if dataclasses.is_dataclass(instance) or isinstance(instance, tuple):
+            return Method(self, instance, is_argument=True)
+        found = self._bound.get(id(instance))
+        bound = found[1] if found else self._bind(instance)
+        return Method(bound, instance, is_argument=False)
+
+    def _bind(self, instance: Any) -> Compiled:
+        key = id(instance)
+        try:
+            alive = weakref.ref(instance, lambda _: self._bound.pop(key, None))
+        except TypeError:
+            raise TypeError(
+                f"{self.name}: a compiled method needs an object that can be referred "
+                "to weakly; add '__weakref__' to the __slots__ of "
+                f"'{type(instance).__name__}', or make it a dataclass"
+            ) from None
+        fun = self.fun
+
+        @functools.wraps(fun)
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return fun(alive(), *args, **kwargs)
+
+        bound = Compiled(method, (), self.max_paths)
+        bound.static = self.static
+        bound._places = {
+            name: None if at is None else at - 1 for name, at in self._places.items()
+        }
+        self._bound[key] = (alive, bound)
+        return bound
 
     # ---- Derivatives -----------------------------------------------------------------
 
@@ -129,7 +245,9 @@ class Compiled(FastCall):
         """Return the value and the gradient in the arguments of argnums."""
         found = self._try("value_and_grad", argnums, args, kwargs)
         if found is None:
-            return derivatives.gradient(self, args, kwargs, argnums, True)
+            out, kwargs = self.take_out(kwargs)
+            both = derivatives.gradient(self, args, kwargs, argnums, True)
+            return into(out, both)
         value, *rest = found
         return value, (tuple(rest) if isinstance(argnums, tuple) else rest[0])
 
@@ -137,7 +255,8 @@ class Compiled(FastCall):
         """Return the gradient in the arguments of argnums, in their structure."""
         found = self._try("grad", argnums, args, kwargs)
         if found is None:
-            return derivatives.gradient(self, args, kwargs, argnums, False)
+            out, kwargs = self.take_out(kwargs)
+            return into(out, derivatives.gradient(self, args, kwargs, argnums, False))
         return tuple(found) if isinstance(argnums, tuple) else found[0]
 
     def jacobian(
@@ -160,7 +279,8 @@ class Compiled(FastCall):
             return sparse_derivatives.jacobian(
                 self, args, kwargs, argnums, pattern, coloring
             )
-        return derivatives.jacobian(self, args, kwargs, argnums, mode)
+        out, kwargs = self.take_out(kwargs)
+        return into(out, derivatives.jacobian(self, args, kwargs, argnums, mode))
 
     def hessian(
         self,
@@ -178,7 +298,8 @@ class Compiled(FastCall):
             return sparse_derivatives.hessian(
                 self, args, kwargs, argnums, pattern, coloring
             )
-        return derivatives.hessian(self, args, kwargs, argnums)
+        out, kwargs = self.take_out(kwargs)
+        return into(out, derivatives.hessian(self, args, kwargs, argnums))
 
     def jvp(self, primals: Any, tangents: Any) -> Any:
         """Return the value and its derivative along tangents; as `autodiff.jvp`."""
@@ -190,7 +311,8 @@ class Compiled(FastCall):
 
     def hvp(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
         """Return the Hessian times a vector: f.hvp(x, v, *rest); as `autodiff.hvp`."""
-        return derivatives.hvp(self, args, kwargs, argnums)
+        out, kwargs = self.take_out(kwargs)
+        return into(out, derivatives.hvp(self, args, kwargs, argnums))
 
     def nan_report(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> NanReport:
         """Return which operation made a NaN or an infinity, at which line; see there.
@@ -200,9 +322,9 @@ class Compiled(FastCall):
         call = derivatives.Call(self, args, kwargs, argnums)
         leaves = [plain(leaf) for leaf in call.leaves]
         path, _ = call.signature.value.run(leaves)
-        inputs = call.signature.paths.inputs(path, leaves, len(leaves))
+        inputs = call.signature.paths.inputs(leaves)
         is_number = path.program.output_shapes == [()]
-        steps = (("reverse", call.wanted, True, True),)
+        steps = (("reverse", (call.wanted, (), ()), True, True),)
         gradient = path.derived(steps) if is_number else None
         return nan_report.report(path.program, gradient, inputs)
 
@@ -210,16 +332,16 @@ class Compiled(FastCall):
         self, kind: str, argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[Any] | None:
         """Return outputs by the code that was right last time, or None."""
-        if kwargs or isinstance(argnums, list):
+        if kwargs or not is_plain_argnums(argnums):
             return None
         return self.try_fast(self._quick.get((kind, argnums)), args)
 
     def remember(
-        self, kind: str, argnums: Any, args: Any, path: Path, code: Code
+        self, kind: str, argnums: Any, signature: Signature, path: Path, code: Code
     ) -> None:
         """Let a derivative of flat arguments take the short way next time."""
-        is_flat = all(type(arg) in FLAT for arg in args) and not path.captured
-        if is_flat and not isinstance(argnums, list):
+        is_plain = signature.is_flat and not signature.paths.captured
+        if is_plain and is_plain_argnums(argnums):
             self._quick[kind, argnums] = code
 
     # ---- What there is ---------------------------------------------------------------
@@ -227,7 +349,116 @@ class Compiled(FastCall):
     @property
     def programs(self) -> list[Program]:
         """Every program recorded so far, in the order of recording."""
-        return [path.program for s in self._signatures.values() for path in s.paths.all]
+        found = list(self._signatures.values())
+        return [path.program for s in found for path in s.paths.all]
+
+    @property
+    def paths(self) -> PathTree:
+        """The choices that were taken, with file and line, and how often."""
+        return PathTree([s.paths for s in list(self._signatures.values())])
+
+
+class Method:
+    """A compiled function bound to an object, which it keeps alive.
+
+    The object is the first argument of the function (is_argument), or the function is
+    the object's own.
+    """
+
+    def __init__(self, compiled: Compiled, instance: Any, is_argument: bool):
+        self._compiled, self._instance = compiled, instance
+        self._first = (instance,) if is_argument else ()
+        functools.update_wrapper(self, compiled.fun, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(*self._first, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        found = getattr(self._compiled, name)
+        if name not in ("grad", "value_and_grad", "jacobian", "hessian"):
+            return found
+        return functools.partial(self._derivative, found)
+
+    def _derivative(
+        self, function: Any, *args: Any, argnums: Any = 0, **kwargs: Any
+    ) -> Any:
+        is_many = isinstance(argnums, (tuple, list))
+        n = len(self._first)
+        shifted = [k + n * (k >= 0) for k in (argnums if is_many else [argnums])]
+        chosen = tuple(shifted) if is_many else shifted[0]
+        return function(*self._first, *args, argnums=chosen, **kwargs)
+
+
+def is_plain_argnums(argnums: Any) -> bool:
+    """Whether argnums is an int or a tuple of ints, which can be looked up."""
+    many = argnums if type(argnums) is tuple else (argnums,)
+    return all(type(number) is int for number in many)
+
+
+def parameters_of(fun: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return a function's parameters; none where they cannot be found out."""
+    try:
+        return inspect.signature(fun).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def static_places(
+    names: Mapping[str, inspect.Parameter], static: Sequence[str], name: str
+) -> dict[str, int | None]:
+    """Return where static arguments stand; None: given by name only."""
+    kinds = inspect.Parameter
+    has_any = any(p.kind is kinds.VAR_KEYWORD for p in names.values())
+    places: dict[str, int | None] = {}
+    for one in static:
+        found = names.get(one)
+        if found is None and not has_any:
+            raise ArgumentError(
+                f"static_argnames: {name} has no parameter '{one}'; it has "
+                f"{', '.join(names) or 'none that can be found out'}"
+            )
+        by_place = (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+        is_placed = found is not None and found.kind in by_place
+        places[one] = list(names).index(one) if is_placed else None
+    return places
+
+
+def into(out: Any, result: Any) -> Any:
+    """Return a result in the arrays of out, which has its structure, or None in parts.
+
+    Raises
+    ------
+    ShapeError
+        When an array of out has another shape than its result.
+    """
+    if out is None:
+        return result
+    leaves, structure = tree.flatten(result, "the result")
+    buffers = tree.match(structure, out, "out")
+    filled = [
+        leaf if buffer is None else _filled(buffer, leaf)
+        for buffer, leaf in zip(buffers, leaves, strict=True)
+    ]
+    return tree.unflatten(structure, filled)
+
+
+def _filled(buffer: Any, leaf: Any) -> Any:
+    if isinstance(leaf, Tensor):
+        raise ArgumentError(
+            "out=: the result carries gradient, which an array cannot; leave out= away"
+        )
+    if not isinstance(buffer, np.ndarray) or buffer.dtype != np.float64:
+        kind = getattr(buffer, "dtype", type(buffer).__name__)
+        raise TypeError(f"out=: expected a float64 array, got {kind}")
+    if buffer.shape != np.shape(leaf):
+        raise ShapeError(
+            f"out=: the result has shape {np.shape(leaf)}, got an array of shape "
+            f"{buffer.shape}"
+        )
+    buffer[...] = leaf
+    return buffer
 
 
 def compile(

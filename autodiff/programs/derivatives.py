@@ -36,7 +36,7 @@ class Call:
         numbers = [argnums] if self.is_single else list(argnums)
         self.chosen = [self._position(k, len(args)) for k in numbers]
         self.signature, self.leaves = compiled.signature(args, kwargs)
-        self.structures = [tree.flatten(arg)[1] for arg in args]
+        self.structures = self.signature.arguments
         starts = np.cumsum([0, *(s.n_leaves for s in self.structures)])
         self._ranges = [range(starts[k], starts[k + 1]) for k in range(len(args))]
         chosen = {i for k in self.chosen for i in self._ranges[k]}
@@ -54,6 +54,10 @@ class Call:
                 f"with {n} positional argument{'s' * (n != 1)}"
             )
         return int(number) % n
+
+    def first(self) -> Path:
+        """Return a path of the function: the one used last, or one recorded here."""
+        return self.signature.paths.first([plain(v) for v in self.leaves])
 
     def shapes(self) -> list[Shape]:
         """Return the shapes of the leaves that argnums names."""
@@ -108,13 +112,15 @@ def gradient(
 ) -> Any:
     """Return f.grad, or f.value_and_grad."""
     call = Call(compiled, args, kwargs, argnums)
-    check_number(call.name, call.signature.paths.first([plain(v) for v in call.leaves]))
+    check_number(call.name, call.first())
     derived = call.signature.value.then("reverse", call.wanted, with_value, True)
     path, outputs = derived(call.leaves)
     check_number(call.name, path)
-    if not kwargs:
-        kind = "value_and_grad" if with_value else "grad"
-        compiled.remember(kind, argnums, args, path, path.code(derived.steps))
+    kind = "value_and_grad" if with_value else "grad"
+    if all(s is tree.LEAF for s in call.structures):
+        compiled.remember(
+            kind, argnums, call.signature, path, path.code(derived.steps)
+        )
     found = call.by_argument(outputs[1:] if with_value else outputs)
     return (outputs[0], found) if with_value else found
 
@@ -159,7 +165,7 @@ def hvp(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
         raise TypeError("f.hvp takes the vector in the second place: (x, v, *rest)")
     call = Call(compiled, (args[0], *args[2:]), kwargs, argnums)
     vector = (args[1],) if call.is_single else args[1]
-    check_number(call.name, call.signature.paths.first([plain(v) for v in call.leaves]))
+    check_number(call.name, call.first())
     given = call.tangents(vector, "the vector")
     step = call.signature.value.then("reverse", call.wanted, False, True)
     _, products = step.then("forward", call.wanted, False)([*call.leaves, *given])
@@ -186,7 +192,6 @@ def in_directions(derived: Derived, leaves: list[Any], given: list[Array]) -> An
     n_rows = len(given[0])
     rows = RowsDerived(
         derived.paths,
-        derived.n_base,
         derived.steps,
         (*(False,) * len(leaves), *(True,) * len(given)),
         None,
@@ -265,7 +270,7 @@ def jacobian(
 def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
     """Return f.hessian: tangents of the gradient, all at once."""
     call = Call(compiled, args, kwargs, argnums)
-    check_number(call.name, call.signature.paths.first([plain(v) for v in call.leaves]))
+    check_number(call.name, call.first())
     shapes = call.shapes()
     if sum(math.prod(s) for s in shapes) == 0:
         table = [[np.zeros((*a, *b)) for b in shapes] for a in shapes]

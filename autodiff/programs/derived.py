@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.programs.paths import Path, Paths, Steps, plain
 from autodiff.programs.recording import Leaves
-from autodiff.rule import Rule
+from autodiff.rule import Rule, Shape, pack, unpack
 
 
 class Derived:
@@ -31,100 +31,131 @@ class Derived:
     ----------
     paths
         Of the function.
-    n_base
-        How many leaves the function itself takes.
     steps
         See `paths.Steps`.
     """
 
-    def __init__(self, paths: Paths, n_base: int, steps: Steps = ()):
-        self.paths, self.n_base, self.steps = paths, n_base, steps
+    def __init__(self, paths: Paths, steps: Steps = ()):
+        self.paths, self.steps = paths, steps
 
-    def then(self, *step: Any) -> Derived:
-        """Return what one more step makes of it."""
-        return Derived(self.paths, self.n_base, (*self.steps, step))
+    def then(
+        self, method: str, flags: Sequence[bool], *options: bool, **more: Any
+    ) -> Derived:
+        """Return what one more step makes of it.
 
-    def run(self, leaves: Leaves) -> tuple[Path, list[Any]]:
+        flags are of the function's own leaves; captured= and extra= of what stands
+        behind them, False where left out.
+        """
+        behind = (tuple(more.get("captured", ())), tuple(more.get("extra", ())))
+        step = (method, (tuple(flags), *behind), *options)
+        return Derived(self.paths, (*self.steps, step))
+
+    def run(
+        self, leaves: Leaves, out: list[Any] | None = None
+    ) -> tuple[Path, list[Any]]:
         """Return the path taken and the outputs, of plain values."""
-        return self.paths.run(self.steps, leaves, self.n_base)
+        return self.paths.run(self.steps, leaves, out)
 
-    def __call__(self, leaves: Sequence[Any]) -> tuple[Path, list[Any]]:
+    def __call__(
+        self, leaves: Sequence[Any], out: list[Any] | None = None
+    ) -> tuple[Path, list[Any]]:
         """Return the path and the outputs; as tensors where leaves carry gradient."""
-        path, outputs = self.run([plain(leaf) for leaf in leaves])
-        inputs = self._inputs(path, leaves)
-        if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+        path, outputs = self.run([plain(leaf) for leaf in leaves], out)
+        if not is_tracked(path, leaves):
             return path, outputs
+        inputs = with_captured(self.paths, leaves)
         if _core.is_tracing():
             return path, path.derived(self.steps).apply(inputs)
         if not _core.is_recording():
             return path, outputs
-        return path, record_entry(self, path, inputs, outputs)
-
-    def _inputs(self, path: Path, leaves: Leaves) -> list[Any]:
-        return [*leaves[: self.n_base], *path.captured, *leaves[self.n_base :]]
+        return path, record_call(self, inputs, outputs)
 
     def pull_back(
-        self,
-        path: Path,
-        inputs: Sequence[Tensor],
-        seeds: Sequence[Any],
-        needs: list[bool],
+        self, inputs: Inputs, seeds: Sequence[Any], needs: Needs
     ) -> list[Any]:
-        """Return the adjoint of each input that is needed, for seeds of the outputs."""
-        adjoint = self.then("reverse", tuple(needs), False)
-        n_captured = len(path.captured)
-        leaves = [*inputs[: self.n_base], *inputs[self.n_base + n_captured :], *seeds]
-        _, found = adjoint(leaves)
-        rest = iter(found)
-        return [next(rest) if need else None for need in needs]
+        """Return the adjoints of inputs that are needed, for seeds of the outputs."""
+        base, captured, extra = needs
+        adjoint = self.then("reverse", base, False, captured=captured, extra=extra)
+        return adjoint([*inputs.base, *inputs.extra, *seeds])[1]
+
+    def push_forward(
+        self, inputs: Inputs, tangents: Sequence[Any], active: Needs
+    ) -> list[Any]:
+        """Return tangents of the outputs, for those of inputs that are active."""
+        base, captured, extra = active
+        forward = self.then("forward", base, False, captured=captured, extra=extra)
+        return forward([*inputs.base, *inputs.extra, *tangents])[1]
 
 
-class Entry(Rule):
+class Inputs(NamedTuple):
+    """The function's own leaves, what it captured, and what steps added."""
+
+    base: list[Any]
+    captured: list[Any]
+    extra: list[Any]
+
+    def split(self, each: Sequence[Any]) -> Needs:
+        """Return what belongs to each input, in these three parts."""
+        n, m = len(self.base), len(self.base) + len(self.captured)
+        return tuple(each[:n]), tuple(each[n:m]), tuple(each[m:])
+
+
+Needs = tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
+
+
+def with_captured(paths: Paths, leaves: Sequence[Any]) -> list[Any]:
+    """Return leaves with what paths captured behind the function's own."""
+    n = paths.n_base
+    return [*leaves[:n], *paths.captured, *leaves[n:]]
+
+
+def is_tracked(path: Path, leaves: Sequence[Any]) -> bool:
+    """Whether the result of a path carries gradient."""
+    return path.is_capturing or any(
+        isinstance(x, Tensor) and x.requires_grad for x in leaves
+    )
+
+
+class ProgramCall(Rule):
     """What the graph keeps of a call: how to get from seeds to adjoints."""
 
-    def __init__(
-        self,
-        derived: Any,
-        path: Any,
-        inputs: list[Tensor],
-        shapes: list[tuple[int, ...]],
-    ):
-        self._derived, self._path = derived, path
-        self._inputs, self._shapes = inputs, shapes
+    def __init__(self, derived: Any, inputs: Inputs, shapes: list[Shape]):
+        self._derived, self._inputs, self._shapes = derived, inputs, shapes
 
-    def gradients(self, z_bar: Tensor, needs: Sequence[bool]) -> list[Any]:
-        """Return a tensor, or None, for each input."""
-        seeds = unpack(z_bar, self._shapes)
+    def gradients(self, z_bar: Tensor, needs: list[bool]) -> list[Tensor | None]:
+        """Return the adjoint of each input that needs one."""
+        wanted = [bool(need) for need in needs]
         found = self._derived.pull_back(
-            self._path, self._inputs, seeds, [bool(need) for need in needs]
+            self._inputs, unpack(z_bar, self._shapes), self._inputs.split(wanted)
         )
-        return [None if g is None else as_tensor(g) for g in found]
+        rest = iter(found)
+        return [as_tensor(next(rest)) if need else None for need in wanted]
+
+    def tangent(self, x_dots: Sequence[Tensor | None], shape: Shape) -> Tensor:
+        """Return the tangent of the results, as one vector."""
+        active = self._inputs.split([x_dot is not None for x_dot in x_dots])
+        given = [x_dot for x_dot in x_dots if x_dot is not None]
+        found = self._derived.push_forward(self._inputs, given, active)
+        return pack([as_tensor(z_dot) for z_dot in found])
 
 
-def unpack(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    """Return the parts of a vector, in their shapes."""
-    parts, at = [], 0
-    for shape in shapes:
-        parts.append(part(flat, at, shape))
-        at += math.prod(shape)
-    return parts
-
-
-def part(vector: Tensor, offset: int, shape: tuple[int, ...]) -> Tensor:
+def part(vector: Tensor, offset: int, shape: Shape) -> Tensor:
     """Return a part of a vector in its shape."""
     if shape == ():
         return vector[offset]
     return _core.reshape(vector[offset : offset + math.prod(shape)], shape)
 
 
-def record_entry(
-    derived: Any, path: Any, inputs: Sequence[Any], outputs: Sequence[Any]
+def record_call(
+    derived: Any, inputs: Sequence[Any], outputs: Sequence[Any]
 ) -> list[Tensor]:
-    """Put a call into the graph as one entry; its outputs are views of that."""
+    """Put a call into the graph as one entry; if it has many outputs, they are views."""
     tensors = [as_tensor(x) for x in inputs]
-    shapes = [np.shape(z) for z in outputs]
-    flat = np.concatenate([np.ravel(z) for z in outputs]) if outputs else np.empty(0)
-    entry = Entry(derived, path, tensors, shapes)
-    return unpack(
-        _core.record_custom(entry, tensors, _core.from_array(flat, copy=False)), shapes
+    n, m = derived.paths.n_base, len(derived.paths.captured)
+    call = ProgramCall(
+        derived,
+        Inputs(tensors[:n], tensors[n : n + m], tensors[n + m :]),
+        [np.shape(z) for z in outputs],
     )
+    packed = pack([_core.from_array(z, copy=False) for z in map(np.asarray, outputs)])
+    return unpack(_core.record_custom(call, tensors, packed), call._shapes)

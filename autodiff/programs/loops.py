@@ -64,7 +64,7 @@ def run_recorded(
     def record_here(values: Leaves) -> Recorded:
         return record(function, values, name)
 
-    derived = Derived(Paths(record_here, name), len(leaves))
+    derived = Derived(Paths(record_here, name, len(leaves)))
     path, outputs = derived(leaves)
     return tree.unflatten(path.structure, outputs)
 

@@ -6,68 +6,118 @@ program is run first and asked afterwards whether it was the right one: the firs
 that came out otherwise leads to a branch, where either a path is known or the function
 is run once more in Python.
 
-Invariant: two paths agree in the guards before the first that came out differently, for
-a function that chooses by nothing but its arguments.
+Invariant: a path is right wherever all of its guards hold; where one does not, what is
+known about the way it came out stands behind that guard's node, or nowhere.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from autodiff import _core, tree
 from autodiff._core import Code, Program, Tensor
-from autodiff.errors import TraceError
+from autodiff.errors import LinAlgError, TraceError
 from autodiff.programs.recording import Leaves, Recorded
 
-# How a program is derived from the recorded one: ("reverse", flags, keeps_outputs) and
-# the like, one step after another; the names are Program's methods.
+# How a program is derived from the recorded one, one step after another: the name of a
+# method of Program, the flags of its inputs, and options. Flags are those of the
+# function's own leaves, of what it captured, and of what earlier steps added (seeds,
+# tangents); each of the last two may be shorter, for False.
+Flags = tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
 Steps = tuple[tuple[Any, ...], ...]
 
 
 class Path:
-    """One program, what was derived from it, and where it stands in the tree."""
+    """One program, what was derived from it, and where it stands in the tree.
 
-    def __init__(self, recorded: Recorded):
+    Parameters
+    ----------
+    recorded
+        What the function did.
+    n_base
+        How many leaves it takes.
+    captured
+        The tensors of outside that all paths of the function have met, which grow in
+        number; they are inputs behind the function's own.
+    places
+        Where in `captured` those stand that this path met.
+    """
+
+    def __init__(
+        self,
+        recorded: Recorded,
+        n_base: int,
+        captured: list[Tensor],
+        places: list[int],
+    ):
         self.program: Program = recorded.program
         self.structure: tree.Structure = recorded.structure
-        self.captured: list[Tensor] = recorded.captured
         self.guards = recorded.program.guards
+        self.is_capturing = bool(places)
         self.nodes: list[Node] = []  # before guard 0, 1, ...
-        self.n_used = 0
-        self._programs: dict[Steps, Program] = {(): recorded.program}
-        self._codes: dict[Steps, Code] = {}
+        self.n_rows = 0  # that took it, beside those that its codes count
+        self._n_base, self._captured, self._places = n_base, captured, places
+        self._programs: dict[tuple[int, Steps], Program] = {}
+        self._codes: dict[tuple[int, Steps], Code] = {}
+
+    @property
+    def n_used(self) -> int:
+        """How many calls and rows took this path."""
+        return self.n_rows + sum(code.n_used for code in self._codes.values())
 
     def derived(self, steps: Steps) -> Program:
         """Return the program after these steps, derived when first asked for."""
-        found = self._programs.get(steps)
+        n = len(self._captured)
+        found = self._programs.get((n, steps))
         if found is None:
-            (method, flags, *options), before = steps[-1], self.derived(steps[:-1])
-            rest = (False,) * (len(before.input_shapes) - len(flags))  # captured
-            found = getattr(before, method)((*flags, *rest), *options)
-            self._programs[steps] = found
+            found = self._derive(steps, n) if steps else self._widened(n)
+            self._programs[n, steps] = found
         return found
 
-    def captured_values(self) -> list[Any]:
-        """Return what the tensors of outside hold now."""
-        return [plain(x) for x in self.captured]
+    def _derive(self, steps: Steps, n: int) -> Program:
+        (method, (base, captured, extra), *options) = steps[-1]
+        before = self.derived(steps[:-1])
+        flags = (*base, *captured, *(False,) * (n - len(captured)), *extra)
+        rest = (False,) * (len(before.input_shapes) - len(flags))
+        found: Program = getattr(before, method)((*flags, *rest), *options)
+        return found
+
+    def _widened(self, n: int) -> Program:
+        """Return the program with an input for all n tensors that paths captured."""
+        if self._places == list(range(n)):
+            return self.program
+        base = list(range(self._n_base))
+        places = [self._n_base + k for k in self._places]
+        shapes = [
+            *self.program.input_shapes[: self._n_base],
+            *(x.shape for x in self._captured[:n]),
+        ]
+        return self.program.with_places([*base, *places], shapes)
 
     def code(self, steps: Steps) -> Code:
         """Return that program, ready to run."""
-        found = self._codes.get(steps)
+        key = len(self._captured), steps
+        found = self._codes.get(key)
         if found is None:
-            found = self._codes[steps] = Code(self.derived(steps))
+            found = self._codes[key] = Code(self.derived(steps))
         return found
 
 
 class Node:
-    """A choice, or the end of a path."""
+    """A question (the guard of some path), or the end of a path.
 
-    __slots__ = ("children", "path")
+    children are keyed by how the guard comes out. What differs from a path that asks
+    whether a value is what it was (an index, a mask that selects) asks the same of
+    another value: such a path begins as a child, with a question of its own.
+    """
 
-    def __init__(self, path: Path):
-        self.path = path  # the first that came by
+    __slots__ = ("children", "depth", "path")
+
+    def __init__(self, path: Path, depth: int):
+        self.path, self.depth = path, depth
         self.children: dict[float | None, Node] = {}
 
 
@@ -85,53 +135,103 @@ class Paths:
         Runs the function at some leaves and returns what it did.
     name
         What to call the function in an error.
+    n_base
+        How many leaves it takes.
     max_paths
         How many paths it may have.
     """
 
     def __init__(
-        self, record: Callable[[Leaves], Recorded], name: str, max_paths: int = 256
+        self,
+        record: Callable[[Leaves], Recorded],
+        name: str,
+        n_base: int,
+        max_paths: int = 256,
     ):
         self._record, self.name, self.max_paths = record, name, max_paths
+        self.n_base = n_base
         self.all: list[Path] = []
+        self.captured: list[Tensor] = []  # by all paths so far; only grows
         self.last: Path | None = None  # to be tried first
         self._lock = threading.RLock()
 
+    # ---- Growing -----------------------------------------------------------------------
+
     def first(self, leaves: Leaves) -> Path:
-        """Return the path used last, or one recorded at these leaves."""
-        return self.last or self.new(leaves)
+        """Return the path used last, or the first of all, recorded at these leaves."""
+        if self.last is None:
+            recorded = self._record(leaves[: self.n_base])
+            with self._lock:
+                if not self.all:
+                    self._add(recorded, [])
+                self.last = self.all[0]
+        return self.last
 
     def branch(self, path: Path, guard: int, outcome: float) -> Path | None:
-        """Return a path that agrees up to a guard and there has another outcome."""
+        """Return the path to ask next, where a guard of another came out otherwise."""
         child = path.nodes[guard].children.get(_key(outcome))
         return None if child is None else child.path
 
-    def new(self, leaves: Leaves) -> Path:
-        """Run the function in Python at these leaves; put its path into the tree."""
-        path = Path(self._record(leaves))
+    def grow(
+        self, path: Path, guard: int, outcome: float, leaves: Leaves
+    ) -> tuple[Path, bool]:
+        """Run the function in Python at leaves, which differ from a path in a guard.
+
+        Returns the path to ask next, and whether it is what was recorded here: another
+        thread, or the function itself by recursion, may have been quicker.
+        """
+        recorded = self._record(leaves[: self.n_base])
         with self._lock:
-            if len(self.all) >= self.max_paths:
-                raise TraceError(self._too_many(path))
-            self._insert(path)
-            self.all.append(path)
-            self.last = path
+            found = self.branch(path, guard, outcome)
+            if found is not None:
+                return found, False
+            return self._add_behind(path, guard, outcome, recorded), True
+
+    def _add_behind(
+        self, path: Path, guard: int, outcome: float, recorded: Recorded
+    ) -> Path:
+        if len(self.all) >= self.max_paths:
+            raise TraceError(self._too_many(recorded))
+        node = path.nodes[guard]
+        guards = recorded.program.guards
+        agrees = [_key(o) for o, _ in guards[:guard]] == [
+            _key(o) for o, _ in path.guards[:guard]
+        ]
+        if agrees and len(guards) > guard and _key(guards[guard][0]) == _key(outcome):
+            return self._add(recorded, path.nodes[: guard + 1])
+        made = self._add(recorded, path.nodes[:guard] if agrees else [], node)
+        node.children[_key(outcome)] = made.nodes[guard if agrees else 0]
+        return made
+
+    def _add(
+        self, recorded: Recorded, shared: list[Node], parent: Node | None = None
+    ) -> Path:
+        """Put a path into the tree whose first nodes are there; then come its own."""
+        places = [self._place(x) for x in recorded.captured]
+        path = Path(recorded, self.n_base, self.captured, places)
+        path.nodes = list(shared)
+        if parent is not None or not shared:
+            depth = 0 if parent is None else parent.depth + 1
+            path.nodes.append(Node(path, depth))
+        for outcome, _ in path.guards[len(path.nodes) - 1 :]:
+            node = path.nodes[-1]
+            child = node.children[_key(outcome)] = Node(path, node.depth + 1)
+            path.nodes.append(child)
+        self.all.append(path)
         return path
 
-    def _insert(self, path: Path) -> None:
-        node = self.all[0].nodes[0] if self.all else Node(path)
-        path.nodes.append(node)
-        for outcome, _ in path.guards:
-            child = node.children.get(_key(outcome))
-            if child is None:
-                child = node.children[_key(outcome)] = Node(path)
-            node = child
-            path.nodes.append(node)
+    def _place(self, x: Tensor) -> int:
+        for k, known in enumerate(self.captured):
+            if known is x:
+                return k
+        self.captured.append(x)
+        return len(self.captured) - 1
 
-    def _too_many(self, path: Path) -> str:
+    def _too_many(self, recorded: Recorded) -> str:
         """Say which line keeps on choosing differently."""
         counts: dict[str, int] = {}
-        for known in [*self.all, path]:
-            for _, line in known.guards:
+        for guards in [*(path.guards for path in self.all), recorded.program.guards]:
+            for _, line in guards:
                 counts[str(line)] = counts.get(str(line), 0) + 1
         line = max(counts, key=lambda text: counts[text], default="an unknown line")
         return (
@@ -141,49 +241,94 @@ class Paths:
             "max_paths"
         )
 
-    def captured(self) -> list[Tensor]:
-        """Return the tensors of outside that paths so far have met."""
-        return self.all[0].captured if self.all else []
+    # ---- Running -----------------------------------------------------------------------
 
-    def run(self, steps: Steps, leaves: Leaves, n_base: int) -> tuple[Path, list[Any]]:
+    def run(
+        self, steps: Steps, leaves: Leaves, out: list[Any] | None = None
+    ) -> tuple[Path, list[Any]]:
         """Run a derived program at leaves on the path that they take.
 
-        The first n_base leaves are the function's own; what derivation added (seeds,
-        tangents) follows. Returns the path and the outputs.
+        The function's own leaves come first; what derivation added (seeds, tangents)
+        follows. Returns the path and the outputs; out: arrays for them, or None each.
         """
-        path, is_new = self.first(leaves[:n_base]), False
+        path, depth, is_new = self.first(leaves), -1, False
+        is_from_root = path is self.all[0]
         while True:
-            code = path.code(steps)
-            outputs, guard, outcome = code.run(self.inputs(path, leaves, n_base))
+            try:
+                outputs, guard, outcome = path.code(steps).run(self.inputs(leaves), out)
+            except LinAlgError:
+                return self._run_elsewhere(steps, leaves, out, path)
             if guard < 0:
-                path.n_used += 1
                 self.last = path
                 return path, outputs
-            if is_new:
-                raise TraceError(self.inconstant(path, guard))
-            path, is_new = self.turn(path, guard, outcome, leaves[:n_base])
+            if is_new or path.nodes[guard].depth <= depth:
+                return self._run_chosen(steps, leaves, out, path, guard)
+            depth = path.nodes[guard].depth
+            found = self.branch(path, guard, outcome)
+            if found is None and not is_from_root:
+                found, depth, is_from_root = self.all[0], -1, True
+            elif found is None:
+                found, is_new = self.grow(path, guard, outcome, leaves)
+            path = found
 
-    def turn(
-        self, path: Path, guard: int, outcome: float, leaves: Leaves
-    ) -> tuple[Path, bool]:
-        """Return the path for another outcome of a guard, and whether it is new."""
-        found = self.branch(path, guard, outcome)
-        return (self.new(leaves), True) if found is None else (found, False)
+    def _run_chosen(
+        self, steps: Steps, leaves: Leaves, out: list[Any] | None, path: Path, guard: int
+    ) -> tuple[Path, list[Any]]:
+        """Run a derived program whose choices are not those of the function itself.
 
-    def inconstant(self, path: Path, guard: int) -> str:
-        """Say that a new recording does not agree with itself."""
-        return (
-            f"{self.name} does not choose the same way twice at the same arguments, at "
-            f"{path.guards[guard][1]}; what it decides by must depend on them alone, "
-            "not on random numbers, time or state"
-        )
+        Where a choice hangs on the last digit, a derivative, which may compute with
+        other roundings, can choose otherwise than the function; the function is right.
+        """
+        if not steps:
+            raise TraceError(
+                f"{self.name} does not choose the same way twice at the same "
+                f"arguments, at {path.guards[guard][1]}; what it decides by must "
+                "depend on them alone, not on random numbers, time or state"
+            )
+        path, _ = self.run((), leaves[: self.n_base])
+        outputs, _, _ = path.code(steps).run(self.inputs(leaves), out, True)
+        return path, outputs
 
-    def inputs(self, path: Path, leaves: Leaves, n_base: int) -> list[Any]:
-        """Return leaves with the values of what the path captured behind the base."""
-        if not path.captured:
+    def _run_elsewhere(
+        self, steps: Steps, leaves: Leaves, out: list[Any] | None, failed: Path
+    ) -> tuple[Path, list[Any]]:
+        """Run a derived program where a path fails of which leaves may not be.
+
+        A matrix is found to be singular before it is asked whether the function would
+        have come to it.
+        """
+        for path in self.all:
+            if path is failed:
+                continue
+            with contextlib.suppress(LinAlgError):
+                outputs, guard, _ = path.code(steps).run(self.inputs(leaves), out)
+                if guard < 0:
+                    return path, outputs
+        recorded = self._record(leaves[: self.n_base])  # raises if the function does
+        with self._lock:
+            path = self._add_differing(failed, recorded)
+        outputs, _, _ = path.code(steps).run(self.inputs(leaves), out, True)
+        return path, outputs
+
+    def _add_differing(self, path: Path, recorded: Recorded) -> Path:
+        """Put a recording behind the first guard in which it differs from a path."""
+        pairs = zip(path.guards, recorded.program.guards, strict=False)
+        for guard, ((known, _), (outcome, _)) in enumerate(pairs):
+            if _key(known) != _key(outcome) and not self.branch(path, guard, outcome):
+                return self._add_behind(path, guard, outcome, recorded)
+        places = [self._place(x) for x in recorded.captured]
+        return Path(recorded, self.n_base, self.captured, places)  # not to be found
+
+    def captured_values(self) -> list[Any]:
+        """Return what the tensors of outside hold now."""
+        return [plain(x) for x in self.captured]
+
+    def inputs(self, leaves: Leaves) -> list[Any]:
+        """Return leaves with the values of what was captured behind the base."""
+        if not self.captured:
             return list(leaves)
-        values = path.captured_values()
-        return [*leaves[:n_base], *values, *leaves[n_base:]]
+        n = self.n_base
+        return [*leaves[:n], *self.captured_values(), *leaves[n:]]
 
 
 def plain(x: Any) -> Any:

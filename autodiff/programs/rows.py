@@ -8,18 +8,19 @@ one recording, whatever the number of rows that take it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, tree
 from autodiff._core import RowsJob, Tensor
-from autodiff.errors import ShapeError, TraceError
-from autodiff.programs.derived import part, record_entry
+from autodiff.errors import LinAlgError, ShapeError, TraceError
+from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
 from autodiff.programs.paths import Path, Paths, Steps, plain
 
 Array = np.ndarray[Any, Any]
@@ -36,8 +37,6 @@ class RowsRun:
         The function, and how to derive what is run.
     leaves
         Arrays: with a first axis of rows where batched, else shared by all rows.
-    n_base
-        How many leaves are the function's own.
     is_batched
         Of each leaf.
     is_summed
@@ -53,38 +52,71 @@ class RowsRun:
         paths: Paths,
         steps: Steps,
         leaves: Sequence[Any],
-        n_base: int,
         is_batched: Sequence[bool],
         is_summed: Sequence[bool] | None,
         n_rows: int,
         threads: int | None,
     ):
-        self.paths, self.steps, self.n_base = paths, steps, n_base
+        self.paths, self.steps = paths, steps
         self.leaves, self.is_batched = list(leaves), list(is_batched)
         self.is_summed, self.n_rows = is_summed, n_rows
         many = os.cpu_count() or 1
         self.threads = threads or (many if n_rows >= FEW_ROWS else 1)
         self.outputs: list[Array] = []
+        self.is_capturing = False
+        self.structure: tree.Structure | None = None  # of the function's result
 
     def row(self, k: int) -> list[Any]:
-        """Return the function's own leaves at row k."""
-        pairs = zip(self.leaves[: self.n_base], self.is_batched, strict=False)
+        """Return the leaves at row k."""
+        pairs = zip(self.leaves, self.is_batched, strict=True)
         return [_point(leaf[k]) if batched else _point(leaf) for leaf, batched in pairs]
 
     def run(self) -> tuple[Path, list[Any]]:
         """Return a path that was taken, and the outputs."""
-        path = self.paths.last or self.paths.new(self.row(0))
-        waiting: deque[tuple[Path, Array | None, bool]] = deque([(path, None, False)])
+        with naming(0, self.paths.name):
+            path = self.paths.first(self.row(0))
+        self.structure = path.structure
+        root = self.paths.all[0]
+        waiting: deque[Group] = deque([Group(path, None, -1, path is root)])
         while waiting:
-            path, rows, is_new = waiting.popleft()
-            for guard, outcome, group in self._run_group(path, rows):
-                found = self.paths.branch(path, guard, outcome)
-                first = 0 if rows is None else rows[0]
-                if is_new and group[0] == first:  # the row that it was recorded at
-                    raise TraceError(self.paths.inconstant(path, guard))
-                known = found or self.paths.new(self.row(int(group[0])))
-                waiting.append((known, group, found is None))
+            group = waiting.popleft()
+            for guard, outcome, rows in self._run_group(group.path, group.rows):
+                waiting.extend(self._next(group, guard, outcome, rows))
         return path, [out if out.ndim else out.item() for out in self.outputs]
+
+    def _next(
+        self, group: Group, guard: int, outcome: float, rows: Array
+    ) -> list[Group]:
+        """Return what to run for rows of a group of which a guard came out otherwise."""
+        depth = group.path.nodes[guard].depth
+        is_rounding = depth <= group.depth
+        while len(rows):
+            found = self.paths.branch(group.path, guard, outcome)
+            if found is not None and not is_rounding:
+                return [Group(found, rows, depth, group.is_from_root)]
+            if not group.is_from_root:
+                return [Group(self.paths.all[0], rows, -1, True)]
+            self._at_point(int(rows[0]))
+            rows = rows[1:]
+        return []
+
+    def _at_point(self, row: int) -> None:
+        """Run one row by itself, recording its path if it is new.
+
+        What is right for a row is what the function in Python chooses there. Where a
+        choice hangs on the last digit, lanes, whose functions round otherwise, may not
+        agree with that; a run over one point does.
+        """
+        with naming(row, self.paths.name):
+            path, found = self.paths.run(self.steps, self.row(row))
+        self._check_structure(path)
+        self.is_capturing |= path.is_capturing
+        self._make_outputs([np.shape(z) for z in found])
+        for k, (z, out) in enumerate(zip(found, self.outputs, strict=True)):
+            if self.is_summed is not None and self.is_summed[k]:
+                out += z
+            else:
+                out[row] = z
 
     def _run_group(
         self, path: Path, rows: Array | None
@@ -92,8 +124,7 @@ class RowsRun:
         """Run rows on a path; return those that are not its own, by what differs."""
         code = path.code(self.steps)
         shapes = code.program.output_shapes
-        summed = [False] * len(shapes) if self.is_summed is None else self.is_summed
-        self._make_outputs(shapes, summed)
+        summed = self._make_outputs(shapes)
         n = self.n_rows if rows is None else len(rows)
         n_lanes = min(_core.best_lanes(code), _power_of_two(n))
         n_blocks = -(-n // n_lanes)
@@ -101,26 +132,48 @@ class RowsRun:
             np.empty((n_blocks, *shape)) if is_sum else out
             for shape, is_sum, out in zip(shapes, summed, self.outputs, strict=True)
         ]
-        captured = [np.asarray(v, dtype=np.float64) for v in path.captured_values()]
-        inputs = [*self.leaves[: self.n_base], *captured, *self.leaves[self.n_base :]]
+        captured = [np.asarray(v, np.float64) for v in self.paths.captured_values()]
+        n_base = self.paths.n_base
+        inputs = [*self.leaves[:n_base], *captured, *self.leaves[n_base:]]
         batched = [
-            *self.is_batched[: self.n_base],
+            *self.is_batched[:n_base],
             *[False] * len(captured),
-            *self.is_batched[self.n_base :],
+            *self.is_batched[n_base:],
         ]
         job = RowsJob(
             code, inputs, [not b for b in batched], places, summed, n, rows, n_lanes
         )
-        run_blocks(job, self.threads)
+        try:
+            run_blocks(job, self.threads)
+        except LinAlgError:  # of one lane, perhaps of a row that is not of this path
+            for row in range(n) if rows is None else rows:
+                self._at_point(int(row))
+            return []
+        self._check_structure(path)
         for k, is_sum in enumerate(summed):
             if is_sum:
                 total = np.empty(shapes[k])
                 _core.sum_parts(places[k], total)
                 self.outputs[k] += total
-        path.n_used += n
-        return _groups(job.differs, job.outcome, rows, path)
+        groups = _groups(job.differs, job.outcome, rows)
+        n_taken = n - sum(len(group) for _, _, group in groups)
+        path.n_rows += n_taken
+        self.is_capturing |= path.is_capturing and n_taken > 0
+        return groups
 
-    def _make_outputs(self, shapes: Sequence[Any], summed: Sequence[bool]) -> None:
+    def _check_structure(self, path: Path) -> None:
+        if self.structure is None:
+            self.structure = path.structure
+        if path.structure != self.structure:
+            raise TypeError(
+                f"{self.paths.name} returns {self.structure!r} for some rows and "
+                f"{path.structure!r} for others; the results of all rows must have one "
+                "structure"
+            )
+
+    def _make_outputs(self, shapes: Sequence[Any]) -> Sequence[bool]:
+        """Make room for outputs of these shapes; return which are added up."""
+        summed = [False] * len(shapes) if self.is_summed is None else self.is_summed
         wanted = [
             tuple(shape) if is_sum else (self.n_rows, *shape)
             for shape, is_sum in zip(shapes, summed, strict=True)
@@ -136,6 +189,29 @@ class RowsRun:
                 f"{[out.shape for out in self.outputs]} for others; the results of all "
                 "rows must have one shape"
             )
+        return summed
+
+
+class Group(NamedTuple):
+    """Rows (None: all) to be run on a path, which left another at a node of this depth.
+
+    is_from_root: whether the way through the tree began at its root.
+    """
+
+    path: Path
+    rows: Array | None
+    depth: int
+    is_from_root: bool
+
+
+@contextlib.contextmanager
+def naming(row: int, name: str) -> Iterator[None]:
+    """Add the number of a row to errors of the function."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in row {row} of those that {name} was mapped over")
+        raise
 
 
 def _point(value: Any) -> Any:
@@ -150,7 +226,7 @@ def _power_of_two(n: int) -> int:
 
 
 def _groups(
-    differs: Array | None, outcome: Array | None, rows: Array | None, path: Path
+    differs: Array | None, outcome: Array | None, rows: Array | None
 ) -> list[tuple[int, float, Array]]:
     """Return (guard, outcome, numbers of the rows) for each way that rows differed."""
     if differs is None or outcome is None:
@@ -158,7 +234,6 @@ def _groups(
     at = np.flatnonzero(differs >= 0)
     if at.size == 0:
         return []
-    path.n_used -= at.size
     pairs = np.stack([differs[at].astype(np.float64), outcome[at]])
     kinds, which = np.unique(pairs, axis=1, return_inverse=True, equal_nan=True)
     numbers = at if rows is None else rows[at]
@@ -209,43 +284,39 @@ class RowsDerived:
     def __init__(
         self,
         paths: Paths,
-        n_base: int,
         steps: Steps,
         is_batched: tuple[bool, ...],
         is_summed: tuple[bool, ...] | None,
         n_rows: int,
         threads: int | None,
     ):
-        self.paths, self.n_base, self.steps = paths, n_base, steps
+        self.paths, self.steps = paths, steps
         self.is_batched, self.is_summed = is_batched, is_summed
         self.n_rows, self.threads = n_rows, threads
 
-    def run(self, leaves: Sequence[Any]) -> tuple[Path, list[Any]]:
-        """Return a path that was taken and the outputs, of plain values."""
+    def __call__(self, leaves: Sequence[Any]) -> tuple[Path, list[Any]]:
+        """Return a path and the outputs; as tensors where leaves carry gradient."""
         run = RowsRun(
             self.paths,
             self.steps,
-            [np.asarray(leaf, dtype=np.float64, order="C") for leaf in leaves],
-            self.n_base,
+            [np.asarray(plain(leaf), np.float64, order="C") for leaf in leaves],
             self.is_batched,
             self.is_summed,
             self.n_rows,
             self.threads,
         )
-        return run.run()
-
-    def __call__(self, leaves: Sequence[Any]) -> tuple[Path, list[Any]]:
-        """Return a path and the outputs; as tensors where leaves carry gradient."""
-        path, outputs = self.run([plain(leaf) for leaf in leaves])
-        captured = self.paths.captured()
-        inputs = [*leaves[: self.n_base], *captured, *leaves[self.n_base :]]
-        if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+        path, outputs = run.run()
+        is_tracked = run.is_capturing or any(
+            isinstance(x, Tensor) and x.requires_grad for x in leaves
+        )
+        if not is_tracked:
             return path, outputs
+        inputs = with_captured(self.paths, leaves)
         if _core.is_tracing():
             return path, self._record(path, inputs)
         if not _core.is_recording():
             return path, outputs
-        return path, record_entry(self, path, inputs, outputs)
+        return path, record_call(self, inputs, outputs)
 
     def _record(self, path: Path, inputs: Sequence[Any]) -> list[Tensor]:
         """Put the rows into the program that is being recorded, as a loop."""
@@ -257,11 +328,11 @@ class RowsDerived:
                 "being recorded it cannot. Choose with autodiff.where, or map "
                 "outside of compile"
             )
-        n_captured = len(path.captured)
+        n_base = self.paths.n_base
         batched = [
-            *self.is_batched[: self.n_base],
-            *[False] * n_captured,
-            *self.is_batched[self.n_base :],
+            *self.is_batched[:n_base],
+            *[False] * len(self.paths.captured),
+            *self.is_batched[n_base:],
         ]
         summed = self.is_summed or (False,) * len(program.output_shapes)
         order = sorted(range(len(inputs)), key=lambda k: batched[k])
@@ -282,39 +353,49 @@ class RowsDerived:
         return found
 
     def pull_back(
-        self,
-        path: Path,
-        inputs: Sequence[Tensor],
-        seeds: Sequence[Any],
-        needs: list[bool],
+        self, inputs: Inputs, seeds: Sequence[Any], needs: Needs
     ) -> list[Any]:
-        """Return the adjoint of each input that is needed, for seeds of the outputs.
+        """Return the adjoints of inputs that are needed, for seeds of the outputs.
 
         Those of shared inputs are added up in the blocks; no row's own is kept.
         """
-        n_captured = len(path.captured)
-        if n_captured and len(self.paths.all) > 1:
-            raise TraceError(
-                f"{self.paths.name} closes over tensors that carry gradient and "
-                "chooses by its arguments; pass these tensors as arguments"
-            )
-        rest = self.n_base + n_captured
-        batched = (
-            *self.is_batched[: self.n_base],
-            *(False,) * n_captured,
-            *self.is_batched[self.n_base :],
+        base, captured, extra = needs
+        n_base = self.paths.n_base
+        is_shared = (
+            *(not b for b in self.is_batched[:n_base]),
+            *(True,) * len(captured),
+            *(not b for b in self.is_batched[n_base:]),
         )
-        n_outputs = len(path.derived(self.steps).output_shapes)
-        seed_batched = tuple(not s for s in self.is_summed or (False,) * n_outputs)
+        flags = (*base, *captured, *extra)
+        summed = self.is_summed or (False,) * len(seeds)
         adjoint = RowsDerived(
             self.paths,
-            self.n_base,
-            (*self.steps, ("reverse", tuple(needs), False)),
-            (*self.is_batched, *seed_batched),
-            tuple(not b for b, need in zip(batched, needs, strict=True) if need),
+            (*self.steps, ("reverse", (base, captured, extra), False)),
+            (*self.is_batched, *(not s for s in summed)),
+            tuple(s for s, need in zip(is_shared, flags, strict=True) if need),
             self.n_rows,
             self.threads,
         )
-        _, found = adjoint([*inputs[: self.n_base], *inputs[rest:], *seeds])
-        each = iter(found)
-        return [next(each) if need else None for need in needs]
+        return adjoint([*inputs.base, *inputs.extra, *seeds])[1]
+
+    def push_forward(
+        self, inputs: Inputs, tangents: Sequence[Any], active: Needs
+    ) -> list[Any]:
+        """Return tangents of the outputs, for those of inputs that are active."""
+        base, captured, extra = active
+        n_base = self.paths.n_base
+        batched = (
+            *self.is_batched[:n_base],
+            *(False,) * len(captured),
+            *self.is_batched[n_base:],
+        )
+        flags = (*base, *captured, *extra)
+        forward = RowsDerived(
+            self.paths,
+            (*self.steps, ("forward", (base, captured, extra), False)),
+            (*self.is_batched, *(b for b, a in zip(batched, flags, strict=True) if a)),
+            self.is_summed,
+            self.n_rows,
+            self.threads,
+        )
+        return forward([*inputs.base, *inputs.extra, *tangents])[1]

@@ -11,9 +11,10 @@ import numpy as np
 from autodiff import shape, tree
 from autodiff._core import Tensor
 from autodiff.errors import ArgumentError, ShapeError
-from autodiff.programs.compiled import leaf_value
+from autodiff.programs.compiled import as_bools, is_bool, leaf_value
+from autodiff.programs.path_text import PathTree
 from autodiff.programs.paths import Paths, plain
-from autodiff.programs.recording import Leaves, record
+from autodiff.programs.recording import Leaves, Recorded, record
 from autodiff.programs.rows import RowsDerived
 
 Axes = Any  # an int, None, or a tree of them that is a prefix of the arguments
@@ -92,12 +93,11 @@ class Vmapped:
             np.shape(plain(v))[1:] if b else np.shape(plain(v))
             for v, b in zip(values, is_batched, strict=True)
         )
-        paths = self._paths_of(structure, row_shapes)
+        masks = tuple([is_bool(leaf) for leaf in leaves])
+        paths = self._paths_of(structure, row_shapes, masks)
         if n_rows == 0:
             return self._nothing(paths, row_shapes)
-        derived = RowsDerived(
-            paths, len(values), (), is_batched, None, n_rows, self.threads
-        )
+        derived = RowsDerived(paths, (), is_batched, None, n_rows, self.threads)
         path, outputs = derived(values)
         return self._result(path.structure, outputs)
 
@@ -129,24 +129,28 @@ class Vmapped:
             f"{sorted(counts)}"
         )
 
-    def _paths_of(self, structure: tree.Structure, row_shapes: Any) -> Paths:
-        found = self._paths.get((structure, row_shapes))
+    def _paths_of(
+        self, structure: tree.Structure, row_shapes: Any, masks: tuple[bool, ...]
+    ) -> Paths:
+        key = structure, row_shapes, masks
+        found = self._paths.get(key)
         if found is None:
 
             def run(tensors: list[Tensor]) -> Any:
                 args, kwargs = tree.unflatten(structure, tensors)
                 return self.fun(*args, **kwargs)
 
-            def record_row(leaves: Leaves) -> Any:
-                return record(run, leaves, self.name)
+            def record_row(leaves: Leaves) -> Recorded:
+                return record(run, as_bools(leaves, masks), self.name)
 
-            found = Paths(record_row, self.name, self.max_paths)
-            self._paths[structure, row_shapes] = found
+            made = Paths(record_row, self.name, len(masks), self.max_paths)
+            found = self._paths.setdefault(key, made)
         return found
 
     def _nothing(self, paths: Paths, row_shapes: Any) -> Any:
         """Return the result for no rows: shapes are found by a row of ones."""
-        path = paths.first([np.ones(s) if s else 1.0 for s in row_shapes])
+        ones = [np.ones(s) if s else 1.0 for s in row_shapes]
+        path = paths.first(ones)
         empty = [np.empty((0, *s)) for s in path.program.output_shapes]
         return self._result(path.structure, empty)
 
@@ -167,7 +171,13 @@ class Vmapped:
     @property
     def programs(self) -> list[Any]:
         """Every program recorded so far."""
-        return [path.program for paths in self._paths.values() for path in paths.all]
+        found = list(self._paths.values())
+        return [path.program for paths in found for path in paths.all]
+
+    @property
+    def paths(self) -> PathTree:
+        """The choices that were taken, with file and line, and how often."""
+        return PathTree(list(self._paths.values()))
 
 
 def vmap(
