@@ -7,7 +7,7 @@ from outputs to inputs and `Linear.push_forward` the other way. Trees, argnums, 
 shapes stand above it.
 
 There are two engines. Usually the function is recorded on this thread's tape between
-inputs of its own, and swept. Where this thread records a program (in `compile`, `vmap`),
+inputs of its own, and swept. Where this thread records a program (`compile`, `vmap`),
 the function becomes a program of its own, which is derived and applied there:
 `RecordedLinear`.
 

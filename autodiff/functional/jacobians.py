@@ -71,8 +71,8 @@ def jacobian(
     Raises
     ------
     TypeError
-        By a call, when an argument or the result is not made of real numbers, or argnums
-        do not name arguments.
+        By a call, when an argument or the result is not made of real numbers, or
+        argnums do not name arguments.
     ValueError
         When the mode is none.
     ArgumentError, ShapeError

@@ -296,9 +296,9 @@ def compile(
     -------
     A `Compiled`: called as fun is, it returns what fun would, in floats and arrays (in
     tensors where an argument, or a tensor that fun closes over, carries gradient). Its
-    methods ``grad``, ``value_and_grad``, ``jacobian``, ``hessian``, ``jvp``, ``vjp`` and
-    ``hvp`` are its derivatives, ``programs`` what was recorded. Without fun, a decorator
-    with these options.
+    methods ``grad``, ``value_and_grad``, ``jacobian``, ``hessian``, ``jvp``, ``vjp``
+    and ``hvp`` are its derivatives, ``nan_report`` says where a NaN came from, and
+    ``programs`` is what was recorded. Without fun, a decorator with these options.
 
     Raises
     ------

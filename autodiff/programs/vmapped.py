@@ -216,8 +216,8 @@ def vmap(
     Notes
     -----
     The function is recorded once for each way through its choices; rows then run as
-    SIMD lanes, with the interpreter's lock released. Rows that choose otherwise are run
-    on the way of the others first: each group of rows costs one run more. Memory is that
+    SIMD lanes, with the interpreter's lock released. Rows that choose otherwise run on
+    the way of the others first, so each group of rows costs a run more. Memory is that
     of arguments and results, and of one block of rows for each thread.
 
     Examples
