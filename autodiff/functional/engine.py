@@ -4,11 +4,12 @@
 function of a list of tensors that returns a list of tensors, and a list of values; it
 returns the outputs and the derivative as a linear map, which `Linear.pull_back` applies
 from outputs to inputs and `Linear.push_forward` the other way. Trees, argnums, aux and
-shapes stand above it. Another engine (a function that is being traced into a program)
-takes over by answering to `linearize` with its own `Linear`.
+shapes stand above it.
 
-Here: the function is recorded on this thread's tape between inputs of its own, and
-swept.
+There are two engines. Usually the function is recorded on this thread's tape between
+inputs of its own, and swept. Where this thread records a program (`compile`, `vmap`),
+the function becomes a program of its own, which is derived and applied there:
+`RecordedLinear`.
 
 Invariants. Inputs are new entries, so an inner transform never takes an outer input for
 its own, and its sweeps end at them: nested transforms do not mix, nobody's ``.grad`` is
@@ -106,6 +107,10 @@ def linearize(function: FlatFunction, values: Sequence[Any]) -> Linear:
         other tensors it hands out, for which only `is_tracked` is asked.
     values
         Tensors, floats or arrays, at which to differentiate.
+
+    Notes
+    -----
+    Costs one call of the function, which records it. Sweeps are `Linear`'s methods.
     """
     if _core.is_tracing():
         return linearize_recorded(function, values)
@@ -160,7 +165,11 @@ class RecordedLinear(Linear):
 
 
 def linearize_recorded(function: FlatFunction, values: Sequence[Any]) -> Linear:
-    """Do what `linearize` does, where this thread records a program."""
+    """Do what `linearize` does, where this thread records a program.
+
+    The inner program's outputs and derivatives become instructions of the outer one;
+    tensors that the function closes over are inputs behind its own.
+    """
     inputs = [as_tensor(value) for value in values]
     recording = _core.Recording()
     tensors = [recording.input(_core.peek(x)) for x in inputs]

@@ -64,14 +64,17 @@ def value_and_grad(
     Raises
     ------
     TypeError
-        When an argument or the result is not made of real numbers, the result is not
-        one number, or argnums do not name arguments.
+        When an argument or the result is not made of real numbers, the result is a
+        container, or argnums do not name arguments.
+    ShapeError
+        When the result is an array.
     GradientLossError
         When fun turns what it was given into a plain number: ``math.sin(x)``.
 
     Notes
     -----
-    Costs three to five times fun, however many numbers are differentiated in.
+    Costs three to five times fun, however many numbers are differentiated in. fun is
+    recorded anew at each call; ``compile(fun).value_and_grad`` records it once.
     Griewank and Walther, Evaluating Derivatives, chapter 3.
 
     Examples
@@ -103,6 +106,7 @@ def grad(
     """Return a function that gives the gradient of fun.
 
     As `value_and_grad`, without the value: it returns the gradient, or (gradient, aux).
+    A function that is called often is faster as ``compile(fun).grad``.
 
     Examples
     --------
@@ -131,8 +135,11 @@ def jvp(
 
     Parameters
     ----------
+    fun
+        Returns real numbers of any structure and shape; with has_aux, a pair of them
+        and anything else.
     primals
-        A tuple of arguments for fun.
+        A tuple of arguments for fun, all of which are made of real numbers.
     tangents
         A tuple with the direction in each, of the same structure and shapes; None for
         none in an argument or a part of it.
@@ -140,6 +147,14 @@ def jvp(
     Returns
     -------
     (value, tangent), or (value, tangent, aux); both as fun returns its result.
+
+    Raises
+    ------
+    TypeError
+        When primals or tangents are no tuple, differ in number or in structure, or the
+        result is not made of real numbers.
+    ShapeError
+        When a tangent has another shape than its primal.
 
     Notes
     -----
@@ -176,6 +191,9 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Parameters
     ----------
+    fun
+        Returns real numbers of any structure and shape; with has_aux, a pair of them
+        and anything else.
     primals
         The arguments of fun, all of which are differentiated in.
 
@@ -234,6 +252,14 @@ def hvp(
     A function of fun's arguments with the vector in the second place, as SciPy's hessp
     passes it: ``hvp(f)(x, v, *rest)``. The vector has the structure and shapes of what
     is differentiated in, and so has the result.
+
+    Raises
+    ------
+    TypeError
+        By a call, when there is no vector, or it has another structure.
+    ShapeError
+        By a call, when fun returns anything but one number, or the vector has another
+        shape.
 
     Notes
     -----

@@ -68,9 +68,21 @@ def jacobian(
     structure of the result, with the structure of the argument in the place of each
     leaf, each of whose leaves has the shape ``result.shape + argument.shape``.
 
+    Raises
+    ------
+    TypeError
+        By a call, when an argument or the result is not made of real numbers, or
+        argnums do not name arguments.
+    ValueError
+        When the mode is none.
+    ArgumentError, ShapeError
+        When a sparse Jacobian is not of one array in one array, or the pattern is for
+        another shape.
+
     Notes
     -----
-    Costs fun, and two to three times fun for each sweep.
+    Costs fun, and two to three times fun for each sweep. fun is recorded anew at each
+    call; ``compile(fun).jacobian`` records it once and runs the sweeps as lanes.
 
     Examples
     --------
@@ -151,8 +163,10 @@ def hessian(
 ) -> Callable[..., Any]:
     """Return a function that gives the Hessian of fun, which returns one real number.
 
-    The Jacobian of the gradient: the structure of the argument twice over. Arguments as
-    for `jacobian`; sparse, with a symmetric colouring.
+    The Jacobian of the gradient: the structure of the argument twice over, each leaf of
+    shape ``argument.shape + argument.shape``. Arguments and errors as for `jacobian`,
+    whose "forward" is the default: tangents of the gradient. sparse=True takes a
+    symmetric colouring.
 
     Notes
     -----

@@ -29,7 +29,9 @@ def checkpoint(fun: Callable[..., Any]) -> Callable[..., Any]:
 
     Notes
     -----
-    Trades one more evaluation of fun for the memory of its operations.
+    Trades one more evaluation of fun for the memory of its operations. In a function
+    that is recorded as a program (`compile`, `vmap`) it changes nothing; `scan` has a
+    checkpoint of its own.
     Griewank and Walther, Evaluating Derivatives, chapter 12.
 
     Examples

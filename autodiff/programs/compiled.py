@@ -92,7 +92,13 @@ class Signature:
 
 
 class Compiled(FastCall):
-    """A function that replays what it did; see `compile`."""
+    """A function that replays what it did, made by `compile`.
+
+    Called as the function is. Its methods are derivatives: programs that are derived
+    when they are first asked for and replayed from then on. They take the function's
+    arguments, and `argnums`: the position of the argument to differentiate in, or a
+    tuple of positions (then the result is a tuple).
+    """
 
     def __init__(
         self, fun: Callable[..., Any], static: tuple[str, ...], max_paths: int
@@ -242,7 +248,10 @@ class Compiled(FastCall):
     # ---- Derivatives -----------------------------------------------------------------
 
     def value_and_grad(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
-        """Return the value and the gradient in the arguments of argnums."""
+        """Return (value, gradient); the gradient as `grad` returns it.
+
+        Costs two to four replays of the function, however many arguments there are.
+        """
         found = self._try("value_and_grad", argnums, args, kwargs)
         if found is None:
             out, kwargs = self.take_out(kwargs)
@@ -252,7 +261,16 @@ class Compiled(FastCall):
         return value, (tuple(rest) if isinstance(argnums, tuple) else rest[0])
 
     def grad(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
-        """Return the gradient in the arguments of argnums, in their structure."""
+        """Return the gradient of the function's one number.
+
+        It has the structure and shapes of the argument that argnums names; for a tuple
+        of argnums it is a tuple of them.
+
+        Raises
+        ------
+        ShapeError
+            When the function returns anything but one number.
+        """
         found = self._try("grad", argnums, args, kwargs)
         if found is None:
             out, kwargs = self.take_out(kwargs)
@@ -271,7 +289,9 @@ class Compiled(FastCall):
     ) -> Any:
         """Return the Jacobian in the arguments of argnums; options as for `jacobian`.
 
-        With sparse=True, of one array in one array: a scipy.sparse.csr_array.
+        Each leaf has the shape ``result.shape + argument.shape``. With sparse=True, of
+        one array in one array: a scipy.sparse.csr_array of shape (size of the result,
+        size of the argument). The sweeps, one for each element or colour, run as lanes.
         """
         if sparse or pattern is not None or coloring is not None:
             from autodiff.programs import sparse_derivatives
@@ -291,7 +311,11 @@ class Compiled(FastCall):
         coloring: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """Return the Hessian in the arguments of argnums; sparse as for `jacobian`."""
+        """Return the Hessian in the arguments of argnums; sparse as for `jacobian`.
+
+        The structure of the argument twice over, each leaf of shape
+        ``argument.shape + argument.shape``.
+        """
         if sparse or pattern is not None or coloring is not None:
             from autodiff.programs import sparse_derivatives
 
@@ -302,15 +326,27 @@ class Compiled(FastCall):
         return into(out, derivatives.hessian(self, args, kwargs, argnums))
 
     def jvp(self, primals: Any, tangents: Any) -> Any:
-        """Return the value and its derivative along tangents; as `autodiff.jvp`."""
+        """Return (value, tangent) for a tuple of arguments and one of tangents.
+
+        Both tuples have an entry for each argument; None is no direction. Costs two to
+        three replays. As `autodiff.jvp`.
+        """
         return derivatives.jvp(self, primals, tangents)
 
     def vjp(self, *primals: Any) -> Any:
-        """Return the value and a function from seeds to adjoints; as `autodiff.vjp`."""
+        """Return (value, pull_back).
+
+        pull_back takes a seed in the structure of the value and returns a tuple with
+        the adjoint of each argument. As `autodiff.vjp`.
+        """
         return derivatives.vjp(self, primals)
 
     def hvp(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> Any:
-        """Return the Hessian times a vector: f.hvp(x, v, *rest); as `autodiff.hvp`."""
+        """Return the Hessian times a vector: ``f.hvp(x, v, *rest)``.
+
+        The vector is in the second place, as SciPy's hessp passes it, and has the
+        structure of x; so has the result. As `autodiff.hvp`.
+        """
         out, kwargs = self.take_out(kwargs)
         return into(out, derivatives.hvp(self, args, kwargs, argnums))
 
@@ -483,15 +519,30 @@ def compile(
         How many ways through its choices (`if`, `while`, `max`) are kept for each
         structure of arguments.
 
+    Returns
+    -------
+    A `Compiled`: called as fun is, it returns what fun would, in floats and arrays (in
+    tensors where an argument, or a tensor that fun closes over, carries gradient). Its
+    methods ``grad``, ``value_and_grad``, ``jacobian``, ``hessian``, ``jvp``, ``vjp``
+    and ``hvp`` are its derivatives, ``nan_report`` says where a NaN came from, and
+    ``programs`` is what was recorded. Without fun, a decorator with these options.
+
     Raises
     ------
+    TypeError
+        When fun is no function; by a call, when arguments or result are not made of
+        numbers.
     TraceError
-        When the function asks for a value that depends on its arguments as a plain
-        number, or takes more than max_paths ways.
+        By a call, when the function asks for a value that depends on its arguments as a
+        plain number, or takes more than max_paths ways.
+    ArgumentError
+        By a call, when a static argument is not hashable.
 
     Notes
     -----
-    Recording costs some hundreds of nanoseconds an operation; a replay costs a few.
+    Recording costs some hundreds of nanoseconds an operation, once for each structure
+    and shapes of the arguments and each way through the choices; a replay costs a few.
+    A Python loop is recorded iteration by iteration; `scan` and `while_loop` are not.
 
     Examples
     --------

@@ -105,17 +105,27 @@ def scan(
         Takes the carry and one row of xs (None without xs), returns the next carry, of
         the same structure and shapes, and what to keep of this step (None: nothing).
     carry
-        Numbers, arrays or nested containers of them.
+        The first carry: numbers, arrays or nested containers of them.
     xs
-        Arrays, or nested containers of arrays, with one row for each step.
+        Arrays, or nested containers of arrays, with one row for each step: of shape
+        (steps, ...).
     length
         How many steps; needed without xs.
     checkpoint
         Keep the carry of only so many steps, spread evenly, for the reverse sweep,
         which runs the steps between once more.
 
+    Returns
+    -------
+    (carry, ys): the last carry, and what the steps returned beside it, stacked along a
+    new first axis of steps; None where they returned None.
+
     Raises
     ------
+    ArgumentError
+        When there are no steps.
+    TypeError
+        When step does not return a pair, or a carry of another structure.
     TraceError
         When the step chooses by its arguments (``if``); use `where`.
     ShapeError
@@ -275,6 +285,25 @@ def fori_loop(
 ) -> Any:
     """Run ``carry = body(i, carry)`` for i from lower to upper - 1; return the carry.
 
+    Parameters
+    ----------
+    lower, upper
+        Ints. If upper is not above lower, init is returned.
+    body
+        Takes i, a number, and the carry; returns the next carry, of the same structure
+        and shapes.
+    init
+        The first carry: numbers, arrays or nested containers of them.
+
+    Raises
+    ------
+    TypeError, ShapeError, TraceError
+        As `scan`, which this is: by its body, which must not choose with ``if``.
+
+    Notes
+    -----
+    Costs as `scan`: the body is recorded once, and a reverse sweep keeps each carry.
+
     Examples
     --------
     >>> import autodiff as ad
@@ -307,16 +336,27 @@ def while_loop(
     max_steps
         The most steps there may be.
 
+    Returns
+    -------
+    The first carry for which cond does not hold.
+
     Raises
     ------
+    TypeError, ShapeError
+        When the body does not keep structure and shapes of the carry.
+    TraceError
+        When cond or body chooses by its arguments (``if``); use `where`.
     ConvergenceError
         When cond still holds after max_steps steps; in a function that is being
         recorded, where nothing can be raised later, the result is NaN instead.
 
     Notes
     -----
-    The reverse sweep goes over the steps that were done; room for the carry of
-    max_steps steps is reserved for it.
+    cond and body are recorded once. Under `vmap` each row goes on until its own end; a
+    block of rows takes as many steps as its slowest row. The derivative is that of the
+    steps that were done: `root` and `fixed_point` give that of a solution instead. The
+    reverse sweep goes over the steps that were done; room for the carry of max_steps
+    steps is reserved for it.
 
     Examples
     --------

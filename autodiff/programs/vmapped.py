@@ -63,7 +63,7 @@ def rows_first(leaf: Any, axis: int | None, where: str) -> Any:
 
 
 class Vmapped:
-    """A function over rows; see `vmap`."""
+    """A function over rows, made by `vmap`; `programs` is what was recorded of it."""
 
     def __init__(
         self,
@@ -205,17 +205,30 @@ def vmap(
     max_paths
         How many ways through its choices `fun` may take.
 
+    Returns
+    -------
+    A function of arrays with one more axis, that of the rows, where in_axes names one.
+    Keyword arguments are rows along axis 0. Each leaf of the result is an array of
+    shape ``(rows, *shape for one row)``, its first axis moved to out_axes.
+
     Raises
     ------
+    ArgumentError
+        When in_axes does not fit the arguments, or no argument has rows.
     ShapeError
-        When arguments have different numbers of rows.
+        When arguments have different numbers of rows, or `fun` returns different shapes
+        for different rows.
     TraceError
-        When `fun` asks for a value that depends on its row as a plain number.
+        When `fun` asks for a value that depends on its row as a plain number, or takes
+        more than max_paths ways; or when it chooses, and vmap(fun) is called in a
+        function that is being recorded itself.
 
     Notes
     -----
     The function is recorded once for each way through its choices; rows then run as
-    SIMD lanes, with the interpreter's lock released.
+    SIMD lanes, with the interpreter's lock released. Rows that choose otherwise run on
+    the way of the others first, so each group of rows costs a run more. Memory is that
+    of arguments and results, and of one block of rows for each thread.
 
     Examples
     --------
@@ -240,5 +253,12 @@ def vmap(
 
 
 def map(f: Callable[..., Any], xs: Any) -> Any:
-    """Return f applied to each row of xs, as `vmap(f)(xs)`."""
+    """Return f applied to each row of xs, as ``vmap(f)(xs)``.
+
+    Examples
+    --------
+    >>> import autodiff as ad, numpy as np
+    >>> ad.map(lambda x: x * x, np.array([1.0, 2.0, 3.0]))
+    array([1., 4., 9.])
+    """
     return vmap(f)(xs)
