@@ -21,6 +21,7 @@ from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.programs.paths import Path, Paths, Steps, plain
 from autodiff.programs.recording import Leaves
+from autodiff.rule import Rule
 
 
 class Derived:
@@ -78,7 +79,7 @@ class Derived:
         return [next(rest) if need else None for need in needs]
 
 
-class Entry:
+class Entry(Rule):
     """What the graph keeps of a call: how to get from seeds to adjoints."""
 
     def __init__(
@@ -90,6 +91,10 @@ class Entry:
     ):
         self._derived, self._path = derived, path
         self._inputs, self._shapes = inputs, shapes
+
+    def name(self) -> str:
+        """Return the name of the graph's node."""
+        return f"{self._derived.paths.name}Backward"
 
     def gradients(self, z_bar: Tensor, needs: Sequence[bool]) -> list[Any]:
         """Return a tensor, or None, for each input."""
