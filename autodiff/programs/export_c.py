@@ -188,7 +188,7 @@ class _Function:
 
     def _is_alias(self, instruction: Instruction) -> bool:
         return (
-            instruction.op in ("view", "stop_gradient")
+            instruction.op in ("view", "stop_gradient", "call")
             and instruction.shape != ()
             and self.instructions[instruction.args[0]].shape != ()
         )
@@ -285,6 +285,8 @@ class _Function:
 
     def _stop_gradient(self, at: int, i: Instruction) -> None:
         self._line(f"const double v{at} = {self._at(i.args[0], '0')};")
+
+    _call = _stop_gradient  # its value is its first operand
 
     def _view(self, at: int, i: Instruction) -> None:
         """Between a number and an array of one."""
