@@ -78,6 +78,13 @@ del _methods
 _NOT_HERE = frozenset("nn optim func jit".split())
 
 
+def load(source: _Any, fun: _Any = None) -> _Any:
+    """Return the compiled function that was saved; see `programs.saved.load`."""
+    from autodiff.programs import saved  # with json and its like: only when asked for
+
+    return saved.load(source, fun)
+
+
 def __getattr__(name: str) -> _Any:
     if name == "fit":
         from autodiff.fit import fit

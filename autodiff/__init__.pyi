@@ -144,6 +144,7 @@ from autodiff.programs.compiled import compile as compile
 from autodiff.programs.loops import fori_loop as fori_loop
 from autodiff.programs.loops import scan as scan
 from autodiff.programs.loops import while_loop as while_loop
+from autodiff.programs.saved import load as load
 from autodiff.programs.vmapped import map as map
 from autodiff.programs.vmapped import vmap as vmap
 from autodiff.reduce import cumprod as cumprod

@@ -1109,6 +1109,8 @@ class Recording:
 class Program:
     """A recorded function: instructions on values, inputs, outputs, guards."""
 
+    def to_dot(self) -> str: ...
+    def to_c(self, name: str = "f") -> str: ...
     @property
     def n_instructions(self) -> int: ...
     @property
@@ -1138,6 +1140,11 @@ class Program:
         self, active: Sequence[bool], keeps_outputs: bool = True
     ) -> Program: ...
 
+def set_program_views(
+    text: Callable[[Program], str],
+    dot: Callable[[Program], str],
+    c: Callable[[Program, str], str],
+) -> None: ...
 def apply_scan(
     body: Program,
     operands: Sequence[Any],

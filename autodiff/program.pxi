@@ -3,6 +3,15 @@
 
 # ---- Programs ---------------------------------------------------------------------
 
+cdef object program_views = None  # set by autodiff.programs.compiled
+
+
+def set_program_views(text, dot, c):
+    """Say how a program is shown: as text, as a graph, as C."""
+    global program_views
+    program_views = text, dot, c
+
+
 cdef class Program:
     """A recorded function: instructions on values, inputs, outputs, guards.
 
@@ -17,6 +26,17 @@ cdef class Program:
 
     def __dealloc__(self):
         ad_program_drop(self.p)
+
+    def __str__(self):
+        return repr(self) if program_views is None else program_views[0](self)
+
+    def to_dot(self):
+        """The program as a graph for Graphviz."""
+        return program_views[1](self)
+
+    def to_c(self, str name="f"):
+        """The program as a function of standalone C99."""
+        return program_views[2](self, name)
 
     @property
     def n_instructions(self):

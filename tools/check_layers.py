@@ -129,6 +129,7 @@ LAYERS = {
     "autodiff/programs/sparse_derivatives": 69,
     "autodiff/programs/compiled": 69,
     "autodiff/programs/vmapped": 70,
+    "autodiff/programs/saved": 70,
     "autodiff/programs/loops": 70,
     "autodiff/programs/__init__": 70,
     # Transforms of functions.

@@ -12,6 +12,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -145,17 +146,20 @@ class Compiled(FastCall):
         leaves, structure = self._flatten(args, kwargs)
         masks = tuple([is_bool(leaf) for leaf in leaves])
         values = [leaf_value(leaf) for leaf in leaves]
-        key = (
-            structure,
-            tuple([np.shape(plain(v)) for v in values]),
-            masks,
-            tuple([(name, type(value), value) for name, value in static]),
-        )
+        shapes = tuple([np.shape(plain(v)) for v in values])
+        key = self.key(structure, shapes, masks, static)
         found = self._signatures.get(key)
         if found is None:
             made = Signature(self, structure, masks, static)
             found = self._signatures.setdefault(key, made)
         return found, values
+
+    def key(
+        self, structure: tree.Structure, shapes: Any, masks: Any, static: Static
+    ) -> Any:
+        """Return what a signature is found by."""
+        kinds = tuple([(name, type(value), value) for name, value in static])
+        return structure, shapes, masks, kinds
 
     def _flatten(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -382,6 +386,42 @@ class Compiled(FastCall):
 
     # ---- What there is ---------------------------------------------------------------
 
+    def to_bytes(self) -> bytes:
+        """Return everything that was recorded, as `save` writes it."""
+        from autodiff.programs import saved
+
+        return saved.to_bytes(self)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything that was recorded to a file, for `autodiff.load`."""
+        from autodiff.programs import saved
+
+        saved.save(self, path)
+
+    def __reduce__(self) -> Any:
+        from autodiff.programs import saved
+
+        return saved.reduce_compiled(self)
+
+    def to_c(self, *args: Any, **kwargs: Any) -> str:
+        """Return standalone C99 of the path that a call takes, and of its gradient.
+
+        The functions have the name of this one, and that with ``_gradient``: (value,
+        gradients of all arguments), where the result is one number. See the head of
+        the text for how they are called; they return the number of the first guard
+        that came out otherwise, or -1.
+        """
+        from autodiff.programs.export_c import to_c
+
+        signature, leaves = self.signature(args, kwargs)
+        path, _ = signature.value.run([plain(leaf) for leaf in leaves])
+        name = self.name if self.name.isidentifier() else "f"
+        functions = {name: path.program}
+        if path.program.output_shapes == [()]:
+            wanted = [True] * len(path.program.input_shapes)
+            functions[f"{name}_gradient"] = path.program.reverse(wanted, True, True)
+        return to_c(functions)
+
     @property
     def programs(self) -> list[Program]:
         """Every program recorded so far, in the order of recording."""
@@ -561,3 +601,24 @@ def compile(
         raise TypeError(f"compile takes a function, got '{type(fun).__name__}'")
     names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
     return Compiled(fun, tuple(names), max_paths)
+
+
+def _text(program: Program) -> str:
+    from autodiff.programs.listing import listing
+
+    return listing(program)
+
+
+def _dot(program: Program) -> str:
+    from autodiff.programs.listing import to_dot
+
+    return to_dot(program)
+
+
+def _c(program: Program, name: str) -> str:
+    from autodiff.programs.export_c import to_c
+
+    return to_c({name: program})
+
+
+_core.set_program_views(_text, _dot, _c)

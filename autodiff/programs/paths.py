@@ -167,6 +167,26 @@ class Paths:
                 self.last = self.all[0]
         return self.last
 
+    def adopt(self, recorded: Recorded) -> None:
+        """Put a path into the tree that was recorded elsewhere, in its order."""
+        if not self.all:
+            self.last = self._add(recorded, [])
+            return
+        path, outcomes = self.all[0], [_key(o) for o, _ in recorded.program.guards]
+        while True:
+            known = [_key(o) for o, _ in path.guards]
+            pairs = zip(known, outcomes, strict=False)
+            guard = next((k for k, (a, b) in enumerate(pairs) if a != b), None)
+            if guard is None:
+                return  # it has no choice that this one has not
+            found = self.branch(path, guard, recorded.program.guards[guard][0])
+            if found is None or found is path:
+                self._add_behind(
+                    path, guard, recorded.program.guards[guard][0], recorded
+                )
+                return
+            path = found
+
     def branch(self, path: Path, guard: int, outcome: float) -> Path | None:
         """Return the path to ask next, where a guard of another came out otherwise."""
         child = path.nodes[guard].children.get(_key(outcome))
@@ -272,7 +292,12 @@ class Paths:
             path = found
 
     def _run_chosen(
-        self, steps: Steps, leaves: Leaves, out: list[Any] | None, path: Path, guard: int
+        self,
+        steps: Steps,
+        leaves: Leaves,
+        out: list[Any] | None,
+        path: Path,
+        guard: int,
     ) -> tuple[Path, list[Any]]:
         """Run a derived program whose choices are not those of the function itself.
 
