@@ -391,6 +391,12 @@ class Method:
         return function(*self._first, *args, argnums=chosen, **kwargs)
 
 
+def check_max_paths(max_paths: int) -> None:
+    """Raise unless a function may have a path at all."""
+    if max_paths < 1:
+        raise ArgumentError(f"max_paths must be at least 1, got {max_paths}")
+
+
 def is_plain_argnums(argnums: Any) -> bool:
     """Whether argnums is an int or a tuple of ints, which can be looked up."""
     many = argnums if type(argnums) is tuple else (argnums,)
@@ -474,14 +480,23 @@ def compile(
     fun
         Takes and returns numbers, arrays, or nested tuples, lists, dicts and
         dataclasses of them. What it returns may depend on nothing but its arguments;
-        other things that it reads (global numbers, time, random numbers) are kept as
-        they were when it was recorded, except for tensors that carry gradient.
+        other things that it reads (numbers and arrays of outside, time, random
+        numbers) are kept as they were when it was recorded, except for tensors that
+        carry gradient: these are read anew, and receive gradient. A method may be
+        compiled; what its object holds is an argument if it is a dataclass.
     static_argnames
         Names of arguments that are not numbers to differentiate by: each value of them
         makes a recording of its own.
     max_paths
         How many ways through its choices (`if`, `while`, `max`) are kept for each
         structure of arguments.
+
+    Returns
+    -------
+    A function that is called as fun is, and has `grad`, `value_and_grad`, `jacobian`,
+    `hessian`, `jvp`, `vjp` and `hvp`. All but jvp and vjp take ``out=`` with an array
+    (or None) for each part of what they return. `paths` shows which choices were taken,
+    `programs` what was recorded.
 
     Raises
     ------
@@ -508,5 +523,6 @@ def compile(
         )
     if not callable(fun):
         raise TypeError(f"compile takes a function, got '{type(fun).__name__}'")
+    check_max_paths(max_paths)
     names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
     return Compiled(fun, tuple(names), max_paths)

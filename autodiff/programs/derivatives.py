@@ -118,9 +118,7 @@ def gradient(
     check_number(call.name, path)
     kind = "value_and_grad" if with_value else "grad"
     if all(s is tree.LEAF for s in call.structures):
-        compiled.remember(
-            kind, argnums, call.signature, path, path.code(derived.steps)
-        )
+        compiled.remember(kind, argnums, call.signature, path, path.code(derived.steps))
     found = call.by_argument(outputs[1:] if with_value else outputs)
     return (outputs[0], found) if with_value else found
 

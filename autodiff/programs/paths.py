@@ -272,7 +272,12 @@ class Paths:
             path = found
 
     def _run_chosen(
-        self, steps: Steps, leaves: Leaves, out: list[Any] | None, path: Path, guard: int
+        self,
+        steps: Steps,
+        leaves: Leaves,
+        out: list[Any] | None,
+        path: Path,
+        guard: int,
     ) -> tuple[Path, list[Any]]:
         """Run a derived program whose choices are not those of the function itself.
 

@@ -190,7 +190,8 @@ def test_a_generator_is_refused():
 
 def test_a_static_argument_may_stand_anywhere():
     f = ad.compile(
-        lambda kind, x, *, n=1: x**n if kind == "a" else -x, static_argnames=("kind", "n")
+        lambda kind, x, *, n=1: x**n if kind == "a" else -x,
+        static_argnames=("kind", "n"),
     )
     assert f("a", 2.0) == 2.0
     assert f("a", 2.0, n=3) == 8.0
