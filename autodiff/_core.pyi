@@ -1129,7 +1129,12 @@ class Program:
     def values(self, inputs: Sequence[Any]) -> list[Any]: ...
     def apply(self, inputs: Sequence[Any]) -> list[Tensor]: ...
     def with_inputs(self, order: Sequence[int]) -> Program: ...
-    def with_outputs(self, order: Sequence[int]) -> Program: ...
+    def with_places(
+        self, places: Sequence[int], shapes: Sequence[_Shape]
+    ) -> Program: ...
+    def with_outputs(
+        self, order: Sequence[int], keeps_guards: bool = True
+    ) -> Program: ...
     def reverse(
         self,
         wanted: Sequence[bool],
@@ -1167,9 +1172,13 @@ class Code:
     """A program made ready to run."""
 
     program: Program
+    n_used: int
     def __init__(self, program: Program) -> None: ...
     def run(
-        self, inputs: Sequence[Any], out: Sequence[Any] | None = None
+        self,
+        inputs: Sequence[Any],
+        out: Sequence[Any] | None = None,
+        ignores_guards: bool = False,
     ) -> tuple[Any, int, float]: ...
 
 class FastCall:

@@ -215,7 +215,7 @@ cdef class Program:
             free(outputs)
             ad_builder_free(b)
 
-    def with_outputs(self, order):
+    def with_outputs(self, order, bint keeps_guards=True):
         """The same program with only these of its outputs, in this order."""
         cdef Py_ssize_t k, n = len(order)
         cdef ad_builder *b = ad_builder_new(False)
@@ -231,7 +231,7 @@ cdef class Program:
             check(b.tape, ad_builder_inline(b, self.p, inputs, values))
             for k in range(n):
                 outputs[k] = values[self.p.outputs[<uint32_t>order[k]]]
-            check(b.tape, ad_builder_finish(b, n, outputs, True, &q))
+            check(b.tape, ad_builder_finish(b, n, outputs, keeps_guards, &q))
             return program_new(q)
         finally:
             if values != NULL:

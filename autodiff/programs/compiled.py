@@ -467,6 +467,12 @@ class Method:
         return function(*self._first, *args, argnums=chosen, **kwargs)
 
 
+def check_max_paths(max_paths: int) -> None:
+    """Raise unless a function may have a path at all."""
+    if max_paths < 1:
+        raise ArgumentError(f"max_paths must be at least 1, got {max_paths}")
+
+
 def is_plain_argnums(argnums: Any) -> bool:
     """Whether argnums is an int or a tuple of ints, which can be looked up."""
     many = argnums if type(argnums) is tuple else (argnums,)
@@ -550,8 +556,10 @@ def compile(
     fun
         Takes and returns numbers, arrays, or nested tuples, lists, dicts and
         dataclasses of them. What it returns may depend on nothing but its arguments;
-        other things that it reads (global numbers, time, random numbers) are kept as
-        they were when it was recorded, except for tensors that carry gradient.
+        other things that it reads (numbers and arrays of outside, time, random
+        numbers) are kept as they were when it was recorded, except for tensors that
+        carry gradient: these are read anew, and receive gradient. A method may be
+        compiled; what its object holds is an argument if it is a dataclass.
     static_argnames
         Names of arguments that are not numbers to differentiate by: each value of them
         makes a recording of its own.
@@ -565,7 +573,9 @@ def compile(
     tensors where an argument, or a tensor that fun closes over, carries gradient). Its
     methods ``grad``, ``value_and_grad``, ``jacobian``, ``hessian``, ``jvp``, ``vjp``
     and ``hvp`` are its derivatives, ``nan_report`` says where a NaN came from, and
-    ``programs`` is what was recorded. Without fun, a decorator with these options.
+    ``programs`` is what was recorded, ``paths`` which choices were taken. All but
+    ``jvp`` and ``vjp`` take ``out=`` with an array (or None) for each part of what they
+    return. Without fun, a decorator with these options.
 
     Raises
     ------
@@ -599,6 +609,7 @@ def compile(
         )
     if not callable(fun):
         raise TypeError(f"compile takes a function, got '{type(fun).__name__}'")
+    check_max_paths(max_paths)
     names = (static_argnames,) if isinstance(static_argnames, str) else static_argnames
     return Compiled(fun, tuple(names), max_paths)
 

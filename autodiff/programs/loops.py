@@ -42,7 +42,8 @@ def record_body(
         line = recorded.program.guards[0][1]
         raise TraceError(
             f"{name}: the body chooses by its arguments, at {line}; a body that is "
-            "recorded once cannot. Choose with autodiff.where, or write a Python loop"
+            "recorded once cannot. Choose with autodiff.where, pass as xs what is "
+            "indexed by the number of the step, or write a Python loop"
         )
     return Body(recorded.program, recorded.structure, recorded.captured)
 
@@ -148,7 +149,7 @@ def scan(
     n_carry = len(carry_leaves)
     n = _count(values[n_carry:], length)
     if n == 0:
-        raise ArgumentError("scan: there are no steps; length and xs must not be empty")
+        return carry, _no_rows(step, values, carry_structure, xs_structure)
     if checkpoint is not None:
         return _checkpointed(step, carry, xs, n, checkpoint)
 
@@ -159,7 +160,30 @@ def scan(
     return result
 
 
+def _no_rows(
+    step: Callable[[Any, Any], Any],
+    values: Sequence[Any],
+    carry_structure: tree.Structure,
+    xs_structure: tree.Structure,
+) -> Any:
+    """Return what a scan of no steps keeps: its structure is that of a step at zeros."""
+    n_carry = carry_structure.n_leaves
+    rows = [np.zeros(np.shape(plain(x))[1:]) for x in values[n_carry:]]
+    leaves = [_as_leaf(v) for v in [*map(plain, values[:n_carry]), *rows]]
+
+    def kept(tensors: list[Tensor]) -> Any:
+        carry = tree.unflatten(carry_structure, tensors[:n_carry])
+        return [step(carry, tree.unflatten(xs_structure, tensors[n_carry:]))[1]]
+
+    found = record(kept, leaves, "the step of scan")
+    shapes = found.program.output_shapes
+    [ys] = tree.unflatten(found.structure, [np.zeros((0, *s)) for s in shapes])
+    return ys
+
+
 def _count(rows: Sequence[Any], length: int | None) -> int:
+    if length is not None and length < 0:
+        raise ArgumentError(f"scan: length must be at least 0, got {length}")
     counts = set()
     for leaf in rows:
         shape = np.shape(plain(leaf))

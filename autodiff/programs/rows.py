@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff import _core, tree
+from autodiff import _core
 from autodiff._core import RowsJob, Tensor
 from autodiff.errors import LinAlgError, ShapeError, TraceError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
@@ -64,7 +64,7 @@ class RowsRun:
         self.threads = threads or (many if n_rows >= FEW_ROWS else 1)
         self.outputs: list[Array] = []
         self.is_capturing = False
-        self.structure: tree.Structure | None = None  # of the function's result
+        self.taken: Path | None = None
 
     def row(self, k: int) -> list[Any]:
         """Return the leaves at row k."""
@@ -75,14 +75,14 @@ class RowsRun:
         """Return a path that was taken, and the outputs."""
         with naming(0, self.paths.name):
             path = self.paths.first(self.row(0))
-        self.structure = path.structure
         root = self.paths.all[0]
         waiting: deque[Group] = deque([Group(path, None, -1, path is root)])
         while waiting:
             group = waiting.popleft()
             for guard, outcome, rows in self._run_group(group.path, group.rows):
                 waiting.extend(self._next(group, guard, outcome, rows))
-        return path, [out if out.ndim else out.item() for out in self.outputs]
+        assert self.taken is not None
+        return self.taken, [out if out.ndim else out.item() for out in self.outputs]
 
     def _next(
         self, group: Group, guard: int, outcome: float, rows: Array
@@ -109,9 +109,8 @@ class RowsRun:
         """
         with naming(row, self.paths.name):
             path, found = self.paths.run(self.steps, self.row(row))
-        self._check_structure(path)
-        self.is_capturing |= path.is_capturing
         self._make_outputs([np.shape(z) for z in found])
+        self._take(path)
         for k, (z, out) in enumerate(zip(found, self.outputs, strict=True)):
             if self.is_summed is not None and self.is_summed[k]:
                 out += z
@@ -149,7 +148,6 @@ class RowsRun:
             for row in range(n) if rows is None else rows:
                 self._at_point(int(row))
             return []
-        self._check_structure(path)
         for k, is_sum in enumerate(summed):
             if is_sum:
                 total = np.empty(shapes[k])
@@ -158,15 +156,18 @@ class RowsRun:
         groups = _groups(job.differs, job.outcome, rows)
         n_taken = n - sum(len(group) for _, _, group in groups)
         path.n_rows += n_taken
-        self.is_capturing |= path.is_capturing and n_taken > 0
+        if n_taken:
+            self._take(path)
         return groups
 
-    def _check_structure(self, path: Path) -> None:
-        if self.structure is None:
-            self.structure = path.structure
-        if path.structure != self.structure:
+    def _take(self, path: Path) -> None:
+        """Note that rows took a path; its results must be like those of others."""
+        self.is_capturing |= path.is_capturing
+        if self.taken is None:
+            self.taken = path
+        if path.structure != self.taken.structure:
             raise TypeError(
-                f"{self.paths.name} returns {self.structure!r} for some rows and "
+                f"{self.paths.name} returns {self.taken.structure!r} for some rows and "
                 f"{path.structure!r} for others; the results of all rows must have one "
                 "structure"
             )
@@ -178,7 +179,7 @@ class RowsRun:
             tuple(shape) if is_sum else (self.n_rows, *shape)
             for shape, is_sum in zip(shapes, summed, strict=True)
         ]
-        if not self.outputs:
+        if self.taken is None:  # what a path left there that no row took is nothing
             self.outputs = [
                 np.zeros(shape) if is_sum else np.empty(shape)
                 for shape, is_sum in zip(wanted, summed, strict=True)
@@ -321,14 +322,16 @@ class RowsDerived:
     def _record(self, path: Path, inputs: Sequence[Any]) -> list[Tensor]:
         """Put the rows into the program that is being recorded, as a loop."""
         program = path.derived(self.steps)
-        if program.guards:
+        n_base = self.paths.n_base
+        if not any(self.is_batched[:n_base]):  # all rows choose alike: once, out here
+            path.derived(()).apply(inputs[: n_base + len(self.paths.captured)])
+        elif program.guards:
             raise TraceError(
                 f"{self.paths.name} chooses by its arguments, at "
                 f"{program.guards[0][1]}; mapped over rows inside a function that is "
                 "being recorded it cannot. Choose with autodiff.where, or map "
                 "outside of compile"
             )
-        n_base = self.paths.n_base
         batched = [
             *self.is_batched[:n_base],
             *[False] * len(self.paths.captured),
@@ -338,7 +341,7 @@ class RowsDerived:
         order = sorted(range(len(inputs)), key=lambda k: batched[k])
         outputs = sorted(range(len(summed)), key=lambda k: summed[k])
         vector, _, rows, sums, _ = _core.apply_scan(
-            program.with_inputs(order).with_outputs(outputs),
+            program.with_inputs(order).with_outputs(outputs, False),
             [inputs[k] for k in order],
             self.n_rows,
             batched.count(False),

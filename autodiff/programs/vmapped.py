@@ -11,7 +11,7 @@ import numpy as np
 from autodiff import shape, tree
 from autodiff._core import Tensor
 from autodiff.errors import ArgumentError, ShapeError
-from autodiff.programs.compiled import as_bools, is_bool, leaf_value
+from autodiff.programs.compiled import as_bools, check_max_paths, is_bool, leaf_value
 from autodiff.programs.path_text import PathTree
 from autodiff.programs.paths import Paths, plain
 from autodiff.programs.recording import Leaves, Recorded, record
@@ -20,29 +20,50 @@ from autodiff.programs.rows import RowsDerived
 Axes = Any  # an int, None, or a tree of them that is a prefix of the arguments
 
 
-def spread_axes(axes: Axes, value: Any, where: str) -> list[int | None]:
+def spread_axes(axes: Axes, value: Any, option: str, where: str) -> list[int | None]:
     """Return an axis, or None, for each leaf of a value."""
     if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
         return [axes] * len(tree.flatten(value, where)[0])
     if isinstance(axes, (tuple, list)) and isinstance(value, (tuple, list)):
+        pairs = list(enumerate(zip(axes, value, strict=False)))
         if len(axes) == len(value):
-            pairs = enumerate(zip(axes, value, strict=True))
-            return [
-                a for k, (x, v) in pairs for a in spread_axes(x, v, f"{where}[{k}]")
-            ]
+            each = [(x, v, f"{where}[{k}]") for k, (x, v) in pairs]
+            return [a for x, v, at in each for a in spread_axes(x, v, option, at)]
     if (
         isinstance(axes, dict)
         and isinstance(value, dict)
         and axes.keys() == value.keys()
     ):
         keys = sorted(value, key=lambda key: (type(key).__name__, repr(key)))
-        return [
-            a for k in keys for a in spread_axes(axes[k], value[k], f"{where}[{k!r}]")
-        ]
+        each = [(axes[k], value[k], f"{where}[{k!r}]") for k in keys]
+        return [a for x, v, at in each for a in spread_axes(x, v, option, at)]
     raise ArgumentError(
-        f"in_axes: expected an int, None, or a tuple, list or dict of them shaped like "
+        f"{option}: expected an int, None, or a tuple, list or dict of them shaped like "
         f"{where}, got {axes!r}"
     )
+
+
+def rows_at(leaf: Any, axis: int | None, name: str) -> Any:
+    """Return a leaf of a result with its rows along an axis; None: one row for all."""
+    if axis is None:
+        values = np.asarray(plain(leaf))
+        if len(values) and not np.array_equal(
+            values, np.broadcast_to(values[0], values.shape), equal_nan=True
+        ):
+            raise ArgumentError(
+                f"out_axes: None is for what is the same in all rows, and a result of "
+                f"{name} is not; give it an axis"
+            )
+        return leaf[0] if len(values) else leaf.sum(0)
+    ndim = np.ndim(plain(leaf))
+    if not -ndim <= axis < ndim:
+        raise ShapeError(
+            f"out_axes: axis {axis} for a result of {name} that has {ndim} axes with "
+            "that of its rows"
+        )
+    if isinstance(leaf, Tensor):
+        return shape.movedim(leaf, 0, axis)
+    return np.moveaxis(leaf, 0, axis)
 
 
 def rows_first(leaf: Any, axis: int | None, where: str) -> Any:
@@ -110,7 +131,7 @@ class Vmapped:
                 f"in_axes has {len(axes)} entries for {len(args)} positional arguments "
                 f"of {self.name}"
             )
-        found = spread_axes(axes, args, "the arguments")
+        found = spread_axes(axes, args, "in_axes", "the arguments")
         return found + [0] * len(tree.flatten(kwargs)[0])
 
     def _count(self, values: list[Any], is_batched: tuple[bool, ...]) -> int:
@@ -156,16 +177,11 @@ class Vmapped:
 
     def _result(self, structure: tree.Structure, outputs: list[Any]) -> Any:
         result = tree.unflatten(structure, outputs)
-        axes = spread_axes(self.out_axes, result, "the result")
+        axes = spread_axes(self.out_axes, result, "out_axes", "the result")
         if all(axis == 0 for axis in axes):
             return result
-        leaves = tree.flatten(result)[0]
-        moved = [
-            shape.movedim(leaf, 0, axis)
-            if isinstance(leaf, Tensor)
-            else np.moveaxis(leaf, 0, axis or 0)
-            for leaf, axis in zip(leaves, axes, strict=True)
-        ]
+        pairs = zip(tree.flatten(result)[0], axes, strict=True)
+        moved = [rows_at(leaf, axis, self.name) for leaf, axis in pairs]
         return tree.unflatten(structure, moved)
 
     @property
@@ -198,7 +214,7 @@ def vmap(
         For each argument the axis along which its rows lie, or None for what all rows
         share; one int for all.
     out_axes
-        Where the rows of the result lie.
+        Where the rows of the result lie; None for what is the same in all.
     threads
         How many run the rows; by default all cores for many rows. Results do not depend
         on it.
@@ -247,8 +263,9 @@ def vmap(
         )
     if not callable(fun):
         raise TypeError(f"vmap takes a function, got '{type(fun).__name__}'")
-    if threads is not None and threads < 1:
-        raise ArgumentError(f"threads must be at least 1, got {threads}")
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ArgumentError(f"threads must be an int of at least 1, got {threads!r}")
+    check_max_paths(max_paths)
     return Vmapped(fun, in_axes, out_axes, threads, max_paths)
 
 
