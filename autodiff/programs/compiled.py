@@ -351,9 +351,12 @@ class Compiled(FastCall):
         return into(out, derivatives.hvp(self, args, kwargs, argnums))
 
     def nan_report(self, *args: Any, argnums: Any = 0, **kwargs: Any) -> NanReport:
-        """Return which operation made a NaN or an infinity, at which line; see there.
+        """Return which operation first made a NaN or an infinity, and at which line.
 
-        Looks at the values of the call, then at the adjoints of its gradient.
+        Takes the function's arguments. Looks at the values of the call, then, if the
+        result is one number, at the adjoints of its gradient. Returns a `NanReport`,
+        whose `value`, `nan` and `adjoint` are findings or None. Costs some microseconds
+        an instruction.
         """
         call = derivatives.Call(self, args, kwargs, argnums)
         leaves = [plain(leaf) for leaf in call.leaves]
