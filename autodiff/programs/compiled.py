@@ -355,8 +355,8 @@ class Compiled(FastCall):
 
         Takes the function's arguments. Looks at the values of the call, then, if the
         result is one number, at the adjoints of its gradient. Returns a `NanReport`,
-        whose `value`, `nan` and `adjoint` are findings or None. Costs some microseconds
-        an instruction.
+        whose `value` and `adjoint` are findings or None. Costs some microseconds an
+        instruction.
         """
         call = derivatives.Call(self, args, kwargs, argnums)
         leaves = [plain(leaf) for leaf in call.leaves]
