@@ -122,6 +122,7 @@ LAYERS = {
     "autodiff/programs/export_c": 63,
     "autodiff/programs/recording": 64,
     "autodiff/programs/paths": 65,
+    "autodiff/programs/path_text": 66,
     "autodiff/programs/derived": 66,
     "autodiff/programs/rows": 67,
     "autodiff/programs/nan_report": 67,

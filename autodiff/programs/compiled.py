@@ -527,8 +527,9 @@ def compile(
     A `Compiled`: called as fun is, it returns what fun would, in floats and arrays (in
     tensors where an argument, or a tensor that fun closes over, carries gradient). Its
     methods ``grad``, ``value_and_grad``, ``jacobian``, ``hessian``, ``jvp``, ``vjp``
-    and ``hvp`` are its derivatives, ``nan_report`` says where a NaN came from, and
-    ``programs`` is what was recorded. Without fun, a decorator with these options.
+    and ``hvp`` are its derivatives, ``nan_report`` says where a NaN came from,
+    ``programs`` is what was recorded and ``paths`` by which choices. ``out=`` takes
+    arrays to write the result into. Without fun, a decorator with these options.
 
     Raises
     ------

@@ -275,7 +275,7 @@ class RowsDerived:
 
     Parameters
     ----------
-    paths, n_base, steps
+    paths, steps
         As for `Derived`; the function is of one row.
     is_batched
         Of each leaf: has a first axis of rows, n_rows long.
