@@ -167,10 +167,10 @@ def _evaluate(
 def _line_search(
     residual: Residual, x: Tensor, r: Tensor, step: Tensor, shapes: Sequence[Shape]
 ) -> tuple[Tensor, Tensor]:
-    """Return the first of x + step, x + step/2, ... that is closer, and whether it is."""
+    """Return the first of x + step, x + step/2, ... that is closer, whether one is."""
     size = _norm(r)
 
-    def is_far(carry: tuple[Tensor, Tensor]) -> Tensor:
+    def is_far(carry: tuple[Tensor, Tensor]) -> Any:
         share, found = carry
         closer = _row("_le", found, (1.0 - SUFFICIENT * share) * size)
         return _row("_eq", closer, 0.0) * _row("_gt", share, 0.5**MAX_HALVINGS)

@@ -57,7 +57,8 @@ class Call:
 
     def first(self) -> Path:
         """Return a path of the function: the one used last, or one recorded here."""
-        return self.signature.paths.first([plain(v) for v in self.leaves])
+        found: Path = self.signature.paths.first([plain(v) for v in self.leaves])
+        return found
 
     def shapes(self) -> list[Shape]:
         """Return the shapes of the leaves that argnums names."""

@@ -16,7 +16,7 @@ from autodiff import _core, tree
 from autodiff._core import FUNCTIONS, Program, Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ConvergenceError, ShapeError, TraceError
-from autodiff.programs.compiled import leaf_value
+from autodiff.programs.arguments import leaf_value
 from autodiff.programs.derived import Derived, part
 from autodiff.programs.paths import Paths, plain
 from autodiff.programs.recording import Leaves, Recorded, record

@@ -39,6 +39,11 @@ def record(
     name
         What to call the function in an error.
 
+    Returns
+    -------
+    The program, with guards for the choices that the function made; the structure of
+    its result; and the tensors of outside that it read, whose inputs stand last.
+
     Raises
     ------
     TypeError

@@ -276,10 +276,16 @@ class RowsDerived:
 
     Parameters
     ----------
+    paths, steps
+        As for `Derived`; the function is of one row.
     is_batched
-        Of each leaf: has a first axis of rows.
+        Of each leaf: has a first axis of rows, n_rows long.
     is_summed
-        Of each output: added up over the rows; None: none is.
+        Of each output: added up over the rows, in the shape of one row; None: none is.
+    n_rows
+        How many rows there are, at least 1.
+    threads
+        How many run them; None: all cores for many rows. Results do not depend on it.
     """
 
     def __init__(

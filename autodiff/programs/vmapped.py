@@ -11,7 +11,12 @@ import numpy as np
 from autodiff import shape, tree
 from autodiff._core import Tensor
 from autodiff.errors import ArgumentError, ShapeError
-from autodiff.programs.compiled import as_bools, check_max_paths, is_bool, leaf_value
+from autodiff.programs.arguments import (
+    as_bools,
+    check_max_paths,
+    is_bool,
+    leaf_value,
+)
 from autodiff.programs.path_text import PathTree
 from autodiff.programs.paths import Paths, plain
 from autodiff.programs.recording import Leaves, Recorded, record

@@ -548,20 +548,6 @@ def test_recording_ends_when_the_function_fails() -> None:
     assert x.grad.item() == 2.0
 
 
-def test_a_function_with_a_gradient_of_its_own_is_refused() -> None:
-    class Double(ad.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any) -> Any:
-            return x * 2
-
-        @staticmethod
-        def backward(ctx: Any, g: Any) -> Any:
-            return g * 2
-
-    with pytest.raises(TraceError, match="custom_vjp"):
-        trace(Double.apply, 1.0)
-
-
 def test_switching_anomaly_detection_inside_is_harmless() -> None:
     def function(x: Any) -> Any:
         ad.set_detect_anomaly(False)
