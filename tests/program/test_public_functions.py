@@ -149,7 +149,7 @@ EXEMPT = set(
     "Function arange backward clone copy detect_anomaly double empty enable_grad eye "
     "from_numpy inference_mode is_grad_enabled manual_seed no_grad ones ops rand "
     "rand_like randn randn_like set_detect_anomaly set_grad_enabled tape_info zeros "
-    "nan_report tangent dtype fit get_default_dtype set_default_dtype".split()
+    "nan_report tangent dtype fit get_default_dtype set_default_dtype load".split()
 )
 
 
