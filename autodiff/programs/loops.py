@@ -124,7 +124,7 @@ def scan(
     Raises
     ------
     ArgumentError
-        When there are no steps.
+        When length is negative, or checkpoint below 1.
     TypeError
         When step does not return a pair, or a carry of another structure.
     TraceError
