@@ -12,7 +12,6 @@ arguments.py           what compile and vmap make of arguments, and out=
 compiled.py            compile
 saved.py               compiled functions as files and pickles
 vmapped.py             vmap, map
-saved.py               compiled functions as files
 loops.py               scan, fori_loop, while_loop
 listing.py             a program as text, and as a graph
 export_c.py            a program as C
