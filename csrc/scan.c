@@ -41,16 +41,17 @@ uint32_t ad_scan_value_of(const ad_scan *s, ad_scan_part part, uint32_t k)
 static int64_t part_size(const ad_scan *s, ad_scan_part part, uint32_t k)
 {
     const bool has_rows = part == AD_SCAN_ROWS || part == AD_SCAN_KEPT;
+    if (part == AD_SCAN_DONE)
+        return 1;
     return ad_program_size(s->body, ad_scan_value_of(s, part, k)) *
            (has_rows ? s->n_steps : 1);
 }
 
 int64_t ad_scan_offset(const ad_scan *s, ad_scan_part part, uint32_t k)
 {
-    const uint32_t counts[] = {s->n_carry, s->n_out_rows, s->n_out_sums,
-                               s->keeps_carry ? s->n_carry : 0};
+    const uint32_t counts[] = {s->n_carry, s->n_out_rows, s->n_out_sums, s->has_exit};
     int64_t at = 0;
-    for (int before = 0; before <= (int)part && before < AD_SCAN_DONE; before++) {
+    for (int before = 0; before <= (int)part; before++) {
         const uint32_t n = before < (int)part ? counts[before] : k;
         for (uint32_t j = 0; j < n; j++)
             at += part_size(s, (ad_scan_part)before, j);
@@ -60,5 +61,5 @@ int64_t ad_scan_offset(const ad_scan *s, ad_scan_part part, uint32_t k)
 
 int64_t ad_scan_size(const ad_scan *s)
 {
-    return ad_scan_offset(s, AD_SCAN_DONE, 0) + s->has_exit;
+    return ad_scan_offset(s, AD_SCAN_KEPT, s->keeps_carry ? s->n_carry : 0);
 }

@@ -10,9 +10,9 @@
  *     | first carry ...      | carry ...         | next carry ...     | last carry ...   |
  *     | n_steps rows of each | a row of each     | a row of each      | rows of each ... |
  *     |                      |                   | summed ...         | sums ...         |
+ *     |                      |                   |                    | steps done (exit)|
  *     |                      |                   |                    | carry before each|
  *     |                      |                   |                    |  step (kept) ... |
- *     |                      |                   |                    | steps done (exit)|
  *     +----------------------+-------------------+--------------------+------------------+
  *
  * The result is one vector, of which views show the parts. A step whose `go on` is 0 is
@@ -64,8 +64,8 @@ typedef enum ad_scan_part {
     AD_SCAN_CARRY,
     AD_SCAN_ROWS,
     AD_SCAN_SUMS,
-    AD_SCAN_KEPT,
     AD_SCAN_DONE,
+    AD_SCAN_KEPT, /* last: a loop that is to keep it still has the rest where it was */
 } ad_scan_part;
 int64_t ad_scan_offset(const ad_scan *scan, ad_scan_part part, uint32_t k);
 

@@ -479,6 +479,16 @@ static ad_status forward_operands(const ad_scan *s, const ad_value *args,
     return status;
 }
 
+/* The tangent of how many steps were done: none. */
+static ad_status put_no_change(bag *pieces)
+{
+    const int64_t one = 1;
+    ad_array *shape = ad_array_ghost(1, &one);
+    ad_status status = shape != NULL ? put_zeros(pieces, shape) : AD_NO_MEMORY;
+    ad_array_drop(shape);
+    return status;
+}
+
 /* The tangents out of the result: behind each part, for each part. */
 static ad_status take_tangents(ad_builder *b, const ad_scan *s, const ad_scan *f,
                                const ad_value *found, ad_value *z_dot)
@@ -493,17 +503,13 @@ static ad_status take_tangents(ad_builder *b, const ad_scan *s, const ad_scan *f
         const int64_t from = ad_scan_offset(f, parts[j], counts[j]);
         const int64_t size = ad_scan_offset(f, parts[j], 2 * counts[j]) - from;
         ad_value piece;
-        if (size == 0)
+        if (parts[j] == AD_SCAN_KEPT && s->has_exit)
+            status = put_no_change(&pieces);
+        if (size == 0 || status != AD_OK)
             continue;
         status = view(b->tape, found, from, NULL, size, true, &piece);
         if (status == AD_OK)
             status = put(&pieces, piece);
-    }
-    if (status == AD_OK && s->has_exit) {
-        const int64_t one = 1;
-        ad_array *shape = ad_array_ghost(1, &one);
-        status = shape != NULL ? put_zeros(&pieces, shape) : AD_NO_MEMORY;
-        ad_array_drop(shape);
     }
     ad_attr attr = {.axis = 0};
     if (status == AD_OK)

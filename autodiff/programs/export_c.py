@@ -472,6 +472,7 @@ class _Loop:
         """Note the carry before a step."""
         rows, sums = self._sizes_out()
         at, own = sum(self.carry) + steps * sum(rows) + sum(sums), 0
+        at += self.a["has_exit"]  # the number of steps done
         for n in self.carry if self.a["keeps_carry"] else []:
             yield "  " + _copy(
                 f"({self.to} + {at} + t * {n})", f"({self.to} + {own})", n
@@ -495,5 +496,4 @@ class _Loop:
             yield f"  for (long i = 0; i < {n}; i++) {add}"
             at, k = at + n, k + 1
         if self.a["has_exit"]:
-            at += steps * sum(self.carry) if self.a["keeps_carry"] else 0
             yield f"  {self.to}[{at}] += 1.0;"
