@@ -18,6 +18,7 @@ the core become exceptions. No derivative rule lives here. The parts:
     pattern.pxi    sparsity patterns of programs, colourings of patterns
 """
 
+import contextlib
 import sys
 import warnings
 

@@ -139,6 +139,13 @@ cdef class Program:
     def apply(self, inputs):
         """Outputs as tensors, by the operations of tensors, wherever these go: into the
         graph, or into the program that is being recorded, guards included."""
+        return self.applied(inputs, True)[0]
+
+    def apply_openly(self, inputs):
+        """The same, and the values that guards look at; none is recorded as a guard."""
+        return self.applied(inputs, False)
+
+    cdef tuple applied(self, inputs, bint keeps_guards):
         cdef Recording recording = current_recording()
         cdef ad_tape *tape = ad_py_tape()
         cdef Py_ssize_t k, n = self.p.n_inputs
@@ -151,13 +158,16 @@ cdef class Program:
             for k in range(n):
                 ad_tensor_value(tape, as_tensor(tensors[k]), &given[k])
             check(tape, ad_program_replay(tape, self.p, given, values))
-            for k in range(self.p.n_guards if recording is not None else 0):
+            for k in range(self.p.n_guards if recording is not None and keeps_guards else 0):
                 if values[self.p.guards[k].value].entry != AD_NONE:
                     check(tape, ad_builder_guard(
                         recording.b, values[self.p.guards[k].value].entry,
                         self.p.guards[k].outcome, self.p.guards[k].line))
-            return [wrap_kept(tape, &values[self.p.outputs[k]])
-                    for k in range(self.p.n_outputs)]
+            return ([wrap_kept(tape, &values[self.p.outputs[k]])
+                     for k in range(self.p.n_outputs)],
+                    [] if keeps_guards
+                    else [wrap_kept(tape, &values[self.p.guards[k].value])
+                          for k in range(self.p.n_guards)])
         finally:
             if values != NULL:
                 ad_values_drop(self.p.n, values)

@@ -17,6 +17,10 @@ cdef class Recording:
     cdef readonly list captured
     cdef dict captured_values
     cdef object owner_thread
+    cdef public dict families  # ways through bodies of loops, by place: see programs/families
+    cdef readonly tuple place  # of this recording in those around it
+    cdef object inner_place    # of recordings inside, where it is not by their number
+    cdef Py_ssize_t n_inner
 
     def __cinit__(self):
         self.b = ad_builder_new(True)
@@ -39,6 +43,12 @@ cdef class Recording:
         """Record from here on."""
         self.outer = ad_py_tape()
         self.outer_recording = current_recording()
+        self.place = ()
+        if self.outer_recording is not None:
+            self.place = self.outer_recording.place_inside()
+        if self.families is None:
+            self.families = ({} if self.outer_recording is None
+                             else self.outer_recording.families)
         set_current_tape(self.b.tape)
 
     def end(self):
@@ -118,6 +128,22 @@ cdef class Recording:
             trace = trace.outer_recording
         check(self.b.tape, AD_ESCAPED if t.h.tape.redirect != NULL else AD_THREAD)
 
+    cdef tuple place_inside(self):
+        return self.next_place() if self.inner_place is None else self.inner_place
+
+    def next_place(self):
+        """What says where this function has got to: the same for another recording that
+        chose the same way so far."""
+        cdef const ad_program *p = self.b.program
+        cdef uint32_t k
+        self.n_inner += 1
+        return (self.place, tuple([p.guards[k].outcome for k in range(p.n_guards)]),
+                self.n_inner)
+
+    def n_guards(self):
+        """How many choices there were so far."""
+        return self.b.program.n_guards
+
     def size(self):
         """How many values there are so far."""
         return self.b.program.n
@@ -168,6 +194,26 @@ cdef Recording current_recording():
     cdef ad_tape *tape = ad_py_tape()
     cdef ad_builder *b = ad_builder_of(tape)
     return <Recording>b.owner if b != NULL and b.owner != NULL else None
+
+
+@contextlib.contextmanager
+def recording_at(recording, tuple place):
+    """Give recordings inside one (None: nothing happens) a place of their own."""
+    cdef Recording outer = recording
+    if outer is None:
+        yield
+        return
+    before = outer.inner_place
+    outer.inner_place = place
+    try:
+        yield
+    finally:
+        outer.inner_place = before
+
+
+def is_recorded(x):
+    """Whether x is a value of a function that is being recorded."""
+    return as_tensor(x).leaf == NULL and as_tensor(x).h.entry < AD_SWEPT
 
 
 def innermost_recording():

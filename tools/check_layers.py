@@ -124,6 +124,7 @@ LAYERS = {
     "autodiff/programs/paths": 65,
     "autodiff/programs/path_text": 66,
     "autodiff/programs/derived": 66,
+    "autodiff/programs/families": 66,
     "autodiff/programs/arguments": 66,
     "autodiff/programs/rows": 67,
     "autodiff/programs/nan_report": 67,

@@ -27,7 +27,6 @@ import numpy as np
 from autodiff import _core
 from autodiff._core import Program, Tensor
 from autodiff.creation import as_tensor
-from autodiff.errors import NotDifferentiableError
 from autodiff.rule import pull_back
 
 FlatFunction = Callable[[list[Tensor]], tuple[list[Tensor], list[Tensor]]]
@@ -182,16 +181,6 @@ def linearize_recorded(function: FlatFunction, values: Sequence[Any]) -> Linear:
     return RecordedLinear(
         program, [*inputs, *recording.captured], len(inputs), len(outputs)
     )
-
-
-def refuse_tracing() -> None:
-    """Raise where this thread records a program: its tape is not this engine's."""
-    if _core.is_tracing():
-        raise NotDifferentiableError(
-            "a transform or a custom derivative inside a function that is being "
-            "recorded as a program is not here yet; transform the compiled function "
-            "instead"
-        )
 
 
 def closes_over(tensors: list[Tensor], ends: list[Tensor], n_leaves: int) -> bool:

@@ -182,7 +182,8 @@ def _line_search(
     first = _norm(residual(split(x + step, shapes)))
     share, found = while_loop(is_far, halve, (as_tensor(1.0), first), MAX_HALVINGS + 1)
     closer = _row("_le", found, (1.0 - SUFFICIENT * share) * size)
-    return x + share * step, closer
+    there: Tensor = x + share * step
+    return there, closer
 
 
 def _row(name: str, x: Any, y: Any) -> Any:

@@ -64,8 +64,9 @@ class Signature:
             and not static
         )
 
-    def _record(self, leaves: Leaves) -> Recorded:
-        return record(self._run, as_bools(leaves, self._masks), self._owner.name)
+    def _record(self, leaves: Leaves, families: dict[Any, Any]) -> Recorded:
+        values = as_bools(leaves, self._masks)
+        return record(self._run, values, self._owner.name, families)
 
     def _run(self, tensors: list[Tensor]) -> Any:
         args, kwargs = tree.unflatten(self._structure, tensors)

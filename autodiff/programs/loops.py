@@ -8,50 +8,22 @@ instruction there; called on tensors that carry gradient it is one entry of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from autodiff import _core, tree
-from autodiff._core import FUNCTIONS, Program, Tensor
+from autodiff._core import FUNCTIONS, Tensor
 from autodiff.creation import as_tensor
-from autodiff.errors import ArgumentError, ConvergenceError, ShapeError, TraceError
+from autodiff.errors import ArgumentError, ConvergenceError, ShapeError
 from autodiff.programs.arguments import leaf_value
 from autodiff.programs.derived import Derived, part
+from autodiff.programs.families import Family, Merged, as_leaf, guard_known, value_at
 from autodiff.programs.paths import Paths, plain
 from autodiff.programs.recording import Leaves, Recorded, record
 
 Shape = tuple[int, ...]
 where = FUNCTIONS["where"]
-
-
-class Body(NamedTuple):
-    """A recorded body, and what it makes."""
-
-    program: Program
-    structure: tree.Structure
-    captured: list[Tensor]
-
-
-def record_body(
-    function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str
-) -> Body:
-    """Record a loop's body at the values that the first step has."""
-    recorded = record(function, leaves, f"the body of {name}")
-    if recorded.program.guards:
-        line = recorded.program.guards[0][1]
-        raise TraceError(
-            f"{name}: the body chooses by its arguments, at {line}; a body that is "
-            "recorded once cannot. Choose with autodiff.where, pass as xs what is "
-            "indexed by the number of the step, or write a Python loop"
-        )
-    return Body(recorded.program, recorded.structure, recorded.captured)
-
-
-def with_captured_first(program: Program, n_own: int) -> Program:
-    """Return the program with what it captured as its first inputs: shared operands."""
-    n = len(program.input_shapes)
-    return program.with_inputs([*range(n_own, n), *range(n_own)])
 
 
 def run_recorded(
@@ -62,8 +34,8 @@ def run_recorded(
     if _core.is_tracing() and tracked:
         return function([as_tensor(leaf) for leaf in leaves])
 
-    def record_here(values: Leaves) -> Recorded:
-        return record(function, values, name)
+    def record_here(values: Leaves, families: dict[Any, Any]) -> Recorded:
+        return record(function, values, name, families)
 
     derived = Derived(Paths(record_here, name, len(leaves)))
     path, outputs = derived(leaves)
@@ -128,14 +100,16 @@ def scan(
     TypeError
         When step does not return a pair, or a carry of another structure.
     TraceError
-        When the step chooses by its arguments (``if``); use `where`.
+        When the step takes more than 256 ways through its choices (``if``).
     ShapeError
         When rows differ in number, or the carry does not keep its shape.
 
     Notes
     -----
-    The step is recorded once. The reverse sweep keeps the carry of each step: memory is
-    length times the carry; with checkpoint=k it is k + length/k times.
+    The step is recorded once for each way through its choices that is met; every step
+    then computes all of these ways and keeps one. The reverse sweep keeps the carry of
+    each step: memory is length times the carry; with checkpoint=k it is k + length/k
+    times.
 
     Examples
     --------
@@ -169,7 +143,7 @@ def _no_rows(
     """Return what a scan of no steps keeps: its structure is that of a step at zeros."""
     n_carry = carry_structure.n_leaves
     rows = [np.zeros(np.shape(plain(x))[1:]) for x in values[n_carry:]]
-    leaves = [_as_leaf(v) for v in [*map(plain, values[:n_carry]), *rows]]
+    leaves = [as_leaf(v) for v in [*map(plain, values[:n_carry]), *rows]]
 
     def kept(tensors: list[Tensor]) -> Any:
         carry = tree.unflatten(carry_structure, tensors[:n_carry])
@@ -226,26 +200,33 @@ def _scan(
         inner[:] = [tree.flatten(part, "a result of step")[1] for part in result]
         return result
 
-    first = [_peek(x) for x in carry] + [_peek(x)[0] for x in rows]
-    recorded = record_body(body, [_as_leaf(v) for v in first], "scan")
-    shapes = recorded.program.output_shapes
+    family = Family(body, [step], "scan")
+
+    def values(carries: list[Any], index: int) -> list[Any]:
+        return [*map(value_at, carries), *[as_leaf(_core.peek(x)[index]) for x in rows]]
+
+    first = values(carry, 0)
+    shapes = family.add(first).program.output_shapes
     check_carry(
         inner[0], shapes[:n_carry], carry_structure, [x.shape for x in carry], "scan"
     )
-    program = with_captured_first(recorded.program, len(leaves))
-    vector, carries, stacked, _, _ = _core.apply_scan(
-        program,
-        [*recorded.captured, *leaves],
-        n,
-        len(recorded.captured),
-        n_carry,
-        0,
-        False,
-    )
-    last = [
-        part(vector, at, shape)
-        for at, shape in zip(carries, shapes[:n_carry], strict=True)
-    ]
+    while True:
+        merged = family.merged(first, n_carry, has_exit=False)
+        count = [as_tensor(0.0)] * merged.counts
+        vector, carries, stacked, _, _ = _core.apply_scan(
+            merged.program,
+            [*merged.shared, *carry, *count, *rows],
+            n,
+            len(merged.shared),
+            n_carry + merged.counts,
+            0,
+            False,
+        )
+        index = unknown_step(merged, vector, carries)
+        if index is None:
+            break
+        family.add(values(_parts(vector, carries, shapes[:n_carry]), index), index)
+    last = _parts(vector, carries, shapes[:n_carry])
     ys = [
         part(vector, at, (n, *shape))
         for at, shape in zip(stacked, shapes[n_carry:], strict=True)
@@ -253,13 +234,21 @@ def _scan(
     return tree.unflatten(carry_structure, last), tree.unflatten(inner[1], ys)
 
 
-def _peek(x: Tensor) -> Any:
-    return _core.peek(x)
+def _parts(vector: Tensor, places: Sequence[int], shapes: Sequence[Shape]) -> list[Any]:
+    """Return the first parts of a loop's result, in their shapes."""
+    pairs = zip(places, shapes, strict=False)
+    return [part(vector, at, shape) for at, shape in pairs]
 
 
-def _as_leaf(value: Any) -> Any:
-    """Return a value as a leaf to record at."""
-    return np.asarray(value, order="C") if np.ndim(value) else float(value)
+def unknown_step(merged: Merged, vector: Tensor, carries: Sequence[int]) -> int | None:
+    """Return the step that this run does not know; None, and a guard, if none."""
+    if not merged.counts:
+        return None
+    count = vector[carries[-1]]
+    if _core.peek(count) < 0:
+        return int(-1 - _core.peek(count))
+    guard_known(_core.apply_row("_lt", count, 0.0))
+    return None
 
 
 def _checkpointed(
@@ -413,10 +402,13 @@ def _while(
     max_steps: int,
 ) -> Any:
     inner: list[tree.Structure] = []
+    exit_chooses: list[bool] = []
 
     def both(tensors: list[Tensor]) -> Any:
         carry = tree.unflatten(structure, tensors)
         going = as_tensor(cond(carry))
+        recording = _core.innermost_recording()
+        exit_chooses[:] = [recording is not None and recording.n_guards() > 0]
         if going.shape != ():
             raise ShapeError(
                 f"while_loop: cond must return one number, got shape {going.shape}"
@@ -425,20 +417,31 @@ def _while(
         inner[:] = [tree.flatten(result, "the result of body")[1]]
         return going, result
 
-    recorded = record_body(both, [_as_leaf(_peek(x)) for x in leaves], "while_loop")
-    shapes = recorded.program.output_shapes[1:]
+    n, first = len(leaves), [value_at(x) for x in leaves]
+    family = Family(both, [cond, body], "while_loop")
+    family.add(first)
+    shapes = family.ways[0].program.output_shapes[1:]
     check_carry(inner[0], shapes, structure, [x.shape for x in leaves], "while_loop")
-    n = len(leaves)
-    program = with_captured_first(recorded.program, n)
-    operands = [*recorded.captured, *leaves]
-    n_shared = len(recorded.captured)
-    vector, carries, _, _, done = _core.apply_scan(
-        program, operands, max_steps + 1, n_shared, n, 0, True
-    )
+    while True:
+        merged = family.merged(first, n, has_exit=True, exit_chooses=any(exit_chooses))
+        count = [as_tensor(0.0)] * merged.counts
+        vector, carries, _, _, done = _core.apply_scan(
+            merged.program,
+            [*merged.shared, *leaves, *count],
+            max_steps + 1,
+            len(merged.shared),
+            n + merged.counts,
+            0,
+            True,
+        )
+        index = unknown_step(merged, vector, carries)
+        if index is None:
+            break
+        family.add([value_at(x) for x in _parts(vector, carries, shapes)], index)
     n_done = vector[done]
     ended = n_done <= max_steps
     last = [
         where(ended, part(vector, at, s), np.nan)
-        for at, s in zip(carries, shapes, strict=True)
+        for at, s in zip(carries, shapes, strict=False)
     ]
     return tree.unflatten(structure, last), n_done

@@ -29,6 +29,11 @@ from autodiff.programs.recording import Leaves, Recorded
 Flags = tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
 Steps = tuple[tuple[Any, ...], ...]
 
+# Outcomes of the guard of a loop that chooses (see families): each step took a way that
+# the recording knows, or one did not. No other guard has these. What is recorded then
+# knows more ways and asks the same of the wider loop.
+KNOWN, UNKNOWN = 2.0**-999, 2.0**-998
+
 
 class Path:
     """One program, what was derived from it, and where it stands in the tree.
@@ -132,7 +137,8 @@ class Paths:
     Parameters
     ----------
     record
-        Runs the function at some leaves and returns what it did.
+        Runs the function at some leaves and returns what it did; its second argument
+        is what `recording.record` calls families.
     name
         What to call the function in an error.
     n_base
@@ -143,17 +149,24 @@ class Paths:
 
     def __init__(
         self,
-        record: Callable[[Leaves], Recorded],
+        record: Callable[[Leaves, dict[Any, Any]], Recorded],
         name: str,
         n_base: int,
         max_paths: int = 256,
     ):
-        self._record, self.name, self.max_paths = record, name, max_paths
+        self._recorder, self.name, self.max_paths = record, name, max_paths
+        self._families: dict[Any, Any] = {}
         self.n_base = n_base
         self.all: list[Path] = []
         self.captured: list[Tensor] = []  # by all paths so far; only grows
         self.last: Path | None = None  # to be tried first
         self._lock = threading.RLock()
+
+    def _record(self, leaves: Leaves) -> Recorded:
+        # Recordings around this one come here more or less often; what they found of
+        # their own loops does not hang on that, nor what is found here on them.
+        with _core.recording_at(_core.innermost_recording(), ()):
+            return self._recorder(leaves, self._families)
 
     # ---- Growing -----------------------------------------------------------------------
 
@@ -177,8 +190,12 @@ class Paths:
             known = [_key(o) for o, _ in path.guards]
             pairs = zip(known, outcomes, strict=False)
             guard = next((k for k, (a, b) in enumerate(pairs) if a != b), None)
-            if guard is None:
-                return  # it has no choice that this one has not
+            if guard is None:  # it has no choice that this one has not
+                wider = self._adopt_wider(path, recorded)
+                if wider is None:
+                    return
+                path = wider
+                continue
             found = self.branch(path, guard, recorded.program.guards[guard][0])
             if found is None or found is path:
                 self._add_behind(
@@ -186,6 +203,22 @@ class Paths:
                 )
                 return
             path = found
+
+    def _adopt_wider(self, path: Path, recorded: Recorded) -> Path | None:
+        """Put a recording that chose as a path did behind the path's loops.
+
+        Returns what stands there already, to be asked next; None: it has its place.
+        """
+        loops = [k for k, (outcome, _) in enumerate(path.guards) if outcome == KNOWN]
+        if not loops:
+            return None
+        found = self.branch(path, loops[0], UNKNOWN)
+        if found is not None:
+            return found
+        made = self._add_behind(path, loops[0], UNKNOWN, recorded)
+        for k in loops[1:]:
+            path.nodes[k].children.setdefault(UNKNOWN, made.nodes[k])
+        return None
 
     def branch(self, path: Path, guard: int, outcome: float) -> Path | None:
         """Return the path to ask next, where a guard of another came out otherwise."""
@@ -281,7 +314,7 @@ class Paths:
             if guard < 0:
                 self.last = path
                 return path, outputs
-            if is_new or path.nodes[guard].depth <= depth:
+            if is_new or self.goes_round(path, guard, depth):
                 return self._run_chosen(steps, leaves, out, path, guard)
             depth = path.nodes[guard].depth
             found = self.branch(path, guard, outcome)
@@ -290,6 +323,15 @@ class Paths:
             elif found is None:
                 found, is_new = self.grow(path, guard, outcome, leaves)
             path = found
+
+    def goes_round(self, path: Path, guard: int, depth: int) -> bool:
+        """Whether a guard came out otherwise, by rounding, after others below it did.
+
+        A path that is come to from below may know less of its loops than the one
+        before; what their guards lead to is a tree of its own, which no guard but
+        another such leads out of.
+        """
+        return path.nodes[guard].depth <= depth and path.guards[guard][0] != KNOWN
 
     def _run_chosen(
         self,

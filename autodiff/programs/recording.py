@@ -26,7 +26,12 @@ class Recorded(NamedTuple):
 
 
 def record(
-    function: Callable[[list[Tensor]], Any], leaves: Leaves, name: str
+    function: Callable[[list[Tensor]], Any],
+    leaves: Leaves,
+    name: str,
+    families: dict[Any, Any] | None = None,
+    *,
+    is_open: bool = False,
 ) -> Recorded:
     """Run a function of a list of tensors once and return what it did.
 
@@ -38,6 +43,11 @@ def record(
         Floats and arrays, at which to run it.
     name
         What to call the function in an error.
+    families
+        What earlier recordings of the function found out about its loops, to be added
+        to; by default what the recording around this one has.
+    is_open
+        Leave guards out of the program.
 
     Returns
     -------
@@ -52,6 +62,7 @@ def record(
         When the function asks for a value that depends on the leaves as a plain number.
     """
     recording = _core.Recording()
+    recording.families = families
     inputs = [recording.input(leaf) for leaf in leaves]
     recording.begin()
     try:
@@ -60,7 +71,8 @@ def record(
         if result is None:
             raise TypeError(f"{where} is None; expected numbers. Is a return missing?")
         outputs, structure = tree.flatten(result, where)
-        program = recording.finish([as_tensor(output) for output in outputs])
+        tensors = [as_tensor(output) for output in outputs]
+        program = recording.finish(tensors, not is_open)
     finally:
         recording.end()
     return Recorded(program, structure, recording.captured)

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import RowsJob, Tensor
-from autodiff.errors import LinAlgError, ShapeError, TraceError
+from autodiff._core import Program, RowsJob, Tensor
+from autodiff.errors import LinAlgError, ShapeError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
+from autodiff.programs.families import choose, guard_known
 from autodiff.programs.paths import Path, Paths, Steps, plain
+from autodiff.programs.recording import record
 
 Array = np.ndarray[Any, Any]
 FEW_ROWS = 16_384  # below, threads cost more than they gain
@@ -89,7 +91,7 @@ class RowsRun:
     ) -> list[Group]:
         """Return what to run for rows of a group of which a guard came out otherwise."""
         depth = group.path.nodes[guard].depth
-        is_rounding = depth <= group.depth
+        is_rounding = self.paths.goes_round(group.path, guard, group.depth)
         while len(rows):
             found = self.paths.branch(group.path, guard, outcome)
             if found is not None and not is_rounding:
@@ -327,23 +329,21 @@ class RowsDerived:
 
     def _record(self, path: Path, inputs: Sequence[Any]) -> list[Tensor]:
         """Put the rows into the program that is being recorded, as a loop."""
-        program = path.derived(self.steps)
-        n_base = self.paths.n_base
-        if not any(self.is_batched[:n_base]):  # all rows choose alike: once, out here
-            path.derived(()).apply(inputs[: n_base + len(self.paths.captured)])
-        elif program.guards:
-            raise TraceError(
-                f"{self.paths.name} chooses by its arguments, at "
-                f"{program.guards[0][1]}; mapped over rows inside a function that is "
-                "being recorded it cannot. Choose with autodiff.where, or map "
-                "outside of compile"
-            )
+        program, n_base = path.derived(self.steps), self.paths.n_base
         batched = [
             *self.is_batched[:n_base],
             *[False] * len(self.paths.captured),
             *self.is_batched[n_base:],
         ]
-        summed = self.is_summed or (False,) * len(program.output_shapes)
+        chooses = any(known.guards for known in self.paths.all)
+        if not any(self.is_batched[:n_base]):  # all rows choose alike: once, out here
+            path.derived(()).apply(inputs[: n_base + len(self.paths.captured)])
+            chooses = False
+        if chooses:
+            program = self._joined(inputs, batched)
+        shapes = program.output_shapes
+        summed = [*(self.is_summed or [False] * (len(shapes) - chooses))]
+        summed += [True] * chooses  # how many rows no path knows
         order = sorted(range(len(inputs)), key=lambda k: batched[k])
         outputs = sorted(range(len(summed)), key=lambda k: summed[k])
         vector, _, rows, sums, _ = _core.apply_scan(
@@ -357,9 +357,25 @@ class RowsDerived:
         )
         found: list[Any] = [None] * len(summed)
         for k, at in zip(outputs, [*rows, *sums], strict=True):
-            shape = program.output_shapes[k]
-            found[k] = part(vector, at, shape if summed[k] else (self.n_rows, *shape))
+            shape = shapes[k] if summed[k] else (self.n_rows, *shapes[k])
+            found[k] = part(vector, at, shape)
+        if chooses:
+            guard_known(_core.apply_row("_gt", found.pop(), 0.0))
         return found
+
+    def _joined(self, inputs: Sequence[Any], batched: Sequence[bool]) -> Program:
+        """Return one program for all paths, and behind it whether none knows the row."""
+        programs = [path.derived(self.steps) for path in self.paths.all]
+
+        def run(tensors: list[Tensor]) -> list[Any]:
+            results = [program.apply_openly(tensors) for program in programs]
+            outputs, known = choose(programs, results)
+            return [*outputs, 1.0 - known]
+
+        pairs = zip(inputs, batched, strict=True)
+        at = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
+        with _core.recording_at(_core.innermost_recording(), ()):
+            return record(run, at, self.paths.name, is_open=True).program
 
     def pull_back(
         self, inputs: Inputs, seeds: Sequence[Any], needs: Needs

@@ -166,8 +166,8 @@ class Vmapped:
                 args, kwargs = tree.unflatten(structure, tensors)
                 return self.fun(*args, **kwargs)
 
-            def record_row(leaves: Leaves) -> Recorded:
-                return record(run, as_bools(leaves, masks), self.name)
+            def record_row(leaves: Leaves, families: dict[Any, Any]) -> Recorded:
+                return record(run, as_bools(leaves, masks), self.name, families)
 
             made = Paths(record_row, self.name, len(masks), self.max_paths)
             found = self._paths.setdefault(key, made)
