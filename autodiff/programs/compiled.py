@@ -158,7 +158,7 @@ class Compiled(FastCall):
     def _take_static(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any], Static]:
-        """Take static arguments out, wherever they stand; None is left in their place."""
+        """Take static arguments out, wherever they stand, and leave None there."""
         rest, named, static = list(args), dict(kwargs), []
         for name in self.static:
             at = self._places[name]
@@ -432,6 +432,7 @@ class Method:
         functools.update_wrapper(self, compiled.fun, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with the object."""
         return self._compiled(*self._first, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

@@ -149,7 +149,7 @@ def part(vector: Tensor, offset: int, shape: Shape) -> Tensor:
 def record_call(
     derived: Any, inputs: Sequence[Any], outputs: Sequence[Any]
 ) -> list[Tensor]:
-    """Put a call into the graph as one entry; if it has many outputs, they are views."""
+    """Put a call into the graph as one entry; many outputs are views of one."""
     tensors = [as_tensor(x) for x in inputs]
     n, m = derived.paths.n_base, len(derived.paths.captured)
     call = ProgramCall(

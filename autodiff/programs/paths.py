@@ -155,7 +155,7 @@ class Paths:
         self.last: Path | None = None  # to be tried first
         self._lock = threading.RLock()
 
-    # ---- Growing -----------------------------------------------------------------------
+    # ---- Growing ---------------------------------------------------------------------
 
     def first(self, leaves: Leaves) -> Path:
         """Return the path used last, or the first of all, recorded at these leaves."""
@@ -261,7 +261,7 @@ class Paths:
             "max_paths"
         )
 
-    # ---- Running -----------------------------------------------------------------------
+    # ---- Running ---------------------------------------------------------------------
 
     def run(
         self, steps: Steps, leaves: Leaves, out: list[Any] | None = None
