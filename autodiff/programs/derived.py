@@ -50,17 +50,13 @@ class Derived:
         step = (method, (tuple(flags), *behind), *options)
         return Derived(self.paths, (*self.steps, step))
 
-    def run(
-        self, leaves: Leaves, out: list[Any] | None = None
-    ) -> tuple[Path, list[Any]]:
+    def run(self, leaves: Leaves) -> tuple[Path, list[Any]]:
         """Return the path taken and the outputs, of plain values."""
-        return self.paths.run(self.steps, leaves, out)
+        return self.paths.run(self.steps, leaves)
 
-    def __call__(
-        self, leaves: Sequence[Any], out: list[Any] | None = None
-    ) -> tuple[Path, list[Any]]:
+    def __call__(self, leaves: Sequence[Any]) -> tuple[Path, list[Any]]:
         """Return the path and the outputs; as tensors where leaves carry gradient."""
-        path, outputs = self.run([plain(leaf) for leaf in leaves], out)
+        path, outputs = self.run([plain(leaf) for leaf in leaves])
         if not is_tracked(path, leaves):
             return path, outputs
         inputs = with_captured(self.paths, leaves)

@@ -289,6 +289,25 @@ def test_gradients_go_into_the_arrays_of_out():
     assert square.tolist() == np.diag([2.0] * 4).tolist()
 
 
+def test_out_of_the_short_way_is_that_of_the_long_way():
+    f = ad.compile(lambda x, y: (x * y).sum())
+    for _ in range(3):
+        a, b, value = np.empty(4), np.empty(8)[::2], np.empty(())
+        found = f.grad(X, 2 * X, argnums=(0, 1), out=(a, b))
+        assert found[0] is a
+        assert found[1] is b
+        assert (a.tolist(), b.tolist()) == ((2 * X).tolist(), X.tolist())
+        assert f.value_and_grad(X, X, out=(value, None))[0] == value == 30.0
+        for bad in (np.empty(3), np.empty(4, dtype=int), np.zeros((4, 1)), 1.0, (a,)):
+            with pytest.raises((TypeError, ShapeError), match="out"):
+                f.grad(X, X, out=bad)
+        frozen = np.zeros(4)
+        frozen.flags.writeable = False
+        with pytest.raises(ValueError, match="read-only"):
+            f.grad(X, X, out=frozen)
+        assert frozen.tolist() == [0.0] * 4
+
+
 def test_out_may_be_strided_and_may_be_the_argument():
     f = ad.compile(lambda x: x * 2)
     out = np.zeros(8)
