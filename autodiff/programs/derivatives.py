@@ -113,7 +113,6 @@ def gradient(
 ) -> Any:
     """Return f.grad, or f.value_and_grad."""
     call = Call(compiled, args, kwargs, argnums)
-    check_number(call.name, call.first())
     derived = call.signature.value.then("reverse", call.wanted, with_value, True)
     path, outputs = derived(call.leaves)
     check_number(call.name, path)
@@ -164,10 +163,10 @@ def hvp(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
         raise TypeError("f.hvp takes the vector in the second place: (x, v, *rest)")
     call = Call(compiled, (args[0], *args[2:]), kwargs, argnums)
     vector = (args[1],) if call.is_single else args[1]
-    check_number(call.name, call.first())
     given = call.tangents(vector, "the vector")
     step = call.signature.value.then("reverse", call.wanted, False, True)
-    _, products = step.then("forward", call.wanted, False)([*call.leaves, *given])
+    path, products = step.then("forward", call.wanted, False)([*call.leaves, *given])
+    check_number(call.name, path)
     return call.by_argument(products)
 
 
@@ -269,14 +268,15 @@ def jacobian(
 def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
     """Return f.hessian: tangents of the gradient, all at once."""
     call = Call(compiled, args, kwargs, argnums)
-    check_number(call.name, call.first())
     shapes = call.shapes()
     if sum(math.prod(s) for s in shapes) == 0:
+        check_number(call.name, call.first())
         table = [[np.zeros((*a, *b)) for b in shapes] for a in shapes]
     else:
         step = call.signature.value.then("reverse", call.wanted, False, True)
         tangent = step.then("forward", call.wanted, False)
-        _, found = in_directions(tangent, call.leaves, units(shapes))
+        path, found = in_directions(tangent, call.leaves, units(shapes))
+        check_number(call.name, path)
         table = [
             by_columns(z, shape, shapes) for z, shape in zip(found, shapes, strict=True)
         ]

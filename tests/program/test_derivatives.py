@@ -157,3 +157,17 @@ def test_bools_and_integers_have_derivatives_as_numbers_or_none():
 def test_what_does_not_fit_is_refused(call, error, says):
     with pytest.raises(error, match=says):
         call(ad.compile(number))
+
+
+def test_a_path_with_another_result_does_not_stand_in_the_way():
+    f = ad.compile(lambda x: x[0] ** 2 if x[0] > 0 else x)
+    one = np.array([3.0])
+    for _ in range(2):
+        assert f(-one).tolist() == [-3.0]
+        assert f.grad(one).tolist() == [6.0]
+        assert f(-one).tolist() == [-3.0]
+        assert f.hessian(one).tolist() == [[2.0]]
+        assert f(-one).tolist() == [-3.0]
+        assert f.hvp(one, one).tolist() == [6.0]
+        with pytest.raises(ShapeError, match="one number"):
+            f.grad(-one)
