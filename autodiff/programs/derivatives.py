@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import tree
+from autodiff import _core, tree
 from autodiff._core import Tensor
-from autodiff.errors import ArgumentError, ShapeError
+from autodiff.errors import ArgumentError, GraphError, ShapeError
 from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, plain
 from autodiff.programs.rows import RowsDerived
@@ -145,14 +145,23 @@ def jvp(compiled: Any, primals: Any, tangents: Any) -> Any:
 def vjp(compiled: Any, primals: tuple[Any, ...]) -> Any:
     """Return f.vjp: the value, and a function from seeds to a tuple of adjoints."""
     call = Call(compiled, primals, {}, tuple(range(len(primals))))
-    path, outputs = call.signature.value(call.leaves)
+    # Arrays as they are now, for pull_back may be called when they are others.
+    leaves = [x.copy() if isinstance(x, np.ndarray) else x for x in call.leaves]
+    tracked = [x for x in leaves if isinstance(x, Tensor)]
+    versions = [_core.version(x) for x in tracked]
+    path, outputs = call.signature.value(leaves)
     shapes = [np.shape(plain(z)) for z in outputs]
 
     def pull_back(seeds: Any) -> Any:
-        leaves = tree.match(path.structure, seeds, "the seed")
-        given = [like(s, n, "the seed") for s, n in zip(leaves, shapes, strict=True)]
+        if [_core.version(x) for x in tracked] != versions:
+            raise GraphError(
+                f"a tensor that {call.name} was called with has been modified by an "
+                "inplace operation since; pull back before changing it"
+            )
+        parts = tree.match(path.structure, seeds, "the seed")
+        given = [like(s, n, "the seed") for s, n in zip(parts, shapes, strict=True)]
         adjoint = call.signature.value.then("reverse", call.wanted, False)
-        return call.by_argument(adjoint([*call.leaves, *given])[1])
+        return call.by_argument(adjoint([*leaves, *given])[1])
 
     return tree.unflatten(path.structure, outputs), pull_back
 

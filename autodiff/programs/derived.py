@@ -19,6 +19,7 @@ import numpy as np
 from autodiff import _core
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
+from autodiff.errors import GraphError
 from autodiff.programs.paths import Path, Paths, Steps, plain
 from autodiff.programs.recording import Leaves
 from autodiff.rule import Rule, Shape, pack, unpack
@@ -90,6 +91,11 @@ class Inputs(NamedTuple):
     captured: list[Any]
     extra: list[Any]
 
+    def versions(self) -> list[int]:
+        """Return how often each was changed in place so far."""
+        each = [*self.base, *self.captured, *self.extra]
+        return [_core.version(x) for x in each]
+
     def split(self, each: Sequence[Any]) -> Needs:
         """Return what belongs to each input, in these three parts."""
         n, m = len(self.base), len(self.base) + len(self.captured)
@@ -117,9 +123,11 @@ class ProgramCall(Rule):
 
     def __init__(self, derived: Any, inputs: Inputs, shapes: list[Shape]):
         self._derived, self._inputs, self._shapes = derived, inputs, shapes
+        self._versions = inputs.versions()
 
     def gradients(self, z_bar: Tensor, needs: list[bool]) -> list[Tensor | None]:
         """Return the adjoint of each input that needs one."""
+        self._check_unchanged()
         wanted = [bool(need) for need in needs]
         found = self._derived.pull_back(
             self._inputs, unpack(z_bar, self._shapes), self._inputs.split(wanted)
@@ -129,10 +137,21 @@ class ProgramCall(Rule):
 
     def tangent(self, x_dots: Sequence[Tensor | None], shape: Shape) -> Tensor:
         """Return the tangent of the results, as one vector."""
+        self._check_unchanged()
         active = self._inputs.split([x_dot is not None for x_dot in x_dots])
         given = [x_dot for x_dot in x_dots if x_dot is not None]
         found = self._derived.push_forward(self._inputs, given, active)
         return pack([as_tensor(z_dot) for z_dot in found])
+
+    def _check_unchanged(self) -> None:
+        """Raise if an input, at which the program will run again, is another now."""
+        if self._inputs.versions() != self._versions:
+            raise GraphError(
+                f"a tensor that {self._derived.paths.name} was called with, or closes "
+                "over, has been modified by an inplace operation since; the gradient "
+                "needs its value at the call: sweep before changing it, or change a "
+                ".clone()"
+            )
 
 
 def part(vector: Tensor, offset: int, shape: Shape) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff.errors import ArgumentError, TraceError
+from autodiff.errors import ArgumentError, GraphError, TraceError
 
 X = np.array([1.0, 2.0, 3.0, 4.0])
 
@@ -455,6 +455,30 @@ def test_each_path_may_close_over_a_leaf_of_its_own():
                 allow_unused=True,
             )
             assert float(second or 0) == (2 * x if x > 1 else 0.0)
+
+
+@pytest.mark.parametrize("at", [3.0, [1.0, 2.0]], ids=["0-d", "1-d"])
+@pytest.mark.parametrize("which", ["argument", "closed over"])
+def test_a_tensor_changed_between_call_and_sweep_is_an_error(at, which):
+    x = ad.tensor(at, requires_grad=True)
+    w = ad.tensor(at, requires_grad=True)
+    f = ad.compile(lambda x: (x * x * w).sum())
+    y = f(x)
+    with ad.no_grad():
+        (x if which == "argument" else w).mul_(10.0)
+    with pytest.raises(GraphError, match="modified by an inplace"):
+        y.backward()
+    f(x).backward()
+
+
+def test_an_array_changed_between_call_and_sweep_changes_nothing():
+    x = ad.tensor(X, requires_grad=True)
+    m = np.array([1.0, 2.0, 3.0, 4.0])
+    rows = ad.vmap(lambda x, m: x * m)(x, m).sum()
+    y = ad.compile(lambda x, m: (x * m).sum())(x, m) + rows
+    m *= 10
+    y.backward()
+    assert x.grad.tolist() == [2.0, 4.0, 6.0, 8.0]
 
 
 # ---- Threads -------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 import autodiff as ad
 from autodiff import tree
-from autodiff.errors import ArgumentError, ShapeError
+from autodiff.errors import ArgumentError, GraphError, ShapeError
 
 X = np.array([1.0, 2.0, 3.0, 4.0])
 Y = np.array([0.5, -1.0, 2.0, 0.25])
@@ -171,3 +171,17 @@ def test_a_path_with_another_result_does_not_stand_in_the_way():
         assert f.hvp(one, one).tolist() == [6.0]
         with pytest.raises(ShapeError, match="one number"):
             f.grad(-one)
+
+
+def test_pulling_back_is_at_the_arguments_of_the_call():
+    f = ad.compile(lambda x: (x * x).sum())
+    x = X.copy()
+    _, pull_back = f.vjp(x)
+    x *= 10
+    assert pull_back(1.0)[0].tolist() == (2 * X).tolist()
+    t = ad.tensor(X, requires_grad=True)
+    _, pull_back = f.vjp(t)
+    with ad.no_grad():
+        t.mul_(10.0)
+    with pytest.raises(GraphError, match="inplace"):
+        pull_back(1.0)
