@@ -1200,7 +1200,10 @@ class FastCall:
 
     def set_fast(self, code: Code | None) -> None: ...
     def try_fast(
-        self, code: Code | None, args: tuple[Any, ...]
+        self,
+        code: Code | None,
+        args: tuple[Any, ...],
+        out: list[Any] | None = None,
     ) -> list[Any] | None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 

@@ -131,15 +131,14 @@ cdef class Code:
     cdef object copy_to(self, const double *ws, uint32_t k, object array):
         """Output k into an array of the user's."""
         cdef tuple shape = <tuple>self.out_shapes[k]
-        if (not isinstance(array, np.ndarray) or array.dtype != np.float64
-                or array.shape != shape):
-            raise errors.ShapeError(
-                f"out: expected a float64 array of shape {shape} for result {k}, got "
-                f"{type(array).__name__} of {getattr(array, 'dtype', 'no dtype')} and "
-                f"shape {np.shape(array)}")
+        if array.dtype != np.float64:
+            raise TypeError(f"out=: expected a float64 array, got {array.dtype}")
+        if array.shape != shape:
+            raise errors.ShapeError(f"out=: the result has shape {shape}, got an array of "
+                                    f"shape {array.shape}")
         if not array.flags.writeable:
-            raise ValueError(f"out: the array for result {k} is read-only")
-        if array.flags.c_contiguous and array.dtype.isnative:
+            raise ValueError("out=: the array is read-only")
+        if array.flags.c_contiguous:
             return self.copy_out(ws + ad_code_output(self.code, k), array)
         array[...] = self.output(ws, k)
         return array
@@ -190,9 +189,9 @@ cdef class Code:
         finally:
             self.give_workspace(ws)
 
-    cdef object try_call(self, tuple args, bint wants_all):
+    cdef object try_call(self, tuple args, bint wants_all, list out=None):
         """The first output, or a list of all, for plain arguments that fit and take this
-        path; NotImplemented otherwise."""
+        path; NotImplemented otherwise. out: an array or None for each of all."""
         cdef double *ws
         cdef uint32_t k
         if <uint32_t>len(args) != self.program.p.n_inputs:
@@ -211,6 +210,9 @@ cdef class Code:
             self.n_used += 1
             if not wants_all:
                 return self.output(ws, 0)
+            if out is not None:
+                return [self.output(ws, k) if out[k] is None else
+                        self.copy_to(ws, k, out[k]) for k in range(self.program.p.n_outputs)]
             return [self.output(ws, k) for k in range(self.program.p.n_outputs)]
         finally:
             self.give_workspace(ws)
@@ -229,11 +231,13 @@ cdef class FastCall:
         """Say what to try first; None: nothing."""
         self.fast = code
 
-    def try_fast(self, Code code, tuple args):
+    def try_fast(self, Code code, tuple args, list out=None):
         """Return all outputs of a code for plain arguments that fit, or None."""
         if code is None or ad_builder_of(ad_py_tape()) != NULL:
             return None
-        result = code.try_call(args, True)
+        if out is not None and len(out) != code.program.p.n_outputs:
+            return None
+        result = code.try_call(args, True, out)
         return None if result is NotImplemented else result
 
     def __call__(self, *args, **kwargs):

@@ -116,3 +116,19 @@ def _filled(buffer: Any, leaf: Any) -> Any:
         )
     buffer[...] = leaf
     return buffer
+
+
+def flat_out(out: Any, kind: str, argnums: Any) -> list[Any] | None:
+    """Return out= of a gradient in flat arguments as an array (or None) for each part.
+
+    None where it is anything else: the long way says what is wrong with it.
+    """
+    found: list[Any] = []
+    if kind == "value_and_grad":
+        if type(out) is not tuple or len(out) != 2:
+            return None
+        found, out = [out[0]], out[1]
+    found += out if type(argnums) is tuple and type(out) is tuple else [out]
+    n = (len(argnums) if type(argnums) is tuple else 1) + (kind != "grad")
+    is_flat = all(x is None or type(x) is np.ndarray for x in found)
+    return found if is_flat and len(found) == n else None

@@ -23,6 +23,7 @@ from autodiff.programs import derivatives, nan_report
 from autodiff.programs.arguments import (
     as_bools,
     check_max_paths,
+    flat_out,
     into,
     is_bool,
     is_plain_argnums,
@@ -159,7 +160,7 @@ class Compiled(FastCall):
     def _take_static(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any], Static]:
-        """Take static arguments out, wherever they stand; None is left in their place."""
+        """Take static arguments out, wherever they stand, and leave None there."""
         rest, named, static = list(args), dict(kwargs), []
         for name in self.static:
             at = self._places[name]
@@ -358,9 +359,16 @@ class Compiled(FastCall):
         self, kind: str, argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[Any] | None:
         """Return outputs by the code that was right last time, or None."""
-        if kwargs or not is_plain_argnums(argnums):
+        if type(argnums) is not int and not is_plain_argnums(argnums):
             return None
-        return self.try_fast(self._quick.get((kind, argnums)), args)
+        if not kwargs:
+            return self.try_fast(self._quick.get((kind, argnums)), args)
+        if len(kwargs) > 1 or "out" not in kwargs or self._has_out:
+            return None
+        out = flat_out(kwargs["out"], kind, argnums)
+        if out is None:
+            return None
+        return self.try_fast(self._quick.get((kind, argnums)), args, out)
 
     def remember(
         self, kind: str, argnums: Any, signature: Signature, path: Path, code: Code
@@ -430,9 +438,11 @@ class Method:
     def __init__(self, compiled: Compiled, instance: Any, is_argument: bool):
         self._compiled, self._instance = compiled, instance
         self._first = (instance,) if is_argument else ()
-        functools.update_wrapper(self, compiled.fun, updated=())
+        self.__name__, self.__doc__ = compiled.name, compiled.__doc__
+        self.__wrapped__ = compiled.fun
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with the object."""
         return self._compiled(*self._first, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import tree
+from autodiff import _core, tree
 from autodiff._core import Tensor
-from autodiff.errors import ArgumentError, ShapeError
+from autodiff.errors import ArgumentError, GraphError, ShapeError
 from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, plain
 from autodiff.programs.rows import RowsDerived
@@ -113,7 +113,6 @@ def gradient(
 ) -> Any:
     """Return f.grad, or f.value_and_grad."""
     call = Call(compiled, args, kwargs, argnums)
-    check_number(call.name, call.first())
     derived = call.signature.value.then("reverse", call.wanted, with_value, True)
     path, outputs = derived(call.leaves)
     check_number(call.name, path)
@@ -146,14 +145,23 @@ def jvp(compiled: Any, primals: Any, tangents: Any) -> Any:
 def vjp(compiled: Any, primals: tuple[Any, ...]) -> Any:
     """Return f.vjp: the value, and a function from seeds to a tuple of adjoints."""
     call = Call(compiled, primals, {}, tuple(range(len(primals))))
-    path, outputs = call.signature.value(call.leaves)
+    # Arrays as they are now, for pull_back may be called when they are others.
+    leaves = [x.copy() if isinstance(x, np.ndarray) else x for x in call.leaves]
+    tracked = [x for x in leaves if isinstance(x, Tensor)]
+    versions = [_core.version(x) for x in tracked]
+    path, outputs = call.signature.value(leaves)
     shapes = [np.shape(plain(z)) for z in outputs]
 
     def pull_back(seeds: Any) -> Any:
-        leaves = tree.match(path.structure, seeds, "the seed")
-        given = [like(s, n, "the seed") for s, n in zip(leaves, shapes, strict=True)]
+        if [_core.version(x) for x in tracked] != versions:
+            raise GraphError(
+                f"a tensor that {call.name} was called with has been modified by an "
+                "inplace operation since; pull back before changing it"
+            )
+        parts = tree.match(path.structure, seeds, "the seed")
+        given = [like(s, n, "the seed") for s, n in zip(parts, shapes, strict=True)]
         adjoint = call.signature.value.then("reverse", call.wanted, False)
-        return call.by_argument(adjoint([*call.leaves, *given])[1])
+        return call.by_argument(adjoint([*leaves, *given])[1])
 
     return tree.unflatten(path.structure, outputs), pull_back
 
@@ -164,10 +172,10 @@ def hvp(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
         raise TypeError("f.hvp takes the vector in the second place: (x, v, *rest)")
     call = Call(compiled, (args[0], *args[2:]), kwargs, argnums)
     vector = (args[1],) if call.is_single else args[1]
-    check_number(call.name, call.first())
     given = call.tangents(vector, "the vector")
     step = call.signature.value.then("reverse", call.wanted, False, True)
-    _, products = step.then("forward", call.wanted, False)([*call.leaves, *given])
+    path, products = step.then("forward", call.wanted, False)([*call.leaves, *given])
+    check_number(call.name, path)
     return call.by_argument(products)
 
 
@@ -269,14 +277,15 @@ def jacobian(
 def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
     """Return f.hessian: tangents of the gradient, all at once."""
     call = Call(compiled, args, kwargs, argnums)
-    check_number(call.name, call.first())
     shapes = call.shapes()
     if sum(math.prod(s) for s in shapes) == 0:
+        check_number(call.name, call.first())
         table = [[np.zeros((*a, *b)) for b in shapes] for a in shapes]
     else:
         step = call.signature.value.then("reverse", call.wanted, False, True)
         tangent = step.then("forward", call.wanted, False)
-        _, found = in_directions(tangent, call.leaves, units(shapes))
+        path, found = in_directions(tangent, call.leaves, units(shapes))
+        check_number(call.name, path)
         table = [
             by_columns(z, shape, shapes) for z, shape in zip(found, shapes, strict=True)
         ]

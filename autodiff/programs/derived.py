@@ -19,6 +19,7 @@ import numpy as np
 from autodiff import _core
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
+from autodiff.errors import GraphError
 from autodiff.programs.paths import Path, Paths, Steps, plain
 from autodiff.programs.recording import Leaves
 from autodiff.rule import Rule, Shape, pack, unpack
@@ -50,17 +51,13 @@ class Derived:
         step = (method, (tuple(flags), *behind), *options)
         return Derived(self.paths, (*self.steps, step))
 
-    def run(
-        self, leaves: Leaves, out: list[Any] | None = None
-    ) -> tuple[Path, list[Any]]:
+    def run(self, leaves: Leaves) -> tuple[Path, list[Any]]:
         """Return the path taken and the outputs, of plain values."""
-        return self.paths.run(self.steps, leaves, out)
+        return self.paths.run(self.steps, leaves)
 
-    def __call__(
-        self, leaves: Sequence[Any], out: list[Any] | None = None
-    ) -> tuple[Path, list[Any]]:
+    def __call__(self, leaves: Sequence[Any]) -> tuple[Path, list[Any]]:
         """Return the path and the outputs; as tensors where leaves carry gradient."""
-        path, outputs = self.run([plain(leaf) for leaf in leaves], out)
+        path, outputs = self.run([plain(leaf) for leaf in leaves])
         if not is_tracked(path, leaves):
             return path, outputs
         inputs = with_captured(self.paths, leaves)
@@ -94,6 +91,11 @@ class Inputs(NamedTuple):
     captured: list[Any]
     extra: list[Any]
 
+    def versions(self) -> list[int]:
+        """Return how often each was changed in place so far."""
+        each = [*self.base, *self.captured, *self.extra]
+        return [_core.version(x) for x in each]
+
     def split(self, each: Sequence[Any]) -> Needs:
         """Return what belongs to each input, in these three parts."""
         n, m = len(self.base), len(self.base) + len(self.captured)
@@ -121,9 +123,11 @@ class ProgramCall(Rule):
 
     def __init__(self, derived: Any, inputs: Inputs, shapes: list[Shape]):
         self._derived, self._inputs, self._shapes = derived, inputs, shapes
+        self._versions = inputs.versions()
 
     def gradients(self, z_bar: Tensor, needs: list[bool]) -> list[Tensor | None]:
         """Return the adjoint of each input that needs one."""
+        self._check_unchanged()
         wanted = [bool(need) for need in needs]
         found = self._derived.pull_back(
             self._inputs, unpack(z_bar, self._shapes), self._inputs.split(wanted)
@@ -133,10 +137,21 @@ class ProgramCall(Rule):
 
     def tangent(self, x_dots: Sequence[Tensor | None], shape: Shape) -> Tensor:
         """Return the tangent of the results, as one vector."""
+        self._check_unchanged()
         active = self._inputs.split([x_dot is not None for x_dot in x_dots])
         given = [x_dot for x_dot in x_dots if x_dot is not None]
         found = self._derived.push_forward(self._inputs, given, active)
         return pack([as_tensor(z_dot) for z_dot in found])
+
+    def _check_unchanged(self) -> None:
+        """Raise if an input, at which the program will run again, is another now."""
+        if self._inputs.versions() != self._versions:
+            raise GraphError(
+                f"a tensor that {self._derived.paths.name} was called with, or closes "
+                "over, has been modified by an inplace operation since; the gradient "
+                "needs its value at the call: sweep before changing it, or change a "
+                ".clone()"
+            )
 
 
 def part(vector: Tensor, offset: int, shape: Shape) -> Tensor:
@@ -149,7 +164,7 @@ def part(vector: Tensor, offset: int, shape: Shape) -> Tensor:
 def record_call(
     derived: Any, inputs: Sequence[Any], outputs: Sequence[Any]
 ) -> list[Tensor]:
-    """Put a call into the graph as one entry; if it has many outputs, they are views."""
+    """Put a call into the graph as one entry; many outputs are views of one."""
     tensors = [as_tensor(x) for x in inputs]
     n, m = derived.paths.n_base, len(derived.paths.captured)
     call = ProgramCall(

@@ -140,7 +140,7 @@ def _no_rows(
     carry_structure: tree.Structure,
     xs_structure: tree.Structure,
 ) -> Any:
-    """Return what a scan of no steps keeps: its structure is that of a step at zeros."""
+    """Return what a scan of no steps keeps: as a step at zeros has it."""
     n_carry = carry_structure.n_leaves
     rows = [np.zeros(np.shape(plain(x))[1:]) for x in values[n_carry:]]
     leaves = [as_leaf(v) for v in [*map(plain, values[:n_carry]), *rows]]

@@ -168,7 +168,7 @@ class Paths:
         with _core.recording_at(_core.innermost_recording(), ()):
             return self._recorder(leaves, self._families)
 
-    # ---- Growing -----------------------------------------------------------------------
+    # ---- Growing ---------------------------------------------------------------------
 
     def first(self, leaves: Leaves) -> Path:
         """Return the path used last, or the first of all, recorded at these leaves."""
@@ -294,28 +294,26 @@ class Paths:
             "max_paths"
         )
 
-    # ---- Running -----------------------------------------------------------------------
+    # ---- Running ---------------------------------------------------------------------
 
-    def run(
-        self, steps: Steps, leaves: Leaves, out: list[Any] | None = None
-    ) -> tuple[Path, list[Any]]:
+    def run(self, steps: Steps, leaves: Leaves) -> tuple[Path, list[Any]]:
         """Run a derived program at leaves on the path that they take.
 
         The function's own leaves come first; what derivation added (seeds, tangents)
-        follows. Returns the path and the outputs; out: arrays for them, or None each.
+        follows. Returns the path and the outputs.
         """
         path, depth, is_new = self.first(leaves), -1, False
         is_from_root = path is self.all[0]
         while True:
             try:
-                outputs, guard, outcome = path.code(steps).run(self.inputs(leaves), out)
+                outputs, guard, outcome = path.code(steps).run(self.inputs(leaves))
             except LinAlgError:
-                return self._run_elsewhere(steps, leaves, out, path)
+                return self._run_elsewhere(steps, leaves, path)
             if guard < 0:
                 self.last = path
                 return path, outputs
             if is_new or self.goes_round(path, guard, depth):
-                return self._run_chosen(steps, leaves, out, path, guard)
+                return self._run_chosen(steps, leaves, path, guard)
             depth = path.nodes[guard].depth
             found = self.branch(path, guard, outcome)
             if found is None and not is_from_root:
@@ -337,7 +335,6 @@ class Paths:
         self,
         steps: Steps,
         leaves: Leaves,
-        out: list[Any] | None,
         path: Path,
         guard: int,
     ) -> tuple[Path, list[Any]]:
@@ -353,11 +350,11 @@ class Paths:
                 "depend on them alone, not on random numbers, time or state"
             )
         path, _ = self.run((), leaves[: self.n_base])
-        outputs, _, _ = path.code(steps).run(self.inputs(leaves), out, True)
+        outputs, _, _ = path.code(steps).run(self.inputs(leaves), None, True)
         return path, outputs
 
     def _run_elsewhere(
-        self, steps: Steps, leaves: Leaves, out: list[Any] | None, failed: Path
+        self, steps: Steps, leaves: Leaves, failed: Path
     ) -> tuple[Path, list[Any]]:
         """Run a derived program where a path fails of which leaves may not be.
 
@@ -368,13 +365,13 @@ class Paths:
             if path is failed:
                 continue
             with contextlib.suppress(LinAlgError):
-                outputs, guard, _ = path.code(steps).run(self.inputs(leaves), out)
+                outputs, guard, _ = path.code(steps).run(self.inputs(leaves))
                 if guard < 0:
                     return path, outputs
         recorded = self._record(leaves[: self.n_base])  # raises if the function does
         with self._lock:
             path = self._add_differing(failed, recorded)
-        outputs, _, _ = path.code(steps).run(self.inputs(leaves), out, True)
+        outputs, _, _ = path.code(steps).run(self.inputs(leaves), None, True)
         return path, outputs
 
     def _add_differing(self, path: Path, recorded: Recorded) -> Path:

@@ -89,7 +89,7 @@ class RowsRun:
     def _next(
         self, group: Group, guard: int, outcome: float, rows: Array
     ) -> list[Group]:
-        """Return what to run for rows of a group of which a guard came out otherwise."""
+        """Return what to run for rows of a group that differ in a guard."""
         depth = group.path.nodes[guard].depth
         is_rounding = self.paths.goes_round(group.path, guard, group.depth)
         while len(rows):

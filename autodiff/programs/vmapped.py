@@ -43,7 +43,7 @@ def spread_axes(axes: Axes, value: Any, option: str, where: str) -> list[int | N
         each = [(axes[k], value[k], f"{where}[{k!r}]") for k in keys]
         return [a for x, v, at in each for a in spread_axes(x, v, option, at)]
     raise ArgumentError(
-        f"{option}: expected an int, None, or a tuple, list or dict of them shaped like "
+        f"{option}: expected an int, None, or a tuple, list or dict of them like "
         f"{where}, got {axes!r}"
     )
 

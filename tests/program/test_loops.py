@@ -120,7 +120,7 @@ def test_the_derivatives_of_a_compiled_scan():
     close(f.vjp(0.5, X)[1](1.0), gradient)
 
 
-# ---- Structures ----------------------------------------------------------------------------
+# ---- Structures ----------------------------------------------------------------------
 
 
 def test_carry_rows_and_results_may_be_nested():
@@ -223,7 +223,7 @@ def test_what_does_not_fit_is_refused(call, error, says):
         call()
 
 
-# ---- Nesting ---------------------------------------------------------------------------------
+# ---- Nesting -------------------------------------------------------------------------
 
 
 def nested(w: Any) -> Any:
@@ -253,7 +253,9 @@ def test_scans_nest_to_third_order():
 
 
 def test_a_scan_of_a_vmap_and_a_vmap_of_a_scan():
-    f = lambda c: ad.scan(lambda c, x: (ad.vmap(lambda z: z * z * x)(c), None), c, X)[0]
+    def f(c):
+        return ad.scan(lambda c, x: (ad.vmap(lambda z: z * z * x)(c), None), c, X)[0]
+
     g = ad.vmap(lambda c: ad.scan(lambda c, x: (c * c * x, None), c, X)[0])
     close(f(X), g(X))
     close(ad.jacobian(f)(X), ad.jacobian(g)(X))
@@ -265,11 +267,12 @@ def test_a_leaf_of_outside_receives_gradient():
     assert float(w.grad) == 12.0 + 4.0 + 1.0
 
 
-# ---- fori_loop, while_loop, map ------------------------------------------------------------------
+# ---- fori_loop, while_loop, map ------------------------------------------------------
 
 
 def test_fori_loop_is_its_python_loop():
-    f = lambda a: ad.fori_loop(2, 6, lambda i, c: c * a + i, 1.0)
+    def f(a):
+        return ad.fori_loop(2, 6, lambda i, c: c * a + i, 1.0)
 
     def by_hand(a):
         c = 1.0
@@ -305,12 +308,17 @@ def test_lanes_of_a_while_loop_wait_for_each_other():
 def test_a_while_loop_may_do_no_step_and_all_that_it_may():
     assert ad.while_loop(lambda x: x > 10, lambda x: x + 1, 1.0) == 1.0
     assert ad.while_loop(lambda x: x < 6, lambda x: x + 1, 1.0, max_steps=5) == 6.0
-    f = lambda a: ad.while_loop(lambda x: x > 10, lambda x: x + 1, a * a)
+
+    def f(a):
+        return ad.while_loop(lambda x: x > 10, lambda x: x + 1, a * a)
+
     assert ad.grad(f)(1.0) == 2.0
 
 
 def test_a_while_loop_that_does_not_end_is_an_error_and_in_programs_nan():
-    f = lambda a: ad.while_loop(lambda x: x < 10, lambda x: x + 1, a, max_steps=5)
+    def f(a):
+        return ad.while_loop(lambda x: x < 10, lambda x: x + 1, a, max_steps=5)
+
     with pytest.raises(ConvergenceError, match="max_steps=5"):
         f(1.0)
     assert np.isnan(ad.compile(f)(1.0))

@@ -1,4 +1,4 @@
-"""vmap: rows and columns, threads, errors that name the row, and gradients through it."""
+"""vmap: rows and axes, threads, errors that name the row, gradients through it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def piecewise_rows(x: Any) -> Any:
     return np.where(x < -1, -x, np.where(x < 1, x * x, np.sqrt(np.abs(x))))
 
 
-# ---- Rows --------------------------------------------------------------------------------
+# ---- Rows ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 513, 100_000])
@@ -93,7 +93,7 @@ def test_small_matrices_are_rows():
     np.testing.assert_allclose(found, np.ones((4, 3)) / X[:, None])
 
 
-# ---- Axes --------------------------------------------------------------------------------
+# ---- Axes ----------------------------------------------------------------------------
 
 
 def test_rows_lie_along_any_axis():
@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_refused(call, error, says):
         call()
 
 
-# ---- Nesting -----------------------------------------------------------------------------
+# ---- Nesting -------------------------------------------------------------------------
 
 
 def test_vmap_nests():
@@ -193,7 +193,7 @@ def test_choices_by_rows_in_a_recorded_function_are_made_by_rows():
         assert f(x) == pytest.approx(ad.vmap(piecewise)(x).sum(), rel=1e-14)
 
 
-# ---- Rows that choose ----------------------------------------------------------------------
+# ---- Rows that choose ----------------------------------------------------------------
 
 
 def test_results_of_a_shape_of_their_own_may_follow_another_batch():
@@ -250,7 +250,7 @@ def test_paths_are_recorded_once_for_all_rows_that_take_them():
     assert sum(n_used for _, n_used in mapped.paths) == 3000
 
 
-# ---- Errors --------------------------------------------------------------------------------
+# ---- Errors --------------------------------------------------------------------------
 
 
 def _raises(x: Any) -> Any:
