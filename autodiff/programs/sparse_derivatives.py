@@ -66,8 +66,10 @@ def hessian(
 def _path(call: Call) -> Path:
     """Return the path that the arguments take, whose results have its shapes."""
     leaves = [plain(v) for v in call.leaves]
-    path = call.signature.paths.first(leaves)
-    return call.signature.value.run(leaves)[0] if path.guards else path
+    path: Path = call.signature.paths.first(leaves)
+    if path.guards:
+        path, _ = call.signature.value.run(leaves)
+    return path
 
 
 def _size_of_input(call: Call, name: str) -> int:
