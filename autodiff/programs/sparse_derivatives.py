@@ -15,7 +15,7 @@ import numpy as np
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.programs.derivatives import Call, check_number, in_directions
 from autodiff.programs.derived import Derived
-from autodiff.programs.paths import plain
+from autodiff.programs.paths import Path, plain
 from autodiff.sparse import Coloring, Pattern
 
 
@@ -30,7 +30,7 @@ def jacobian(
     """Return the sparse Jacobian of one array in one array, as a matrix."""
     call = Call(compiled, args, kwargs, argnums)
     n_columns = _size_of_input(call, "jacobian")
-    path = call.signature.paths.first([plain(v) for v in call.leaves])
+    path = _path(call)
     shapes = path.program.output_shapes
     if len(shapes) != 1:
         raise ShapeError(
@@ -57,10 +57,19 @@ def hessian(
     """Return the sparse Hessian in one array, as a matrix."""
     call = Call(compiled, args, kwargs, argnums)
     n = _size_of_input(call, "hessian")
-    path = call.signature.paths.first([plain(v) for v in call.leaves])
+    path = _path(call)
     check_number(call.name, path)
     gradient = call.signature.value.then("reverse", call.wanted, False, True)
     return _matrix(call, gradient, (n, n), "symmetric", pattern, coloring)
+
+
+def _path(call: Call) -> Path:
+    """Return the path that the arguments take, whose results have its shapes."""
+    leaves = [plain(v) for v in call.leaves]
+    path: Path = call.signature.paths.first(leaves)
+    if path.guards:
+        path, _ = call.signature.value.run(leaves)
+    return path
 
 
 def _size_of_input(call: Call, name: str) -> int:
@@ -91,16 +100,18 @@ def _matrix(
         coloring = pattern.color(kind)
     while True:
         n_paths = len(call.signature.paths.all)
-        colors = coloring or _coloring(call, derived, kind)
+        colors = coloring or _coloring(call, derived, kind, shape)
         values = colors.values(_products(call, derived, colors))
         if coloring is not None or len(call.signature.paths.all) == n_paths:
             return colors.pattern.with_values(values)
 
 
-def _coloring(call: Call, derived: Derived, kind: Any) -> Coloring:
+def _coloring(
+    call: Call, derived: Derived, kind: Any, shape: tuple[int, int]
+) -> Coloring:
     """Return the colouring of the union over all paths, kept until there is another."""
     paths = call.signature.paths.all
-    key = (derived.steps, call.wanted, len(paths))
+    key = (derived.steps, call.wanted, shape, len(paths))
     found: Coloring | None = call.signature.colorings.get(key)
     if found is None:
         pattern = None
@@ -108,7 +119,8 @@ def _coloring(call: Call, derived: Derived, kind: Any) -> Coloring:
             program = path.derived(derived.steps)
             rest = len(program.input_shapes) - len(call.wanted)
             one = Pattern.of_program(program, [*call.wanted, *[False] * rest])
-            pattern = one if pattern is None else pattern | one
+            if one.shape == shape:  # results of other paths may have other shapes
+                pattern = one if pattern is None else pattern | one
         assert pattern is not None
         if kind == "symmetric":
             pattern = pattern.symmetrized()

@@ -185,3 +185,10 @@ def test_pulling_back_is_at_the_arguments_of_the_call():
         t.mul_(10.0)
     with pytest.raises(GraphError, match="inplace"):
         pull_back(1.0)
+
+
+def test_a_sparse_jacobian_has_the_shape_of_the_path_that_is_taken():
+    f = ad.compile(lambda x: x * x if x[0] > 0 else x[:1] * 3)
+    assert f(-X).tolist() == [-3.0]
+    assert f.jacobian(X, sparse=True).toarray().tolist() == np.diag(2 * X).tolist()
+    assert f.jacobian(-X, sparse=True).toarray().tolist() == [[3.0, 0.0, 0.0, 0.0]]
