@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 
-from autodiff.programs.paths import Node, Path, Paths
+from autodiff.programs.paths import KNOWN, UNKNOWN, Node, Path, Paths
 
 
 class PathTree:
@@ -67,7 +67,9 @@ def _choice(node: Node, outcome: float | None) -> str:
     path = node.path
     guard = bisect.bisect_left(path.nodes, node.depth, key=lambda n: n.depth)
     line = path.guards[guard][1] or "an unknown line"
-    return f"{line}: {'nan' if outcome is None else f'{outcome:g}'}"
+    loops = {KNOWN: "steps chose as before", UNKNOWN: "a step chose as none before"}
+    words = "nan" if outcome is None else loops.get(outcome, f"{outcome:g}")
+    return f"{line}: {words}"
 
 
 def _counted(chain: list[str]) -> list[str]:
