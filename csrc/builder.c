@@ -237,27 +237,72 @@ static bool same_instr(const ad_program *p, const ad_instr *x, const ad_instr *y
            same_extra(&p->extras[x->extra], &p->extras[y->extra]);
 }
 
+/*
+ * The table has two halves. An instruction is looked for in a few places of the first that
+ * lie beside those of instructions on like operands, most of which are still in a cache;
+ * when these are all taken, in the second, from a place on that depends on everything in
+ * it. Nothing ever leaves the table, so the first free place ends a search.
+ *
+ *     +--------------------------------+--------------------------------+
+ *     | by the highest operand         | by hash, if the former is full |   a place:
+ *     +--------------------------------+--------------------------------+   hash, value
+ */
+enum { NEAR = 8 };
+
+static uint64_t near_place(const ad_program *p, const ad_instr *i)
+{
+    const uint32_t *args = ad_instr_args(p, i);
+    uint32_t highest = 0;
+    for (int k = 0; k < i->n_args; k++)
+        highest = args[k] > highest ? args[k] : highest;
+    const int64_t element =
+        i->extra != AD_NONE ? p->extras[i->extra].attr.offset : 0;
+    return 2 * ((uint64_t)highest + (uint64_t)element);
+}
+
+static bool fits(const ad_program *p, const ad_place *place, uint32_t hash,
+                 const ad_instr *i)
+{
+    return place->value == AD_NONE ||
+           (place->hash == hash && same_instr(p, &p->instr[place->value], i));
+}
+
+/* The place of an instruction equal to i, or a free one for it. */
+static ad_place *find_place(const ad_builder *b, const ad_instr *i, uint64_t hash)
+{
+    const ad_program *p = b->program;
+    const uint64_t half = b->cap_table / 2, first = near_place(p, i);
+    for (uint64_t h = first; h < first + NEAR && i->n_args > 0; h++) {
+        ad_place *found = &b->table[h & (half - 1)];
+        if (fits(p, found, (uint32_t)hash, i))
+            return found;
+    }
+    for (uint64_t h = hash;; h++) {
+        ad_place *found = &b->table[half + (h & (half - 1))];
+        if (fits(p, found, (uint32_t)hash, i))
+            return found;
+    }
+}
+
+/* At most a quarter is taken, so that either half has free places. */
 static ad_status grow_table(ad_builder *b)
 {
-    if (b->n_table * 2 < b->cap_table)
+    if (b->n_table * 4 < b->cap_table)
         return AD_OK;
-    uint32_t cap = b->cap_table > 0 ? b->cap_table * 2 : 4 * FIRST_CAP;
-    uint32_t *table = malloc((size_t)cap * sizeof *table);
+    const uint32_t before = b->cap_table, cap = before > 0 ? before * 4 : 8 * FIRST_CAP;
+    ad_place *from = b->table, *table = malloc((size_t)cap * sizeof *table);
     if (table == NULL)
         return AD_NO_MEMORY;
     memset(table, 0xff, (size_t)cap * sizeof *table);
-    const ad_program *p = b->program;
-    for (uint32_t k = 0; k < b->cap_table; k++) {
-        if (b->table[k] == AD_NONE)
-            continue;
-        uint64_t h = hash_instr(p, &p->instr[b->table[k]]);
-        while (table[h & (cap - 1)] != AD_NONE)
-            h++;
-        table[h & (cap - 1)] = b->table[k];
-    }
-    free(b->table);
     b->table = table;
     b->cap_table = cap;
+    for (uint32_t k = 0; k < before; k++) {
+        if (from[k].value == AD_NONE)
+            continue;
+        const ad_instr *i = &b->program->instr[from[k].value];
+        *find_place(b, i, hash_instr(b->program, i)) = from[k];
+    }
+    free(from);
     return AD_OK;
 }
 
@@ -268,20 +313,16 @@ static ad_status share(ad_builder *b, uint32_t *value)
     ad_status status = grow_table(b);
     if (status != AD_OK)
         return status;
-    uint64_t h = hash_instr(p, &p->instr[*value]);
-    for (;; h++) {
-        uint32_t *found = &b->table[h & (b->cap_table - 1)];
-        if (*found == AD_NONE) {
-            *found = *value;
-            b->n_table++;
-            return AD_OK;
-        }
-        if (same_instr(p, &p->instr[*found], &p->instr[*value])) {
-            p->n--; /* an extra or operands of it may stay: ad_builder_finish */
-            *value = *found;
-            return AD_OK;
-        }
+    const uint64_t hash = hash_instr(p, &p->instr[*value]);
+    ad_place *found = find_place(b, &p->instr[*value], hash);
+    if (found->value == AD_NONE) {
+        *found = (ad_place){(uint32_t)hash, *value};
+        b->n_table++;
+    } else {
+        p->n--; /* an extra or operands of it may stay: ad_builder_finish */
+        *value = found->value;
     }
+    return AD_OK;
 }
 
 /* ---- Values ---------------------------------------------------------------------------- */

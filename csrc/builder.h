@@ -18,6 +18,10 @@
 
 #include "program.h"
 
+typedef struct ad_place {
+    uint32_t hash, value; /* AD_NONE: free */
+} ad_place;
+
 typedef struct ad_builder {
     ad_tape *tape;
     ad_program *program;
@@ -27,7 +31,7 @@ typedef struct ad_builder {
     uint32_t line; /* that what is appended comes from; 0: ask the upper layer */
     void *owner;   /* the upper layer's */
     uint32_t cap_instr, cap_operands, cap_shapes, cap_extras, cap_guards;
-    uint32_t *table; /* open hash of instructions; AD_NONE: free */
+    ad_place *table; /* of instructions, for equal ones to be found */
     uint32_t cap_table, n_table;
 } ad_builder;
 
