@@ -69,6 +69,9 @@ class Case:
         Units of work in one repetition, for example operations in a chain.
     repeatable
         Whether ``run(n)`` may be called with n > 1.
+    first
+        Makes ready what ``run`` uses, and runs it once: recording, differentiating,
+        compiling. Called once, before ``answer``, and timed as the metric ``first``.
     """
 
     run: Callable[[int], object]
@@ -76,13 +79,16 @@ class Case:
     setup: Callable[[], object] | None = None
     units: int = 1
     repeatable: bool = True
+    first: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
 class TimeRow:
     """A timed row: seconds per unit, for every peer that has a case.
 
-    ``tolerance`` bounds the relative difference between the peers' answers.
+    ``tolerance`` bounds the relative difference between the peers' answers. With
+    ``has_first`` the cases say what happens before the first run, which is a metric of
+    its own. Where more than one thread runs, ``is_wall`` makes time that of the wall.
     """
 
     name: str
@@ -91,11 +97,14 @@ class TimeRow:
     cases: Mapping[str, Callable[[], Case]]
     bars: tuple[Bar, ...] = ()
     tolerance: float = 1e-9
+    has_first: bool = False
+    is_wall: bool = False
 
     @property
     def units(self) -> dict[str, str]:
-        """Unit of each metric; for a timed row there is one, ``time``."""
-        return {"time": f"s/{self.unit}"}
+        """Unit of each metric: ``time``, and ``first`` if that is taken."""
+        units = {"time": f"s/{self.unit}"}
+        return units | {"first": "s"} if self.has_first else units
 
     @property
     def peers(self) -> tuple[str, ...]:
@@ -163,20 +172,22 @@ def load_problem(name: str) -> Problem:
     return Problem(name, summary, tuple(module.ROWS))
 
 
-def calibrate(case: Case, target: float) -> int:
+def calibrate(case: Case, target: float, is_wall: bool = False) -> int:
     """Return how many repetitions of `case` last about `target` seconds.
 
     Doubles as the warm-up: at least one repetition has run when it returns.
     """
     n = 1
     while True:
-        elapsed = _one_run(case, n)
+        elapsed = _one_run(case, n, is_wall)
         if not case.repeatable or elapsed >= target:
             return n
         n *= 2 if elapsed > target / 8 else 8
 
 
-def time_case(case: Case, n: int, budget: float) -> list[float]:
+def time_case(
+    case: Case, n: int, budget: float, is_wall: bool = False
+) -> list[float]:
     """Time `case` for about `budget` seconds, at least once.
 
     Returns
@@ -190,11 +201,20 @@ def time_case(case: Case, n: int, budget: float) -> list[float]:
     samples: list[float] = []
     deadline = time.perf_counter() + budget
     while not samples or time.perf_counter() < deadline:
-        samples.append(_one_run(case, n) / (n * case.units))
+        samples.append(_one_run(case, n, is_wall) / (n * case.units))
     return samples
 
 
-def _one_run(case: Case, n: int) -> float:
+def first_run(case: Case) -> float:
+    """Return the seconds that a case takes to be ready, its first run included."""
+    assert case.first is not None
+    gc.collect()
+    start = time.perf_counter()
+    case.first()
+    return time.perf_counter() - start
+
+
+def _one_run(case: Case, n: int, is_wall: bool) -> float:
     if case.setup is not None:
         case.setup()
     wall, cpu = time.perf_counter(), time.process_time()
@@ -203,7 +223,7 @@ def _one_run(case: Case, n: int) -> float:
     del result
     # On a quiet machine the two agree, for all peers run on one thread. On a busy one
     # the wall clock also counts the turns of other processes.
-    return min(cpu, wall)
+    return wall if is_wall else min(cpu, wall)
 
 
 def disagreement(ours: Answer, reference: Answer) -> float:

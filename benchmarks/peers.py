@@ -10,25 +10,34 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+import shutil
 from typing import Any
 
 # The package each peer imports; None for peers that need nothing but Python.
 PACKAGES: dict[str, str | None] = {
     "autodiff": "autodiff",
+    "autodiff_base": "autodiff",
     "floats": None,
+    "floor": None,
     "numpy": "numpy",
     "torch": "torch",
     "torch_fused": "torch",
+    "torch_compile": "torch",
+    "casadi": "casadi",
     "xad": "xad",
     "jax": "jax",
 }
 
 SENTENCES = {
     "autodiff": "autodiff, the engine measured",
+    "autodiff_base": "autodiff without branches, or on one thread: what a row adds to",
     "floats": "the same source, or hand-derived code, on Python floats",
+    "floor": "hand-derived C, compiled by cc -O3 -march=native as the run starts",
     "numpy": "hand-derived code on NumPy arrays",
     "torch": "PyTorch eager, float64, one thread",
     "torch_fused": "the same PyTorch in its fused words",
+    "torch_compile": "torch.compile of the gradient, float64, one thread",
+    "casadi": "CasADi, its expressions interpreted",
     "xad": "XAD, its Python tape in adjoint mode",
     "jax": "jax.jit, float64, one thread; for reference",
 }
@@ -37,6 +46,8 @@ SENTENCES = {
 def is_installed(peer: str) -> bool:
     """Return whether `peer` can be imported here, without importing it."""
     package = PACKAGES[peer]
+    if peer == "floor":
+        return shutil.which("cc") is not None
     if package is None:
         return True
     spec = importlib.util.find_spec(package)

@@ -31,17 +31,21 @@ class Worker:
         """Build the case, compute its answer and warm it up."""
         assert isinstance(self.row, harness.TimeRow)
         self.case = self.row.cases[self.peer]()
+        has_first = self.case.first is not None
+        first = harness.first_run(self.case) if has_first else None
         answer = self.case.answer()
-        self.n = harness.calibrate(self.case, target)
+        self.n = harness.calibrate(self.case, target, self.row.is_wall)
         # What the imports left behind belongs to no peer's timings.
         gc.collect()
         gc.freeze()
-        return {"answer": answer, "n": self.n}
+        return {"answer": answer, "n": self.n, "first": first}
 
     def time(self, budget: float) -> dict[str, Any]:
         """Return samples for about `budget` seconds."""
         assert self.case is not None
-        return {"samples": harness.time_case(self.case, self.n, budget)}
+        assert isinstance(self.row, harness.TimeRow)
+        samples = harness.time_case(self.case, self.n, budget, self.row.is_wall)
+        return {"samples": samples}
 
     def measure(self, quick: bool) -> dict[str, Any]:
         """Return the metrics of a measured row."""
