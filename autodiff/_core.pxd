@@ -387,6 +387,9 @@ cdef extern from "batch.h":
         const ad_batch_output *outputs
         int32_t *differs
         double *outcome
+        int64_t part
+    enum:
+        AD_PART_OF_BLOCK
     int64_t ad_batch_blocks(const ad_batch *batch) nogil
     int64_t ad_batch_scratch(const ad_code *code, int64_t n_lanes) nogil
     ad_status ad_batch_run(const ad_batch *batch, double *scratch, int64_t first,
@@ -394,6 +397,29 @@ cdef extern from "batch.h":
                            ad_message *message) nogil
     void ad_batch_sum(int64_t n_blocks, int64_t size, const double *parts,
                       double *total) nogil
+
+cdef extern from "route.h":
+    ctypedef struct ad_turn:
+        uint32_t guard, path
+        double outcome
+    ctypedef struct ad_route_path:
+        ad_batch guards
+        ad_batch all
+        uint32_t n_turns
+        const ad_turn *turns
+    ctypedef struct ad_route:
+        int64_t n_rows
+        const int64_t *rows
+        uint32_t n_paths
+        const ad_route_path *paths
+        int32_t *lost_path
+        int32_t *guard
+        double *outcome
+    int64_t ad_route_chunks(const ad_route *route) nogil
+    ad_status ad_route_run(const ad_route *route, int64_t first, int64_t last,
+                           int64_t *counts, const int *stop, ad_matmul_hook hook,
+                           ad_message *message) nogil
+
 cdef extern from "frontier.h":
     ad_status ad_frontier(ad_tape *tape, int n_out, const uint32_t *outputs, int n_ends,
                           const uint32_t *ends, uint32_t floor,

@@ -1142,6 +1142,8 @@ class Program:
     def with_places(
         self, places: Sequence[int], shapes: Sequence[_Shape]
     ) -> Program: ...
+    @property
+    def has_loops(self) -> bool: ...
     def with_outputs(
         self, order: Sequence[int], keeps_guards: bool = True
     ) -> Program: ...
@@ -1228,5 +1230,30 @@ class RowsJob:
     def cancel(self) -> None: ...
     def run(self, first: int, last: int) -> None: ...
 
+class RouteJob:
+    """A function of several paths over rows, each row on its own."""
+
+    lost_path: np.ndarray[Any, Any]
+    guard: np.ndarray[Any, Any]
+    outcome: np.ndarray[Any, Any]
+    counts: np.ndarray[Any, Any]
+    def __init__(
+        self,
+        guards: list[Code | None],
+        codes: list[Code],
+        inputs: list[list[Any]],
+        is_shared: list[list[bool]],
+        outputs: list[Any],
+        is_summed: Sequence[bool],
+        n_rows: int,
+        rows: Any,
+        turns: list[list[tuple[int, float, int]]],
+    ) -> None: ...
+    @property
+    def n_blocks(self) -> int: ...
+    def cancel(self) -> None: ...
+    def run(self, first: int, last: int) -> None: ...
+
+def route_chunks(n_rows: int) -> int: ...
 def best_lanes(code: Code) -> int: ...
 def sum_parts(parts: Any, total: Any) -> None: ...

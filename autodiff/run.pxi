@@ -277,6 +277,7 @@ cdef class RowsJob:
         self.code = code
         self.batch.code = code.code
         self.batch.n_rows = n_rows
+        self.batch.part = AD_PART_OF_BLOCK
         self.batch.n_lanes = n_lanes if n_lanes else ad_code_best_lanes(code.code)
         self.inputs = <ad_batch_input *>calloc(p.n_inputs + 1, sizeof(ad_batch_input))
         self.outputs = <ad_batch_output *>calloc(p.n_outputs + 1, sizeof(ad_batch_output))
@@ -338,6 +339,140 @@ cdef class RowsJob:
         if status != AD_OK:
             ad_py_tape().message = message
             check(ad_py_tape(), status)
+
+
+cdef class RouteJob:
+    """A function of several paths over rows, each row on its own; see csrc/route.h.
+
+    After all chunks have run, `lost_path` has for each row -1, or the path on which it
+    was lost, by guard `guard` with `outcome`: no known path has that.
+    """
+
+    cdef ad_route route
+    cdef ad_route_path *paths
+    cdef ad_batch_input *all_inputs
+    cdef ad_batch_output *all_outputs
+    cdef ad_turn *turns
+    cdef Py_buffer *buffers
+    cdef int n_buffers, stop
+    cdef list codes
+    cdef readonly object lost_path, guard, outcome, counts
+
+    def __cinit__(self, list guards, list codes, list inputs, is_shared, list outputs,
+                  is_summed, int64_t n_rows, rows, list turns):
+        """guards: the Code of each path's guards or None; codes: what is to be run, whose
+        inputs begin with those of the guards. inputs: of each path, contiguous float64
+        arrays, of one row where shared; outputs: arrays to write to, for all paths;
+        where summed, one part for each chunk, zeros. is_shared: of each input of each
+        path. turns: of each path, (guard, outcome, path)."""
+        cdef Py_ssize_t n = len(codes), n_out = len(outputs), k, i
+        cdef Py_ssize_t n_turns = sum([len(t) for t in turns])
+        cdef Py_ssize_t n_in = sum([len(each) for each in inputs])
+        cdef ad_batch_input *given
+        cdef ad_turn *turn
+        cdef Code code
+        self.codes = [guards, codes]
+        self.paths = <ad_route_path *>calloc(n + 1, sizeof(ad_route_path))
+        self.all_inputs = <ad_batch_input *>calloc(n_in + 1, sizeof(ad_batch_input))
+        self.all_outputs = <ad_batch_output *>calloc(n_out + 1, sizeof(ad_batch_output))
+        self.turns = <ad_turn *>calloc(n_turns + 1, sizeof(ad_turn))
+        self.buffers = <Py_buffer *>calloc(n_in + n_out + 5, sizeof(Py_buffer))
+        if (self.paths == NULL or self.all_inputs == NULL or self.all_outputs == NULL
+                or self.turns == NULL or self.buffers == NULL):
+            raise MemoryError
+        for k in range(n_out):
+            self.all_outputs[k].data = <double *>self.hold(outputs[k], True)
+            self.all_outputs[k].is_summed = is_summed[k]
+        turn, given = self.turns, self.all_inputs
+        for i in range(n):
+            code = <Code?>codes[i]
+            self.set_batch(&self.paths[i].all, code, given, n_rows)
+            if guards[i] is not None:
+                self.set_batch(&self.paths[i].guards, <Code?>guards[i], given, n_rows)
+            for k in range(code.program.p.n_inputs):
+                given.data = <double *>self.hold(inputs[i][k], False)
+                given.stride = 0 if is_shared[i][k] else ad_program_size(code.program.p, k)
+                given += 1
+            self.paths[i].turns = turn
+            self.paths[i].n_turns = len(turns[i])
+            for number, outcome, path in turns[i]:
+                turn.guard, turn.outcome, turn.path = number, outcome, path
+                turn += 1
+        self.set_rows(n_rows, rows, n)
+
+    cdef int set_rows(self, int64_t n_rows, rows, Py_ssize_t n) except -1:
+        self.route.n_rows, self.route.n_paths, self.route.paths = n_rows, n, self.paths
+        if rows is not None:
+            self.route.rows = <int64_t *>self.hold(rows, False)
+        self.lost_path = np.empty(n_rows, dtype=np.int32)
+        self.guard = np.empty(n_rows, dtype=np.int32)
+        self.outcome = np.empty(n_rows)
+        self.counts = np.zeros(n, dtype=np.int64)
+        self.route.lost_path = <int32_t *>self.hold(self.lost_path, True)
+        self.route.guard = <int32_t *>self.hold(self.guard, True)
+        self.route.outcome = <double *>self.hold(self.outcome, True)
+        return 0
+
+    cdef int set_batch(self, ad_batch *batch, Code code,
+                       const ad_batch_input *inputs, int64_t n_rows) except -1:
+        batch.code, batch.inputs, batch.outputs = code.code, inputs, self.all_outputs
+        batch.n_lanes = ad_code_best_lanes(code.code)
+        while batch.n_lanes > 8 and batch.n_lanes >= 2 * n_rows:
+            batch.n_lanes //= 2
+        batch.part = AD_PART_OF_BLOCK
+        return 0
+
+    cdef void *hold(self, object array, bint writes) except *:
+        cdef Py_buffer *buffer = &self.buffers[self.n_buffers]
+        PyObject_GetBuffer(array, buffer,
+                           PyBUF_C_CONTIGUOUS | (PyBUF_WRITABLE if writes else 0))
+        self.n_buffers += 1
+        return buffer.buf
+
+    def __dealloc__(self):
+        cdef int k
+        for k in range(self.n_buffers):
+            PyBuffer_Release(&self.buffers[k])
+        free(self.paths)
+        free(self.all_inputs)
+        free(self.all_outputs)
+        free(self.turns)
+        free(self.buffers)
+
+    @property
+    def n_blocks(self):
+        """How many chunks the rows make."""
+        return ad_route_chunks(&self.route)
+
+    def cancel(self):
+        """Let running threads return soon."""
+        self.stop = 1
+
+    def run(self, int64_t first, int64_t last):
+        """Run chunks [first, last) with the interpreter's lock released."""
+        cdef ad_message message
+        cdef ad_status status
+        cdef Py_ssize_t k, n = len(self.codes[1])
+        cdef int64_t *counts = <int64_t *>calloc(n + 1, sizeof(int64_t))
+        if counts == NULL:
+            raise MemoryError
+        message.text[0] = 0
+        with nogil:
+            status = ad_route_run(&self.route, first, last, counts, &self.stop,
+                                  hook_with_gil, &message)
+        for k in range(n):
+            self.counts[k] += counts[k]
+        free(counts)
+        if status != AD_OK:
+            ad_py_tape().message = message
+            check(ad_py_tape(), status)
+
+
+def route_chunks(int64_t n_rows):
+    """How many chunks a RouteJob makes of so many rows."""
+    cdef ad_route route
+    route.n_rows = n_rows
+    return ad_route_chunks(&route)
 
 
 def best_lanes(Code code not None):

@@ -377,6 +377,11 @@ class Coloring:
             raise ArgumentError(f"two {self.kind}s of one colour meet")
         return places
 
+    def places(self) -> npt.NDArray[np.int64]:
+        """Return where each entry stands in the flattened products."""
+        found: npt.NDArray[np.int64] = self.__dict__["_places"]
+        return found
+
     def values(self, products: npt.ArrayLike) -> _Floats:
         """Return the entries, in the pattern's order, from the products of the seeds.
 
@@ -396,8 +401,7 @@ class Coloring:
             raise ShapeError(
                 f"products of shape {expected} expected, got {given.shape}"
             )
-        places: npt.NDArray[np.int64] = self.__dict__["_places"]
-        return given.ravel().take(places)
+        return given.ravel().take(self.places())
 
     def compute(self, sweep: Callable[[_Floats], npt.ArrayLike]) -> Any:
         """Return the matrix as `scipy.sparse.csr_array`.

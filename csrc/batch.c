@@ -13,14 +13,7 @@
 
 #include "kernel.h"
 
-typedef struct run {
-    const ad_batch *batch;
-    const ad_program *p;
-    double *ws;     /* of the code */
-    double *result; /* outputs, one after another: element by lane */
-    uint8_t *is_bad; /* lanes with a NaN, then lanes whose guards differ */
-    int64_t first, n; /* positions of this block */
-} run;
+typedef ad_batch_state run;
 
 static int64_t result_size(const ad_program *p)
 {
@@ -108,19 +101,26 @@ static void take_results(run *r, bool only_bad)
     }
 }
 
-/* Mark lanes in which an output is NaN; is there one? */
-static bool find_nan(run *r, int64_t size)
+static bool has_nan(const run *r)
 {
     const int64_t n_lanes = r->batch->n_lanes;
     bool any = false;
-    for (int64_t i = 0; i < size * n_lanes; i++)
-        any |= r->result[i] != r->result[i];
-    if (!any)
-        return false;
+    for (uint32_t k = 0; k < r->p->n_outputs; k++) {
+        const double *v = r->ws + ad_code_output(r->batch->code, k) * n_lanes;
+        const int64_t n = ad_program_size(r->p, r->p->outputs[k]) * n_lanes;
+        for (int64_t i = 0; i < n; i++)
+            any |= v[i] != v[i];
+    }
+    return any;
+}
+
+/* Mark lanes of the results in which there is a NaN. */
+static void mark_nan(run *r)
+{
+    const int64_t n_lanes = r->batch->n_lanes, n = result_size(r->p) * n_lanes;
     memset(r->is_bad, 0, (size_t)n_lanes);
-    for (int64_t i = 0; i < size * n_lanes; i++)
+    for (int64_t i = 0; i < n; i++)
         r->is_bad[i % n_lanes] |= r->result[i] != r->result[i];
-    return true;
 }
 
 /* Which guard of each lane differs first? Marks those lanes bad; is there one? */
@@ -167,64 +167,104 @@ static void store_sum(const run *r, double *to, double *from, int64_t size,
                       bool any_bad)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    double *part = to + r->first / n_lanes * size;
+    const bool is_own = r->batch->part == AD_PART_OF_BLOCK;
+    double *part = to + (is_own ? r->first / n_lanes : r->batch->part) * size;
     for (int64_t e = 0; e < size; e++) {
         for (int64_t lane = 0; any_bad && lane < r->n; lane++)
             if (r->is_bad[lane])
                 from[e * n_lanes + lane] = 0.0;
-        part[e] = ad_kernel_sum(r->n, from + e * n_lanes);
+        const double sum = ad_kernel_sum(r->n, from + e * n_lanes);
+        part[e] = is_own ? sum : part[e] + sum;
     }
+}
+
+/* Run; lanes with a NaN again, guarded. Do outputs stand in `result`, not in ws? */
+static ad_status compute(run *r, ad_matmul_hook hook, ad_message *message, bool *is_apart)
+{
+    const ad_batch *batch = r->batch;
+    ad_status status =
+        ad_code_run(batch->code, r->ws, batch->n_lanes, r->n, false, hook, message);
+    *is_apart = false;
+    if (status != AD_OK || !ad_code_has_guarded(batch->code) || !has_nan(r))
+        return status;
+    take_results(r, false);
+    *is_apart = true;
+    mark_nan(r);
+    status = ad_code_run(batch->code, r->ws, batch->n_lanes, r->n, true, hook, message);
+    if (status == AD_OK)
+        take_results(r, true);
+    return status;
 }
 
 static ad_status run_block(run *r, ad_matmul_hook hook, ad_message *message)
 {
     const ad_batch *batch = r->batch;
-    const int64_t size = result_size(r->p);
+    const int64_t n_lanes = batch->n_lanes;
+    bool is_apart;
     load(r);
-    ad_status status =
-        ad_code_run(batch->code, r->ws, batch->n_lanes, r->n, false, hook, message);
+    ad_status status = compute(r, hook, message, &is_apart);
     if (status != AD_OK)
         return status;
-    take_results(r, false);
-    if (ad_code_has_guarded(batch->code) && find_nan(r, size)) {
-        status =
-            ad_code_run(batch->code, r->ws, batch->n_lanes, r->n, true, hook, message);
-        if (status != AD_OK)
-            return status;
-        take_results(r, true);
-    }
     const bool any_bad = check_guards(r);
-    double *from = r->result;
+    if (any_bad && !is_apart) /* sums change what they leave out */
+        take_results(r, false);
+    is_apart |= any_bad;
+    double *next = r->result;
     for (uint32_t k = 0; k < r->p->n_outputs; k++) {
         const ad_batch_output *out = &batch->outputs[k];
         const int64_t n = ad_program_size(r->p, r->p->outputs[k]);
+        double *from =
+            is_apart ? next : r->ws + ad_code_output(batch->code, k) * n_lanes;
         if (out->is_summed)
             store_sum(r, out->data, from, n, any_bad);
         else
             store_rows(r, out->data, from, n, any_bad);
-        from += n * batch->n_lanes;
+        next += n * n_lanes;
     }
     return AD_OK;
+}
+
+ad_status ad_batch_open(run *r, const ad_batch *batch, double *scratch)
+{
+    *r = (run){.batch = batch, .p = ad_code_program(batch->code), .ws = scratch};
+    r->result = scratch + ad_code_workspace(batch->code, batch->n_lanes);
+    r->is_bad = malloc((size_t)batch->n_lanes);
+    if (r->is_bad == NULL)
+        return AD_NO_MEMORY;
+    prepare(r);
+    return AD_OK;
+}
+
+void ad_batch_close(run *r)
+{
+    free(r->is_bad);
+    r->is_bad = NULL;
+}
+
+ad_status ad_batch_run_with(run *r, const ad_batch *batch, int64_t from, int64_t to,
+                            const volatile int *stop, ad_matmul_hook hook,
+                            ad_message *message)
+{
+    ad_status status = AD_OK;
+    r->batch = batch;
+    for (int64_t block = from; block < to && status == AD_OK && !*stop; block++) {
+        r->first = block * batch->n_lanes;
+        r->n = batch->n_rows - r->first;
+        r->n = r->n < batch->n_lanes ? r->n : batch->n_lanes;
+        status = run_block(r, hook, message);
+    }
+    return status;
 }
 
 ad_status ad_batch_run(const ad_batch *batch, double *scratch, int64_t from, int64_t to,
                        const volatile int *stop, ad_matmul_hook hook,
                        ad_message *message)
 {
-    run r = {.batch = batch, .p = ad_code_program(batch->code), .ws = scratch};
-    r.result = scratch + ad_code_workspace(batch->code, batch->n_lanes);
-    r.is_bad = malloc((size_t)batch->n_lanes);
-    if (r.is_bad == NULL)
-        return AD_NO_MEMORY;
-    prepare(&r);
-    ad_status status = AD_OK;
-    for (int64_t block = from; block < to && status == AD_OK && !*stop; block++) {
-        r.first = block * batch->n_lanes;
-        r.n = batch->n_rows - r.first;
-        r.n = r.n < batch->n_lanes ? r.n : batch->n_lanes;
-        status = run_block(&r, hook, message);
-    }
-    free(r.is_bad);
+    run r;
+    ad_status status = ad_batch_open(&r, batch, scratch);
+    if (status == AD_OK)
+        status = ad_batch_run_with(&r, batch, from, to, stop, hook, message);
+    ad_batch_close(&r);
     return status;
 }
 

@@ -36,7 +36,11 @@ typedef struct ad_batch {
     int32_t *differs;      /* for each of n_rows: the first guard that came out
                               otherwise, or -1; NULL where there are no guards */
     double *outcome;       /* how it came out */
+    int64_t part;          /* of sums: blocks are added to this one part, unless
+                              AD_PART_OF_BLOCK */
 } ad_batch;
+
+enum { AD_PART_OF_BLOCK = -1 };
 
 /* How many blocks the rows make. */
 static inline int64_t ad_batch_blocks(const ad_batch *batch)
@@ -46,6 +50,27 @@ static inline int64_t ad_batch_blocks(const ad_batch *batch)
 
 /* Doubles of scratch that ad_batch_run needs, workspace included. */
 int64_t ad_batch_scratch(const ad_code *code, int64_t n_lanes);
+
+/* What a thread works with: set up once, for all runs with this code, these shared inputs
+ * and so many lanes. */
+typedef struct ad_batch_state {
+    const ad_batch *batch; /* of the run at hand */
+    const ad_program *p;
+    double *ws;      /* of the code */
+    double *result;  /* outputs, one after another: element by lane */
+    uint8_t *is_bad; /* lanes with a NaN, then lanes whose guards differ */
+    int64_t first, n; /* positions of this block */
+} ad_batch_state;
+
+/* AD_NO_MEMORY, or the state is to be closed. scratch: ad_batch_scratch doubles. */
+ad_status ad_batch_open(ad_batch_state *state, const ad_batch *batch, double *scratch);
+void ad_batch_close(ad_batch_state *state);
+
+/* Run blocks [from, to) of a batch that differs from the one it was opened for in nothing
+ * but rows, part and where guards are told. */
+ad_status ad_batch_run_with(ad_batch_state *state, const ad_batch *batch, int64_t from,
+                            int64_t to, const volatile int *stop, ad_matmul_hook hook,
+                            ad_message *message);
 
 /*
  * Run blocks [from, to). Threads may run disjoint ranges at once, each with a scratch of

@@ -67,6 +67,7 @@ LAYERS = {
     "csrc/transform": 5,
     "csrc/vm": 5,
     "csrc/batch": 5,
+    "csrc/route": 5,
     "csrc/scan_value": 6,
     # Passes over the tape.
     "csrc/sweep": 5,
@@ -121,6 +122,7 @@ LAYERS = {
     "autodiff/programs/listing": 62,
     "autodiff/programs/export_c": 63,
     "autodiff/programs/recording": 64,
+    "autodiff/programs/compressed": 65,
     "autodiff/programs/paths": 65,
     "autodiff/programs/path_text": 66,
     "autodiff/programs/derived": 66,

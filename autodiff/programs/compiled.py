@@ -311,7 +311,9 @@ class Compiled(FastCall):
                 self, args, kwargs, argnums, pattern, coloring
             )
         out, kwargs = self.take_out(kwargs)
-        return into(out, derivatives.hessian(self, args, kwargs, argnums))
+        found = self._try("hessian", argnums, args, kwargs)
+        whole = derivatives.hessian(self, args, kwargs, argnums) if found is None else found[0]
+        return into(out, whole)
 
     def jvp(self, primals: Any, tangents: Any) -> Any:
         """Return (value, tangent) for a tuple of arguments and one of tangents.

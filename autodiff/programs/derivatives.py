@@ -275,7 +275,7 @@ def jacobian(
 
 
 def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
-    """Return f.hessian: tangents of the gradient, all at once."""
+    """Return f.hessian: tangents of the gradient, all at once, or few for a sparse one."""
     call = Call(compiled, args, kwargs, argnums)
     shapes = call.shapes()
     if sum(math.prod(s) for s in shapes) == 0:
@@ -283,6 +283,9 @@ def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
         table = [[np.zeros((*a, *b)) for b in shapes] for a in shapes]
     else:
         step = call.signature.value.then("reverse", call.wanted, False, True)
+        whole = _by_structure(compiled, call, args, kwargs, argnums, step)
+        if whole is not None:
+            return call.by_argument([call.by_argument([whole])])
         tangent = step.then("forward", call.wanted, False)
         path, found = in_directions(tangent, call.leaves, units(shapes))
         check_number(call.name, path)
@@ -290,3 +293,22 @@ def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
             by_columns(z, shape, shapes) for z, shape in zip(found, shapes, strict=True)
         ]
     return call.by_argument([call.by_argument(row) for row in table])
+
+
+def _by_structure(
+    compiled: Any, call: Call, args: Any, kwargs: Any, argnums: Any, step: Derived
+) -> Any:
+    """Return the Hessian in one leaf by a program of its own, or None."""
+    if any(isinstance(leaf, Tensor) for leaf in call.leaves):
+        return None
+    path, _ = call.signature.value.run(call.leaves)
+    steps = path.hessian(step.steps, call.wanted)
+    if steps is None:
+        return None
+    code = path.code(steps)
+    outputs, guard, _ = code.run(call.leaves)
+    if guard >= 0:
+        return None
+    if call.is_single and not kwargs:
+        compiled.remember("hessian", argnums, args, path, code)
+    return outputs[0]

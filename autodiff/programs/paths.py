@@ -13,6 +13,7 @@ known about the way it came out stands behind that guard's node, or nowhere.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from autodiff import _core, tree
 from autodiff._core import Code, Program, Tensor
 from autodiff.errors import LinAlgError, TraceError
+from autodiff.programs.compressed import hessian_program
 from autodiff.programs.recording import Leaves, Recorded
 
 # How a program is derived from the recorded one, one step after another: the name of a
@@ -28,6 +30,7 @@ from autodiff.programs.recording import Leaves, Recorded
 # tangents); each of the last two may be shorter, for False.
 Flags = tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
 Steps = tuple[tuple[Any, ...], ...]
+_GUARDS: Steps = (("guards",),)  # in keys of codes: apart from what is derived
 
 # Outcomes of the guard of a loop that chooses (see families): each step took a way that
 # the recording knows, or one did not. No other guard has these. What is recorded then
@@ -67,6 +70,7 @@ class Path:
         self._n_base, self._captured, self._places = n_base, captured, places
         self._programs: dict[tuple[int, Steps], Program] = {}
         self._codes: dict[tuple[int, Steps], Code] = {}
+        self._hessians: dict[tuple[int, Steps], bool] = {}  # is there a program?
 
     @property
     def n_used(self) -> int:
@@ -85,6 +89,8 @@ class Path:
     def _derive(self, steps: Steps, n: int) -> Program:
         (method, (base, captured, extra), *options) = steps[-1]
         before = self.derived(steps[:-1])
+        if len(steps) == 1 and before.has_loops:  # sums join their loops first
+            before = before.with_outputs(range(len(before.output_shapes)))
         flags = (*base, *captured, *(False,) * (n - len(captured)), *extra)
         rest = (False,) * (len(before.input_shapes) - len(flags))
         found: Program = getattr(before, method)((*flags, *rest), *options)
@@ -101,6 +107,38 @@ class Path:
             *(x.shape for x in self._captured[:n]),
         ]
         return self.program.with_places([*base, *places], shapes)
+
+    def guards_code(self) -> Code | None:
+        """Return what tells whether a row is on this path; None: every row is."""
+        key = len(self._captured), _GUARDS
+        if key not in self._codes and self.guards:
+            self._codes[key] = Code(self.derived(()).with_outputs([]))
+        return self._codes.get(key)
+
+    def bare_code(self, steps: Steps) -> Code:
+        """Return that program without its guards, for rows known to be on the path."""
+        key = len(self._captured), (*steps, *_GUARDS)
+        if key not in self._codes:
+            program = self.derived(steps)
+            outputs = range(len(program.output_shapes))
+            self._codes[key] = Code(program.with_outputs(outputs, keeps_guards=False))
+        return self._codes[key]
+
+    def hessian(self, steps: Steps, wanted: tuple[bool, ...]) -> Steps | None:
+        """Return steps to a program of the dense Hessian in one wanted leaf.
+
+        steps lead to the gradient. None where the Hessian has too little structure for
+        that to be of use, or the function reads tensors of outside.
+        """
+        key = len(self._captured), (*steps, ("hessian", wanted))
+        if key not in self._hessians:
+            program = None
+            if sum(wanted) == 1 and not self._captured:
+                program = hessian_program(self.derived(steps), wanted)
+            self._hessians[key] = program is not None
+            if program is not None:
+                self._programs[key] = program
+        return key[1] if self._hessians[key] else None
 
     def code(self, steps: Steps) -> Code:
         """Return that program, ready to run."""
@@ -224,6 +262,21 @@ class Paths:
         """Return the path to ask next, where a guard of another came out otherwise."""
         child = path.nodes[guard].children.get(_key(outcome))
         return None if child is None else child.path
+
+    def turns(self, known: list[Path]) -> list[list[tuple[int, float, int]]]:
+        """Return where rows go from each path: (guard, outcome, number of the path)."""
+        numbers = {id(path): k for k, path in enumerate(known)}
+        found = []
+        for path in known:
+            ways = [
+                (guard, math.nan if outcome is None else outcome, child.path)
+                for guard, node in enumerate(path.nodes)
+                for outcome, child in list(node.children.items())
+            ]
+            found.append(
+                [(g, z, numbers[id(to)]) for g, z, to in ways if id(to) in numbers]
+            )
+        return found
 
     def grow(
         self, path: Path, guard: int, outcome: float, leaves: Leaves

@@ -1,9 +1,9 @@
 """A function of leaves over many rows: lanes of its programs.
 
 Rows are run in blocks of lanes, with the interpreter's lock released, by one thread or
-several; results do not depend on how many. Rows whose choices come out otherwise are
-gathered by how they did, and each group runs its own program; a way that is new costs
-one recording, whatever the number of rows that take it.
+several; results do not depend on how many. Where a function has several paths, rows are
+sorted by the guards of each, and each path runs its program on its own rows; a way that
+is new costs one recording, whatever the number of rows that take it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Program, RowsJob, Tensor
+from autodiff._core import Program, RouteJob, RowsJob, Tensor
 from autodiff.errors import LinAlgError, ShapeError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
 from autodiff.programs.families import choose, guard_known
@@ -77,30 +76,94 @@ class RowsRun:
         """Return a path that was taken, and the outputs."""
         with naming(0, self.paths.name):
             path = self.paths.first(self.row(0))
-        root = self.paths.all[0]
-        waiting: deque[Group] = deque([Group(path, None, -1, path is root)])
-        while waiting:
-            group = waiting.popleft()
-            for guard, outcome, rows in self._run_group(group.path, group.rows):
-                waiting.extend(self._next(group, guard, outcome, rows))
+        left = self._run_straight(path) if len(self.paths.all) == 1 else None
+        while left is None or left.size > 0:
+            left = self._route(left)
         assert self.taken is not None
         return self.taken, [out if out.ndim else out.item() for out in self.outputs]
 
-    def _next(
-        self, group: Group, guard: int, outcome: float, rows: Array
-    ) -> list[Group]:
-        """Return what to run for rows of a group that differ in a guard."""
-        depth = group.path.nodes[guard].depth
-        is_rounding = self.paths.goes_round(group.path, guard, group.depth)
-        while len(rows):
-            found = self.paths.branch(group.path, guard, outcome)
-            if found is not None and not is_rounding:
-                return [Group(found, rows, depth, group.is_from_root)]
-            if not group.is_from_root:
-                return [Group(self.paths.all[0], rows, -1, True)]
-            self._at_point(int(rows[0]))
-            rows = rows[1:]
-        return []
+    def _route(self, rows: Array | None) -> Array:
+        """Run rows, each on its path; record new ones; return those still to be run."""
+        known = list(self.paths.all)
+        shapes = known[0].derived(self.steps).output_shapes
+        n = self.n_rows if rows is None else len(rows)
+        if any(p.derived(self.steps).output_shapes != shapes for p in known):
+            return self._one_by_one(range(n) if rows is None else rows)
+        summed = self._make_outputs(shapes)
+        places = self._places(_core.route_chunks(n), shapes, summed)
+        inputs, is_shared = self._inputs()
+        job = RouteJob(
+            [path.guards_code() for path in known],
+            [path.bare_code(self.steps) for path in known],
+            [inputs] * len(known),
+            [is_shared] * len(known),
+            places,
+            summed,
+            n,
+            rows,
+            self.paths.turns(known),
+        )
+        try:
+            run_blocks(job, self.threads)
+        except LinAlgError:
+            return self._one_by_one(range(n) if rows is None else rows)
+        self._add_sums(places, summed)
+        for path, count in zip(known, job.counts, strict=True):
+            path.n_rows += int(count)
+            if count:
+                self._take(path)
+        lost = np.flatnonzero(job.lost_path >= 0)
+        left = lost if rows is None else rows[lost]
+        ways = np.stack([job.lost_path[lost], job.guard[lost], job.outcome[lost]])
+        return self._record_lost(left, ways, len(known))
+
+    def _record_lost(self, rows: Array, ways: Array, n_known: int) -> Array:
+        """Run one row of each way in which rows were lost by itself; return the rest."""
+        is_left = np.ones(rows.size, bool)
+        rest = np.arange(rows.size)
+        while rest.size > 0:
+            k = rest[0]
+            self._at_point(int(rows[k]))
+            is_left[k] = False
+            same = (ways[:, rest] == ways[:, k : k + 1]) | (
+                np.isnan(ways[:, rest]) & np.isnan(ways[:, k : k + 1])
+            )
+            rest = rest[~same.all(axis=0)]
+        left: Array = rows[is_left]
+        if len(self.paths.all) == n_known:  # it hangs on the last digit
+            return self._one_by_one(left)
+        return left
+
+    def _one_by_one(self, rows: Iterable[int]) -> Array:
+        for row in rows:
+            self._at_point(int(row))
+        return np.empty(0, np.int64)
+
+    def _inputs(self) -> tuple[list[Array], list[bool]]:
+        """Return what programs take, and whether rows share it."""
+        captured = [np.asarray(v, np.float64) for v in self.paths.captured_values()]
+        n = self.paths.n_base
+        is_shared = [not batched for batched in self.is_batched]
+        return (
+            [*self.leaves[:n], *captured, *self.leaves[n:]],
+            [*is_shared[:n], *[True] * len(captured), *is_shared[n:]],
+        )
+
+    def _places(
+        self, n_parts: int, shapes: Sequence[Any], summed: Sequence[bool]
+    ) -> list[Array]:
+        """Return where outputs are written: parts of sums, or the outputs."""
+        return [
+            np.zeros((n_parts, *shape)) if is_sum else out
+            for shape, is_sum, out in zip(shapes, summed, self.outputs, strict=True)
+        ]
+
+    def _add_sums(self, places: list[Array], summed: Sequence[bool]) -> None:
+        for k, is_sum in enumerate(summed):
+            if is_sum:
+                total = np.empty(places[k].shape[1:])
+                _core.sum_parts(places[k], total)
+                self.outputs[k] += total
 
     def _at_point(self, row: int) -> None:
         """Run one row by itself, recording its path if it is new.
@@ -119,48 +182,26 @@ class RowsRun:
             else:
                 out[row] = z
 
-    def _run_group(
-        self, path: Path, rows: Array | None
-    ) -> list[tuple[int, float, Array]]:
-        """Run rows on a path; return those that are not its own, by what differs."""
+    def _run_straight(self, path: Path) -> Array:
+        """Run all rows on a path; return those that are not its own."""
         code = path.code(self.steps)
-        shapes = code.program.output_shapes
+        shapes, n = code.program.output_shapes, self.n_rows
         summed = self._make_outputs(shapes)
-        n = self.n_rows if rows is None else len(rows)
         n_lanes = min(_core.best_lanes(code), _power_of_two(n))
-        n_blocks = -(-n // n_lanes)
-        places = [
-            np.empty((n_blocks, *shape)) if is_sum else out
-            for shape, is_sum, out in zip(shapes, summed, self.outputs, strict=True)
-        ]
-        captured = [np.asarray(v, np.float64) for v in self.paths.captured_values()]
-        n_base = self.paths.n_base
-        inputs = [*self.leaves[:n_base], *captured, *self.leaves[n_base:]]
-        batched = [
-            *self.is_batched[:n_base],
-            *[False] * len(captured),
-            *self.is_batched[n_base:],
-        ]
-        job = RowsJob(
-            code, inputs, [not b for b in batched], places, summed, n, rows, n_lanes
-        )
+        places = self._places(-(-n // n_lanes), shapes, summed)
+        inputs, is_shared = self._inputs()
+        job = RowsJob(code, inputs, is_shared, places, summed, n, None, n_lanes)
         try:
             run_blocks(job, self.threads)
         except LinAlgError:  # of one lane, perhaps of a row that is not of this path
-            for row in range(n) if rows is None else rows:
-                self._at_point(int(row))
-            return []
-        for k, is_sum in enumerate(summed):
-            if is_sum:
-                total = np.empty(shapes[k])
-                _core.sum_parts(places[k], total)
-                self.outputs[k] += total
-        groups = _groups(job.differs, job.outcome, rows)
-        n_taken = n - sum(len(group) for _, _, group in groups)
-        path.n_rows += n_taken
-        if n_taken:
+            return self._one_by_one(range(n))
+        self._add_sums(places, summed)
+        differs = np.empty(0) if job.differs is None else job.differs
+        lost = np.flatnonzero(differs >= 0)
+        path.n_rows += n - lost.size
+        if lost.size < n:
             self._take(path)
-        return groups
+        return lost
 
     def _take(self, path: Path) -> None:
         """Note that rows took a path; its results must be like those of others."""
@@ -195,18 +236,6 @@ class RowsRun:
         return summed
 
 
-class Group(NamedTuple):
-    """Rows (None: all) to be run on a path, which left another at a node of this depth.
-
-    is_from_root: whether the way through the tree began at its root.
-    """
-
-    path: Path
-    rows: Array | None
-    depth: int
-    is_from_root: bool
-
-
 @contextlib.contextmanager
 def naming(row: int, name: str) -> Iterator[None]:
     """Add the number of a row to errors of the function."""
@@ -228,25 +257,7 @@ def _power_of_two(n: int) -> int:
     return max(8, 1 << (n - 1).bit_length())
 
 
-def _groups(
-    differs: Array | None, outcome: Array | None, rows: Array | None
-) -> list[tuple[int, float, Array]]:
-    """Return (guard, outcome, numbers of the rows) for each way that rows differed."""
-    if differs is None or outcome is None:
-        return []
-    at = np.flatnonzero(differs >= 0)
-    if at.size == 0:
-        return []
-    pairs = np.stack([differs[at].astype(np.float64), outcome[at]])
-    kinds, which = np.unique(pairs, axis=1, return_inverse=True, equal_nan=True)
-    numbers = at if rows is None else rows[at]
-    return [
-        (int(kinds[0, k]), float(kinds[1, k]), numbers[which.ravel() == k])
-        for k in range(kinds.shape[1])
-    ]
-
-
-def run_blocks(job: RowsJob, threads: int) -> None:
+def run_blocks(job: RowsJob | RouteJob, threads: int) -> None:
     """Run all blocks of a job on so many threads; an interrupt stops them soon."""
     n = job.n_blocks
     try:

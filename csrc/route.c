@@ -1,0 +1,207 @@
+/*
+ * route.c - see route.h.
+ */
+#include "route.h"
+
+#include <stdlib.h>
+
+/* Rows of the chunk at hand that are on one path. Made when the first comes. */
+typedef struct track {
+    int64_t *todo, *mine; /* numbers of rows: to be asked, and asked */
+    int64_t n_todo, n_mine;
+    ad_batch_state guards, all;
+    double *guards_scratch, *all_scratch;
+    bool is_open;
+} track;
+
+typedef struct run {
+    const ad_route *route;
+    track *tracks;
+    int32_t *differs; /* of the rows being asked */
+    double *outcome;
+    int64_t first_position;
+    int64_t n;
+    const volatile int *stop;
+    ad_matmul_hook hook;
+    ad_message *message;
+} run;
+
+static void track_close(track *t)
+{
+    if (t->is_open) {
+        ad_batch_close(&t->guards);
+        ad_batch_close(&t->all);
+    }
+    free(t->todo);
+    free(t->mine);
+    free(t->guards_scratch);
+    free(t->all_scratch);
+}
+
+static double *scratch_for(const ad_batch *batch)
+{
+    if (batch->code == NULL)
+        return NULL;
+    const int64_t n = ad_batch_scratch(batch->code, batch->n_lanes);
+    return malloc((size_t)(n + 1) * sizeof(double));
+}
+
+static ad_status track_open(track *t, const ad_route_path *path)
+{
+    if (t->is_open)
+        return AD_OK;
+    t->todo = malloc(AD_ROUTE_CHUNK * sizeof *t->todo);
+    t->mine = malloc(AD_ROUTE_CHUNK * sizeof *t->mine);
+    t->guards_scratch = scratch_for(&path->guards);
+    t->all_scratch = scratch_for(&path->all);
+    if (t->todo == NULL || t->mine == NULL || t->all_scratch == NULL ||
+        (t->guards_scratch == NULL && path->guards.code != NULL))
+        return AD_NO_MEMORY;
+    t->is_open = true;
+    ad_status status = ad_batch_open(&t->all, &path->all, t->all_scratch);
+    if (status == AD_OK && path->guards.code != NULL)
+        status = ad_batch_open(&t->guards, &path->guards, t->guards_scratch);
+    return status;
+}
+
+/* The path for another outcome of a guard, or AD_NONE. NaN is equal to itself here. */
+static uint32_t turn(const ad_route_path *path, uint32_t guard, double outcome)
+{
+    for (uint32_t k = 0; k < path->n_turns; k++) {
+        const ad_turn *t = &path->turns[k];
+        const bool is_nan = outcome != outcome && t->outcome != t->outcome;
+        if (t->guard == guard && (t->outcome == outcome || is_nan))
+            return t->path;
+    }
+    return AD_NONE;
+}
+
+/* Position among the route's rows of a row of this chunk. */
+static int64_t position_of(const run *r, int64_t row)
+{
+    const int64_t *rows = r->route->rows;
+    if (rows == NULL)
+        return row;
+    int64_t low = r->first_position, high = low + r->n - 1;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (rows[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void lose(const run *r, uint32_t path, int64_t k, int64_t row)
+{
+    const int64_t at = position_of(r, row);
+    r->route->lost_path[at] = (int32_t)path;
+    r->route->guard[at] = r->differs[k];
+    r->route->outcome[at] = r->outcome[k];
+}
+
+/* Ask the rows that wait on a path; they stay, turn, or are lost. */
+static ad_status sort_path(run *r, uint32_t p)
+{
+    track *t = &r->tracks[p];
+    const ad_route_path *path = &r->route->paths[p];
+    const int64_t n = t->n_todo;
+    ad_status status = AD_OK;
+    t->n_todo = 0;
+    if (path->guards.code != NULL) {
+        ad_batch batch = path->guards;
+        batch.rows = t->todo;
+        batch.n_rows = n;
+        batch.differs = r->differs;
+        batch.outcome = r->outcome;
+        status = ad_batch_run_with(&t->guards, &batch, 0, ad_batch_blocks(&batch),
+                                   r->stop, r->hook, r->message);
+    }
+    for (int64_t k = 0; k < n && status == AD_OK && !*r->stop; k++) {
+        const int64_t row = t->todo[k];
+        if (path->guards.code == NULL || r->differs[k] < 0) {
+            t->mine[t->n_mine++] = row;
+            continue;
+        }
+        const uint32_t to = turn(path, (uint32_t)r->differs[k], r->outcome[k]);
+        if (to == AD_NONE) {
+            lose(r, p, k, row);
+            continue;
+        }
+        status = track_open(&r->tracks[to], &r->route->paths[to]);
+        if (status == AD_OK)
+            r->tracks[to].todo[r->tracks[to].n_todo++] = row;
+    }
+    return status;
+}
+
+/* Turns lead to later guards, so this ends; a path may be asked more than once. */
+static ad_status sort_rows(run *r)
+{
+    bool any = true;
+    ad_status status = AD_OK;
+    while (any && status == AD_OK && !*r->stop) {
+        any = false;
+        for (uint32_t p = 0; p < r->route->n_paths && status == AD_OK; p++)
+            if (r->tracks[p].n_todo > 0) {
+                any = true;
+                status = sort_path(r, p);
+            }
+    }
+    return status;
+}
+
+static ad_status run_chunk(run *r, int64_t chunk, int64_t *counts)
+{
+    const ad_route *route = r->route;
+    track *first = &r->tracks[0];
+    ad_status status = track_open(first, &route->paths[0]);
+    if (status != AD_OK)
+        return status;
+    r->first_position = chunk * AD_ROUTE_CHUNK;
+    r->n = route->n_rows - r->first_position;
+    r->n = r->n < AD_ROUTE_CHUNK ? r->n : AD_ROUTE_CHUNK;
+    for (int64_t k = 0; k < r->n; k++) {
+        const int64_t at = r->first_position + k;
+        first->todo[k] = route->rows != NULL ? route->rows[at] : at;
+        route->lost_path[at] = -1;
+    }
+    first->n_todo = r->n;
+    status = sort_rows(r);
+    for (uint32_t p = 0; p < route->n_paths && status == AD_OK && !*r->stop; p++) {
+        track *t = &r->tracks[p];
+        if (t->n_mine == 0)
+            continue;
+        ad_batch batch = route->paths[p].all;
+        batch.rows = t->mine;
+        batch.n_rows = t->n_mine;
+        batch.part = chunk;
+        counts[p] += t->n_mine;
+        t->n_mine = 0;
+        status = ad_batch_run_with(&t->all, &batch, 0, ad_batch_blocks(&batch), r->stop,
+                                   r->hook, r->message);
+    }
+    return status;
+}
+
+ad_status ad_route_run(const ad_route *route, int64_t from, int64_t to, int64_t *counts,
+                       const volatile int *stop, ad_matmul_hook hook,
+                       ad_message *message)
+{
+    run r = {.route = route, .stop = stop, .hook = hook, .message = message};
+    r.tracks = calloc((size_t)route->n_paths + 1, sizeof *r.tracks);
+    r.differs = malloc(AD_ROUTE_CHUNK * sizeof *r.differs);
+    r.outcome = malloc(AD_ROUTE_CHUNK * sizeof *r.outcome);
+    ad_status status = r.tracks != NULL && r.differs != NULL && r.outcome != NULL
+                           ? AD_OK
+                           : AD_NO_MEMORY;
+    for (int64_t chunk = from; chunk < to && status == AD_OK && !*stop; chunk++)
+        status = run_chunk(&r, chunk, counts);
+    for (uint32_t p = 0; p < route->n_paths && r.tracks != NULL; p++)
+        track_close(&r.tracks[p]);
+    free(r.tracks);
+    free(r.differs);
+    free(r.outcome);
+    return status;
+}
