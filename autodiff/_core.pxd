@@ -387,9 +387,6 @@ cdef extern from "batch.h":
         const ad_batch_output *outputs
         int32_t *differs
         double *outcome
-        int64_t part
-    enum:
-        AD_PART_OF_BLOCK
     int64_t ad_batch_blocks(const ad_batch *batch) nogil
     int64_t ad_batch_scratch(const ad_code *code, int64_t n_lanes) nogil
     ad_status ad_batch_run(const ad_batch *batch, double *scratch, int64_t first,

@@ -44,6 +44,15 @@ cdef class Program:
         return self.p.n
 
     @property
+    def has_loops(self):
+        """Whether an instruction runs another program step by step."""
+        cdef uint32_t i
+        for i in range(self.p.n):
+            if self.p.instr[i].op == AD_OP_SCAN:
+                return True
+        return False
+
+    @property
     def input_shapes(self):
         """Shape of each input; () is a number."""
         return [shape_at(self.p, k) for k in range(self.p.n_inputs)]

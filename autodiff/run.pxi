@@ -277,7 +277,6 @@ cdef class RowsJob:
         self.code = code
         self.batch.code = code.code
         self.batch.n_rows = n_rows
-        self.batch.part = AD_PART_OF_BLOCK
         self.batch.n_lanes = n_lanes if n_lanes else ad_code_best_lanes(code.code)
         self.inputs = <ad_batch_input *>calloc(p.n_inputs + 1, sizeof(ad_batch_input))
         self.outputs = <ad_batch_output *>calloc(p.n_outputs + 1, sizeof(ad_batch_output))
@@ -419,7 +418,6 @@ cdef class RouteJob:
         batch.n_lanes = ad_code_best_lanes(code.code)
         while batch.n_lanes > 8 and batch.n_lanes >= 2 * n_rows:
             batch.n_lanes //= 2
-        batch.part = AD_PART_OF_BLOCK
         return 0
 
     cdef void *hold(self, object array, bint writes) except *:

@@ -56,9 +56,16 @@ static void prepare(run *r)
 static void load_rows(const run *r, const ad_batch_input *in, double *to, int64_t size)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    const bool is_dense = r->batch->rows == NULL;
+    const int64_t first = row_at(r, 0);
+    const bool is_dense = row_at(r, r->n - 1) - first == r->n - 1; /* they ascend */
     if (size == 1 && in->stride == 1 && is_dense) {
-        memcpy(to, in->data + r->first, (size_t)r->n * sizeof *to);
+        memcpy(to, in->data + first, (size_t)r->n * sizeof *to);
+        return;
+    }
+    if (size == 1 && r->batch->rows != NULL) {
+        const int64_t *rows = r->batch->rows + r->first;
+        for (int64_t lane = 0; lane < r->n; lane++)
+            to[lane] = in->data[rows[lane] * in->stride];
         return;
     }
     for (int64_t lane = 0; lane < r->n; lane++) {
@@ -128,22 +135,19 @@ static bool check_guards(run *r)
 {
     const ad_batch *batch = r->batch;
     bool any = false;
-    memset(r->is_bad, 0, (size_t)batch->n_lanes);
     if (r->p->n_guards == 0)
         return false;
+    memset(r->is_bad, 0, (size_t)batch->n_lanes);
+    int32_t *differs = batch->differs + r->first;
+    double *outcome = batch->outcome + r->first;
     for (int64_t lane = 0; lane < r->n; lane++)
-        batch->differs[r->first + lane] = -1;
-    for (uint32_t k = 0; k < r->p->n_guards; k++) {
-        const double wanted = r->p->guards[k].outcome;
-        const double *v = r->ws + ad_code_guard(batch->code, k) * batch->n_lanes;
-        for (int64_t lane = 0; lane < r->n; lane++) {
-            if (v[lane] == wanted || r->is_bad[lane])
-                continue;
-            r->is_bad[lane] = any = true;
-            batch->differs[r->first + lane] = (int32_t)k;
-            batch->outcome[r->first + lane] = v[lane];
-        }
-    }
+        differs[lane] = -1;
+    for (uint32_t k = 0; k < r->p->n_guards; k++)
+        any |= ad_kernel_differs(
+            r->n, r->ws + ad_code_guard(batch->code, k) * batch->n_lanes,
+            r->p->guards[k].outcome, (int32_t)k, differs, outcome);
+    for (int64_t lane = 0; lane < r->n && any; lane++)
+        r->is_bad[lane] = differs[lane] >= 0;
     return any;
 }
 
@@ -153,6 +157,12 @@ static void store_rows(const run *r, double *to, const double *from, int64_t siz
     const int64_t n_lanes = r->batch->n_lanes;
     if (size == 1 && !any_bad && r->batch->rows == NULL) {
         memcpy(to + r->first, from, (size_t)r->n * sizeof *to);
+        return;
+    }
+    if (size == 1 && !any_bad) {
+        const int64_t *rows = r->batch->rows + r->first;
+        for (int64_t lane = 0; lane < r->n; lane++)
+            to[rows[lane]] = from[lane];
         return;
     }
     for (int64_t lane = 0; lane < r->n; lane++) {
@@ -167,7 +177,7 @@ static void store_sum(const run *r, double *to, double *from, int64_t size,
                       bool any_bad)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    const bool is_own = r->batch->part == AD_PART_OF_BLOCK;
+    const bool is_own = !r->batch->has_part;
     double *part = to + (is_own ? r->first / n_lanes : r->batch->part) * size;
     for (int64_t e = 0; e < size; e++) {
         for (int64_t lane = 0; any_bad && lane < r->n; lane++)

@@ -30,17 +30,15 @@ typedef struct ad_batch {
     const ad_code *code;
     int64_t n_lanes;       /* of a block */
     int64_t n_rows;        /* to run */
-    const int64_t *rows;   /* their numbers; NULL: 0, 1, 2, ... */
+    const int64_t *rows;   /* their numbers, ascending; NULL: 0, 1, 2, ... */
     const ad_batch_input *inputs;
     const ad_batch_output *outputs;
     int32_t *differs;      /* for each of n_rows: the first guard that came out
                               otherwise, or -1; NULL where there are no guards */
     double *outcome;       /* how it came out */
-    int64_t part;          /* of sums: blocks are added to this one part, unless
-                              AD_PART_OF_BLOCK */
+    bool has_part;         /* of sums: blocks are added to this one part; else each ... */
+    int64_t part;          /* ... block has its own */
 } ad_batch;
-
-enum { AD_PART_OF_BLOCK = -1 };
 
 /* How many blocks the rows make. */
 static inline int64_t ad_batch_blocks(const ad_batch *batch)

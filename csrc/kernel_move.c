@@ -1,5 +1,5 @@
 /*
- * kernel_move.c - loops without a row of their own: fill, add, multiply adjoints.
+ * kernel_move.c - loops without a row of their own: fill, add, multiply adjoints, compare.
  * The sweep rule stands here, for arrays, once.
  */
 #include "kernel.h"
@@ -36,4 +36,19 @@ AD_CLONES void ad_kernel_product(int64_t n, const double *p, const double *g,
         out[i] += guard & ((p[i] == 0.0) | (g[i] == 0.0)) ? 0.0 : p[i] * g[i];
     else AD_SAME_INDEX for (int64_t i = 0; i < n; i++) out[i] =
         guard & ((p[i] == 0.0) | (g[i] == 0.0)) ? 0.0 : p[i] * g[i];
+}
+
+AD_CLONES bool ad_kernel_differs(int64_t n, const double *v, double wanted,
+                                 int32_t guard, int32_t *differs, double *outcome)
+{
+    int64_t any = 0;
+    for (int64_t i = 0; i < n; i++)
+        any += v[i] != wanted;
+    AD_SAME_INDEX
+    for (int64_t i = 0; i < n && any != 0; i++) {
+        const bool is_first = (v[i] != wanted) & (differs[i] < 0);
+        outcome[i] = is_first ? v[i] : outcome[i];
+        differs[i] = is_first ? guard : differs[i];
+    }
+    return any != 0;
 }

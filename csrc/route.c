@@ -4,11 +4,13 @@
 #include "route.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Rows of the chunk at hand that are on one path. Made when the first comes. */
 typedef struct track {
     int64_t *todo, *mine; /* numbers of rows: to be asked, and asked */
     int64_t n_todo, n_mine;
+    uint32_t *turns; /* by guard and outcome 0 or 1 */
     ad_batch_state guards, all;
     double *guards_scratch, *all_scratch;
     bool is_open;
@@ -19,6 +21,7 @@ typedef struct run {
     track *tracks;
     int32_t *differs; /* of the rows being asked */
     double *outcome;
+    int64_t *gone; /* which of those do not stay */
     int64_t first_position;
     int64_t n;
     const volatile int *stop;
@@ -34,6 +37,7 @@ static void track_close(track *t)
     }
     free(t->todo);
     free(t->mine);
+    free(t->turns);
     free(t->guards_scratch);
     free(t->all_scratch);
 }
@@ -46,26 +50,8 @@ static double *scratch_for(const ad_batch *batch)
     return malloc((size_t)(n + 1) * sizeof(double));
 }
 
-static ad_status track_open(track *t, const ad_route_path *path)
-{
-    if (t->is_open)
-        return AD_OK;
-    t->todo = malloc(AD_ROUTE_CHUNK * sizeof *t->todo);
-    t->mine = malloc(AD_ROUTE_CHUNK * sizeof *t->mine);
-    t->guards_scratch = scratch_for(&path->guards);
-    t->all_scratch = scratch_for(&path->all);
-    if (t->todo == NULL || t->mine == NULL || t->all_scratch == NULL ||
-        (t->guards_scratch == NULL && path->guards.code != NULL))
-        return AD_NO_MEMORY;
-    t->is_open = true;
-    ad_status status = ad_batch_open(&t->all, &path->all, t->all_scratch);
-    if (status == AD_OK && path->guards.code != NULL)
-        status = ad_batch_open(&t->guards, &path->guards, t->guards_scratch);
-    return status;
-}
-
 /* The path for another outcome of a guard, or AD_NONE. NaN is equal to itself here. */
-static uint32_t turn(const ad_route_path *path, uint32_t guard, double outcome)
+static uint32_t find_turn(const ad_route_path *path, uint32_t guard, double outcome)
 {
     for (uint32_t k = 0; k < path->n_turns; k++) {
         const ad_turn *t = &path->turns[k];
@@ -74,6 +60,46 @@ static uint32_t turn(const ad_route_path *path, uint32_t guard, double outcome)
             return t->path;
     }
     return AD_NONE;
+}
+
+/* The same; most guards are comparisons, whose turns are in a table. */
+static uint32_t turn(const track *t, const ad_route_path *path, uint32_t guard,
+                     double outcome)
+{
+    if (outcome == 0.0 || outcome == 1.0)
+        return t->turns[2 * guard + (outcome == 1.0)];
+    return find_turn(path, guard, outcome);
+}
+
+static uint32_t *table_of(const ad_route_path *path)
+{
+    const uint32_t n =
+        path->guards.code != NULL ? ad_code_program(path->guards.code)->n_guards : 0;
+    uint32_t *table = malloc((2 * (size_t)n + 1) * sizeof *table);
+    for (uint32_t k = 0; k < 2 * n && table != NULL; k++)
+        table[k] = find_turn(path, k / 2, k % 2);
+    return table;
+}
+
+static ad_status track_open(track *t, const ad_route_path *path)
+{
+    if (t->is_open)
+        return AD_OK;
+    /* One place more than rows: one is written to ahead. */
+    t->todo = malloc((AD_ROUTE_CHUNK + 1) * sizeof *t->todo);
+    t->mine = malloc((AD_ROUTE_CHUNK + 1) * sizeof *t->mine);
+    t->turns = table_of(path);
+    t->guards_scratch = scratch_for(&path->guards);
+    t->all_scratch = scratch_for(&path->all);
+    if (t->todo == NULL || t->mine == NULL || t->turns == NULL ||
+        t->all_scratch == NULL ||
+        (t->guards_scratch == NULL && path->guards.code != NULL))
+        return AD_NO_MEMORY;
+    t->is_open = true;
+    ad_status status = ad_batch_open(&t->all, &path->all, t->all_scratch);
+    if (status == AD_OK && path->guards.code != NULL)
+        status = ad_batch_open(&t->guards, &path->guards, t->guards_scratch);
+    return status;
 }
 
 /* Position among the route's rows of a row of this chunk. */
@@ -118,20 +144,34 @@ static ad_status sort_path(run *r, uint32_t p)
         status = ad_batch_run_with(&t->guards, &batch, 0, ad_batch_blocks(&batch),
                                    r->stop, r->hook, r->message);
     }
-    for (int64_t k = 0; k < n && status == AD_OK && !*r->stop; k++) {
-        const int64_t row = t->todo[k];
-        if (path->guards.code == NULL || r->differs[k] < 0) {
-            t->mine[t->n_mine++] = row;
-            continue;
-        }
-        const uint32_t to = turn(path, (uint32_t)r->differs[k], r->outcome[k]);
+    if (status != AD_OK || *r->stop)
+        return status;
+    if (path->guards.code == NULL) {
+        memcpy(t->mine + t->n_mine, t->todo, (size_t)n * sizeof *t->mine);
+        t->n_mine += n;
+        return AD_OK;
+    }
+    /* Who stays is told apart without a branch: it is as good as random. */
+    int64_t n_gone = 0;
+    for (int64_t k = 0; k < n; k++) {
+        const bool stays = r->differs[k] < 0;
+        t->mine[t->n_mine] = t->todo[k];
+        t->n_mine += stays;
+        r->gone[n_gone] = k;
+        n_gone += !stays;
+    }
+    for (int64_t i = 0; i < n_gone && status == AD_OK; i++) {
+        const int64_t k = r->gone[i];
+        const uint32_t to = turn(t, path, (uint32_t)r->differs[k], r->outcome[k]);
         if (to == AD_NONE) {
-            lose(r, p, k, row);
+            lose(r, p, k, t->todo[k]);
             continue;
         }
-        status = track_open(&r->tracks[to], &r->route->paths[to]);
+        track *other = &r->tracks[to];
+        if (!other->is_open)
+            status = track_open(other, &r->route->paths[to]);
         if (status == AD_OK)
-            r->tracks[to].todo[r->tracks[to].n_todo++] = row;
+            other->todo[other->n_todo++] = t->todo[k];
     }
     return status;
 }
@@ -176,6 +216,7 @@ static ad_status run_chunk(run *r, int64_t chunk, int64_t *counts)
         ad_batch batch = route->paths[p].all;
         batch.rows = t->mine;
         batch.n_rows = t->n_mine;
+        batch.has_part = true;
         batch.part = chunk;
         counts[p] += t->n_mine;
         t->n_mine = 0;
@@ -193,9 +234,10 @@ ad_status ad_route_run(const ad_route *route, int64_t from, int64_t to, int64_t 
     r.tracks = calloc((size_t)route->n_paths + 1, sizeof *r.tracks);
     r.differs = malloc(AD_ROUTE_CHUNK * sizeof *r.differs);
     r.outcome = malloc(AD_ROUTE_CHUNK * sizeof *r.outcome);
-    ad_status status = r.tracks != NULL && r.differs != NULL && r.outcome != NULL
-                           ? AD_OK
-                           : AD_NO_MEMORY;
+    r.gone = malloc((AD_ROUTE_CHUNK + 1) * sizeof *r.gone);
+    const bool has_room =
+        r.tracks != NULL && r.differs != NULL && r.outcome != NULL && r.gone != NULL;
+    ad_status status = has_room ? AD_OK : AD_NO_MEMORY;
     for (int64_t chunk = from; chunk < to && status == AD_OK && !*stop; chunk++)
         status = run_chunk(&r, chunk, counts);
     for (uint32_t p = 0; p < route->n_paths && r.tracks != NULL; p++)
@@ -203,5 +245,6 @@ ad_status ad_route_run(const ad_route *route, int64_t from, int64_t to, int64_t 
     free(r.tracks);
     free(r.differs);
     free(r.outcome);
+    free(r.gone);
     return status;
 }

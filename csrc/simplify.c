@@ -5,6 +5,7 @@
 
 #include "apply.h"
 #include "builder.h"
+#include "simplify_scan.h"
 
 /* A constant of this value and no shape. */
 static bool is_number(const ad_value *v, double number)
@@ -88,6 +89,14 @@ static bool simplify_reshape(const ad_value *x, const ad_attr *attr, ad_value *o
     return is_same && is_operand(x, out);
 }
 
+static bool is_total(const ad_value *x, const ad_attr *attr)
+{
+    for (int i = 0; x->array != NULL && i < x->array->ndim; i++)
+        if (attr->strides[i] != 0)
+            return false;
+    return attr->shape == NULL;
+}
+
 bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
                  const ad_attr *attr, ad_value *out)
 {
@@ -100,6 +109,9 @@ bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
         return simplify_power(tape, op, args, out);
     if (op == AD_OP_DIV && is_number(&args[1], 1.0))
         return is_operand(&args[0], out);
+    if (op == AD_OP_STRIDED_ADD)
+        return is_total(&args[0], attr) &&
+               ad_simplify_sum_of_rows(ad_builder_of(tape), &args[0], out);
     if (op == AD_OP_RESHAPE)
         return simplify_reshape(&args[0], attr, out);
     if (op == AD_OP_NEG) {

@@ -62,6 +62,7 @@ LAYERS = {
     "csrc/replay": 4,
     "csrc/builder": 4,
     "csrc/simplify": 4,
+    "csrc/simplify_scan": 4,
     "csrc/sparsity": 4,
     "csrc/coloring": 4,
     "csrc/transform": 5,
