@@ -185,9 +185,7 @@ def calibrate(case: Case, target: float, is_wall: bool = False) -> int:
         n *= 2 if elapsed > target / 8 else 8
 
 
-def time_case(
-    case: Case, n: int, budget: float, is_wall: bool = False
-) -> list[float]:
+def time_case(case: Case, n: int, budget: float, is_wall: bool = False) -> list[float]:
     """Time `case` for about `budget` seconds, at least once.
 
     Returns

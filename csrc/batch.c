@@ -143,9 +143,9 @@ static bool check_guards(run *r)
     for (int64_t lane = 0; lane < r->n; lane++)
         differs[lane] = -1;
     for (uint32_t k = 0; k < r->p->n_guards; k++)
-        any |= ad_kernel_differs(
-            r->n, r->ws + ad_code_guard(batch->code, k) * batch->n_lanes,
-            r->p->guards[k].outcome, (int32_t)k, differs, outcome);
+        any |= ad_kernel_differs(r->n,
+                                 r->ws + ad_code_guard(batch->code, k) * batch->n_lanes,
+                                 r->p->guards[k].outcome, (int32_t)k, differs, outcome);
     for (int64_t lane = 0; lane < r->n && any; lane++)
         r->is_bad[lane] = differs[lane] >= 0;
     return any;
@@ -189,7 +189,8 @@ static void store_sum(const run *r, double *to, double *from, int64_t size,
 }
 
 /* Run; lanes with a NaN again, guarded. Do outputs stand in `result`, not in ws? */
-static ad_status compute(run *r, ad_matmul_hook hook, ad_message *message, bool *is_apart)
+static ad_status compute(run *r, ad_matmul_hook hook, ad_message *message,
+                         bool *is_apart)
 {
     const ad_batch *batch = r->batch;
     ad_status status =

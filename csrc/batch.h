@@ -36,8 +36,8 @@ typedef struct ad_batch {
     int32_t *differs;      /* for each of n_rows: the first guard that came out
                               otherwise, or -1; NULL where there are no guards */
     double *outcome;       /* how it came out */
-    bool has_part;         /* of sums: blocks are added to this one part; else each ... */
-    int64_t part;          /* ... block has its own */
+    bool has_part; /* of sums: blocks are added to this one part; else each ... */
+    int64_t part; /* ... block has its own */
 } ad_batch;
 
 /* How many blocks the rows make. */
@@ -54,8 +54,8 @@ int64_t ad_batch_scratch(const ad_code *code, int64_t n_lanes);
 typedef struct ad_batch_state {
     const ad_batch *batch; /* of the run at hand */
     const ad_program *p;
-    double *ws;      /* of the code */
-    double *result;  /* outputs, one after another: element by lane */
+    double *ws; /* of the code */
+    double *result; /* outputs, one after another: element by lane */
     uint8_t *is_bad; /* lanes with a NaN, then lanes whose guards differ */
     int64_t first, n; /* positions of this block */
 } ad_batch_state;

@@ -255,8 +255,7 @@ static uint64_t near_place(const ad_program *p, const ad_instr *i)
     uint32_t highest = 0;
     for (int k = 0; k < i->n_args; k++)
         highest = args[k] > highest ? args[k] : highest;
-    const int64_t element =
-        i->extra != AD_NONE ? p->extras[i->extra].attr.offset : 0;
+    const int64_t element = i->extra != AD_NONE ? p->extras[i->extra].attr.offset : 0;
     return 2 * ((uint64_t)highest + (uint64_t)element);
 }
 

@@ -29,7 +29,7 @@ typedef struct ad_turn {
 
 typedef struct ad_route_path {
     ad_batch guards; /* the slice: no outputs; code NULL where the path has no guards */
-    ad_batch all;    /* what is wanted: no guards */
+    ad_batch all; /* what is wanted: no guards */
     uint32_t n_turns;
     const ad_turn *turns;
 } ad_route_path;
@@ -40,8 +40,8 @@ typedef struct ad_route {
     uint32_t n_paths;
     const ad_route_path *paths; /* rows start on the first */
     int32_t *lost_path; /* of each of n_rows: where it was lost, or -1 */
-    int32_t *guard;     /* ... by which guard */
-    double *outcome;    /* ... and how that came out */
+    int32_t *guard; /* ... by which guard */
+    double *outcome; /* ... and how that came out */
 } ad_route;
 
 static inline int64_t ad_route_chunks(const ad_route *route)

@@ -53,7 +53,8 @@ static uint32_t find_rows(const ad_scan *s, int64_t offset, int64_t size)
 }
 
 /* The program with one value for its output. */
-static ad_status with_output(const ad_program *body, uint32_t value, ad_program **program)
+static ad_status with_output(const ad_program *body, uint32_t value,
+                             ad_program **program)
 {
     ad_builder *b = ad_builder_new(false);
     ad_value *inputs = calloc((size_t)body->n_inputs + 1, sizeof *inputs);
@@ -89,8 +90,8 @@ static ad_status apply_like(ad_builder *b, uint32_t at, const ad_scan *scan,
     if (args == NULL)
         return AD_NO_MEMORY;
     for (int k = 0; k < n; k++)
-        args[k] = ad_builder_value(
-            b, ad_instr_args(b->program, &b->program->instr[at])[k]);
+        args[k] =
+            ad_builder_value(b, ad_instr_args(b->program, &b->program->instr[at])[k]);
     ad_attr attr = {.scan = (ad_scan *)scan};
     ad_status status = ad_apply(b->tape, AD_OP_SCAN, n, args, &attr, &vector);
     if (status == AD_OK) {

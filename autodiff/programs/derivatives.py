@@ -275,7 +275,7 @@ def jacobian(
 
 
 def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
-    """Return f.hessian: tangents of the gradient, all at once, or few for a sparse one."""
+    """Return f.hessian: tangents of the gradient, all at once; few if it is sparse."""
     call = Call(compiled, args, kwargs, argnums)
     shapes = call.shapes()
     if sum(math.prod(s) for s in shapes) == 0:

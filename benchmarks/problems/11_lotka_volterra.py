@@ -1,6 +1,6 @@
-"""90 Euler steps of Lotka-Volterra: gradient in rates and start, at 1 and 10,000 points.
+"""90 Euler steps of Lotka-Volterra: gradient in rates and start, 1 and 10,000 points.
 
-The function is an ordinary Python loop on numbers: 991 operations. JAX has it as a scan.
+The function is an ordinary Python loop on numbers, 991 operations; JAX has a scan.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def ours(function: Callable[..., Any], threads: int) -> Case:
     ad = peers.load("autodiff")
     arguments = data()
     f = ad.vmap(
-        ad.value_and_grad(partial(function, ad, ad.ndtr), argnums=(0, 1, 2, 3, 4)),
+        ad.value_and_grad(partial(function, ad, erf_cdf(ad)), argnums=(0, 1, 2, 3, 4)),
         threads=threads,
     )
     return case(lambda: f(*arguments))

@@ -130,9 +130,7 @@ def torch_case(form: str, what: str, n: int) -> Case:
     x, v = map(torch.tensor, point(n))
     f = loop if form == "loop" else partial(vector, torch)
     if what == "hvp":
-        return case(
-            lambda: torch.func.jvp(torch.func.grad(f), (x,), (v,))[1], PRODUCT
-        )
+        return case(lambda: torch.func.jvp(torch.func.grad(f), (x,), (v,))[1], PRODUCT)
     if what == "hessian":
         h = torch.func.hessian(f)
         return case(lambda: h(x), HESSIAN)
@@ -191,11 +189,19 @@ def casadi_case(form: str, what: str, n: int) -> Case:
             if what == "hvp":
                 buffer.set_arg(1, memoryview(v))
             places = [value, out] if what == "value_and_grad" else [out]
-            for k, place in enumerate([dense.reshape(-1)] if dense is not None else places):
+            for k, place in enumerate(
+                [dense.reshape(-1)] if dense is not None else places
+            ):
                 buffer.set_res(k, memoryview(place))
             calls[:] = [run, buffer, function]
         calls[0]()
-        return (value, out) if what == "value_and_grad" else out if dense is None else dense
+        return (
+            (value, out)
+            if what == "value_and_grad"
+            else out
+            if dense is None
+            else dense
+        )
 
     names = {"value_and_grad": VALUE, "hvp": PRODUCT, "hessian": HESSIAN}
     return case(call, names[what])

@@ -8,7 +8,6 @@ point and a weight: 15 inputs, 2 outputs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import peers
