@@ -176,13 +176,28 @@ static ad_status sort_path(run *r, uint32_t p)
     return status;
 }
 
-/* Turns lead to later guards, so this ends; a path may be asked more than once. */
+/* Rows that are still sent about: where a guard hangs on the last digit, two programs may
+ * not agree on it. */
+static void lose_all(run *r)
+{
+    for (uint32_t p = 0; p < r->route->n_paths; p++) {
+        track *t = &r->tracks[p];
+        r->differs[0] = 0;
+        r->outcome[0] = 0.0;
+        while (t->n_todo > 0)
+            lose(r, p, 0, t->todo[--t->n_todo]);
+    }
+}
+
+/* A row turns at most once to each path. */
 static ad_status sort_rows(run *r)
 {
     bool any = true;
     ad_status status = AD_OK;
-    while (any && status == AD_OK && !*r->stop) {
+    for (uint32_t times = 0; any && status == AD_OK && !*r->stop; times++) {
         any = false;
+        if (times > r->route->n_paths)
+            lose_all(r);
         for (uint32_t p = 0; p < r->route->n_paths && status == AD_OK; p++)
             if (r->tracks[p].n_todo > 0) {
                 any = true;

@@ -312,8 +312,9 @@ class Compiled(FastCall):
             )
         out, kwargs = self.take_out(kwargs)
         found = self._try("hessian", argnums, args, kwargs)
-        whole = derivatives.hessian(self, args, kwargs, argnums) if found is None else found[0]
-        return into(out, whole)
+        if found is not None:
+            return into(out, found[0])
+        return into(out, derivatives.hessian(self, args, kwargs, argnums))
 
     def jvp(self, primals: Any, tangents: Any) -> Any:
         """Return (value, tangent) for a tuple of arguments and one of tangents.

@@ -31,6 +31,7 @@ from autodiff.programs.recording import Leaves, Recorded
 Flags = tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
 Steps = tuple[tuple[Any, ...], ...]
 _GUARDS: Steps = (("guards",),)  # in keys of codes: apart from what is derived
+_BARE: Steps = (("bare",),)
 
 # Outcomes of the guard of a loop that chooses (see families): each step took a way that
 # the recording knows, or one did not. No other guard has these. What is recorded then
@@ -117,7 +118,7 @@ class Path:
 
     def bare_code(self, steps: Steps) -> Code:
         """Return that program without its guards, for rows known to be on the path."""
-        key = len(self._captured), (*steps, *_GUARDS)
+        key = len(self._captured), (*steps, *_BARE)
         if key not in self._codes:
             program = self.derived(steps)
             outputs = range(len(program.output_shapes))

@@ -118,7 +118,7 @@ class RowsRun:
         return self._record_lost(left, ways, len(known))
 
     def _record_lost(self, rows: Array, ways: Array, n_known: int) -> Array:
-        """Run one row of each way in which rows were lost by itself; return the rest."""
+        """Run one row of each way in which rows were lost alone; return the rest."""
         is_left = np.ones(rows.size, bool)
         rest = np.arange(rows.size)
         while rest.size > 0:
