@@ -283,7 +283,7 @@ def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
         table = [[np.zeros((*a, *b)) for b in shapes] for a in shapes]
     else:
         step = call.signature.value.then("reverse", call.wanted, False, True)
-        whole = _by_structure(compiled, call, args, kwargs, argnums, step)
+        whole = _by_structure(compiled, call, argnums, step)
         if whole is not None:
             return call.by_argument([call.by_argument([whole])])
         tangent = step.then("forward", call.wanted, False)
@@ -295,9 +295,7 @@ def hessian(compiled: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
     return call.by_argument([call.by_argument(row) for row in table])
 
 
-def _by_structure(
-    compiled: Any, call: Call, args: Any, kwargs: Any, argnums: Any, step: Derived
-) -> Any:
+def _by_structure(compiled: Any, call: Call, argnums: Any, step: Derived) -> Any:
     """Return the Hessian in one leaf by a program of its own, or None."""
     if any(isinstance(leaf, Tensor) for leaf in call.leaves):
         return None
@@ -309,6 +307,6 @@ def _by_structure(
     outputs, guard, _ = code.run(call.leaves)
     if guard >= 0:
         return None
-    if call.is_single and not kwargs:
-        compiled.remember("hessian", argnums, args, path, code)
+    if call.is_single and all(s is tree.LEAF for s in call.structures):
+        compiled.remember("hessian", argnums, call.signature, path, code)
     return outputs[0]
