@@ -111,14 +111,11 @@ static void take_results(run *r, bool only_bad)
 static bool has_nan(const run *r)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    bool any = false;
-    for (uint32_t k = 0; k < r->p->n_outputs; k++) {
-        const double *v = r->ws + ad_code_output(r->batch->code, k) * n_lanes;
-        const int64_t n = ad_program_size(r->p, r->p->outputs[k]) * n_lanes;
-        for (int64_t i = 0; i < n; i++)
-            any |= v[i] != v[i];
-    }
-    return any;
+    for (uint32_t k = 0; k < r->p->n_outputs; k++)
+        if (ad_kernel_has_nan(ad_program_size(r->p, r->p->outputs[k]) * n_lanes,
+                              r->ws + ad_code_output(r->batch->code, k) * n_lanes))
+            return true;
+    return false;
 }
 
 /* Mark lanes of the results in which there is a NaN. */

@@ -74,6 +74,8 @@ void ad_kernel_fill(int64_t n, double value, double *to);
 void ad_kernel_add_zero(int64_t n, const double *x, double *to);
 void ad_kernel_add(int64_t n, const double *x, double *to);
 
+bool ad_kernel_has_nan(int64_t n, const double *v);
+
 /* differs[i] = guard, and outcome[i] = v[i], where v[i] is not `wanted` and differs[i] is
  * negative; is there one? */
 bool ad_kernel_differs(int64_t n, const double *v, double wanted, int32_t guard,

@@ -38,6 +38,14 @@ AD_CLONES void ad_kernel_product(int64_t n, const double *p, const double *g,
         guard & ((p[i] == 0.0) | (g[i] == 0.0)) ? 0.0 : p[i] * g[i];
 }
 
+AD_CLONES bool ad_kernel_has_nan(int64_t n, const double *v)
+{
+    int64_t any = 0;
+    for (int64_t i = 0; i < n; i++)
+        any += v[i] != v[i];
+    return any != 0;
+}
+
 AD_CLONES bool ad_kernel_differs(int64_t n, const double *v, double wanted,
                                  int32_t guard, int32_t *differs, double *outcome)
 {

@@ -375,7 +375,7 @@ class RowsDerived:
         return found
 
     def _joined(self, inputs: Sequence[Any], batched: Sequence[bool]) -> Program:
-        """Return one program for all paths, with whether none knows the row."""
+        """Return one program for all paths, and behind it if none knows the row."""
         programs = [path.derived(self.steps) for path in self.paths.all]
 
         def run(tensors: list[Tensor]) -> list[Any]:
