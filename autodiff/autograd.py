@@ -351,6 +351,42 @@ class _Joint(Rule):
     ):
         self.function, self.ctx, self.which, self.n_inputs = function, ctx, which, n
         self.shapes = shapes
+        self._args: list[Any] | None = None
+        self._versions: list[int] = []
+        self._outputs: dict[int, int] = {}  # of saved results: which output
+
+    def keep_for_outputs(self, args: list[Any], outputs: list[Tensor]) -> None:
+        """Keep the arguments if results were saved, to have these with their graph.
+
+        A rule may not hold its own entry. So where a sweep is recorded, and backward
+        reads a result, the function is applied once more, which gives that result as
+        a value that can be differentiated again.
+        """
+        numbers = {id(out): k for k, out in enumerate(outputs)}
+        saved = [id(x) for x, _ in self.ctx._saved]
+        self._outputs = {one: numbers[one] for one in saved if one in numbers}
+        if self._outputs:
+            self._args = args
+            self._versions = [_core.version(args[i]) for i in self.which]
+
+    def _saved_with_graph(self) -> tuple[Any, ...]:
+        """Return what was saved, results with a graph of their own."""
+        assert self._args is not None
+        if self._versions != [_core.version(self._args[i]) for i in self.which]:
+            raise _core.errors.GraphError(
+                f"an input of {self.function.__name__} has been modified by an inplace "
+                "operation; its result was saved, and cannot be computed again"
+            )
+        made = self.function.apply(*self._args)
+        outputs = made if isinstance(made, tuple) else (made,)
+        fresh = [
+            outputs[self._outputs[id(x)]] if id(x) in self._outputs else None
+            for x, _ in self.ctx._saved
+        ]
+        return tuple(
+            pair if y is None else (y, _core.version(y))
+            for pair, y in zip(self.ctx._saved, fresh, strict=True)
+        )
 
     def name(self) -> str:
         """Return the name of the graph's node."""
@@ -361,7 +397,13 @@ class _Joint(Rule):
         z_bars: list[Any] = self._split(z_bar)
         if not self.ctx.materialize_grads:
             z_bars = [None if _is_nothing(g) else g for g in z_bars]
-        found = self.function.backward(self.ctx, *z_bars)
+        saved = self.ctx._saved
+        if self._args is not None and _core.is_recording():
+            self.ctx._saved = self._saved_with_graph()
+        try:
+            found = self.function.backward(self.ctx, *z_bars)
+        finally:
+            self.ctx._saved = saved
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != self.n_inputs and any(
             g is not None for g in found[self.n_inputs :]
@@ -468,6 +510,7 @@ class Function:
         inputs = [args[i] for i in which]
         shapes = [tuple(out.shape) for out in outputs]
         joint = _Joint(cls, ctx, which, len(args), shapes)
+        joint.keep_for_outputs(args, outputs)
         passive: set[int] = getattr(ctx, "_passive", set())
         if len(outputs) == 1:
             if id(outputs[0]) in passive:

@@ -354,3 +354,68 @@ def test_a_missing_gradient_is_none_if_the_function_wants_it_so(x):
     Seen.apply(x, y)[1].backward()
     assert x.grad.item() == 3.0
     assert y.grad.item() == 2.0
+
+
+# ---- Results that were saved ---------------------------------------------------------
+
+
+class Exp(ad.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = ad.exp(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return g * y
+
+
+class SinCos(ad.Function):
+    @staticmethod
+    def forward(ctx, x):
+        s, c = ad.sin(x), ad.cos(x)
+        ctx.save_for_backward(s, c)
+        return s, c
+
+    @staticmethod
+    def backward(ctx, gs, gc):
+        s, c = ctx.saved_tensors
+        return gs * c - gc * s
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_a_saved_result_is_differentiated_to_any_order(shape):
+    x = ad.full(shape, 0.5).requires_grad_()
+    y = Exp.apply(x).sum()
+    for _ in range(4):
+        (y,) = ad.autograd.grad(y, x, create_graph=True)
+        assert np.allclose(y.detach().numpy(), np.exp(0.5), rtol=1e-14)
+        y = y.sum()
+
+
+def test_saved_results_of_several_outputs_are_differentiated_again():
+    x = ad.tensor(0.5, requires_grad=True)
+    s, c = SinCos.apply(x)
+    (first,) = ad.autograd.grad(s * c, x, create_graph=True)
+    (second,) = ad.autograd.grad(first, x)
+    assert float(second) == pytest.approx(-2 * np.sin(1.0), rel=1e-14)
+
+
+def test_a_saved_result_whose_input_was_changed_is_an_error():
+    x = ad.tensor([0.5], requires_grad=True)
+    y = Exp.apply(x).sum()
+    with ad.no_grad():
+        x += 1.0
+    with pytest.raises(ad.errors.GraphError, match="inplace"):
+        ad.autograd.grad(y, x, create_graph=True)
+
+
+def test_a_function_that_saves_its_result_leaves_nothing_behind():
+    before = ad.tape_info().entries
+    for _ in range(3):
+        x = ad.tensor(0.5, requires_grad=True)
+        Exp.apply(x).backward()
+    del x
+    assert ad.tape_info().entries <= before
