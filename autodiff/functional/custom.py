@@ -7,10 +7,11 @@ when a sweep is, so derivatives of any order follow from them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -200,19 +201,29 @@ class _Custom:
         arguments = _Arguments(_bound(self.fun, args, kwargs))
         if not arguments.at or not _core.is_recording():
             return self.fun(*args, **kwargs)
-        if not _core.is_tracing():
-            return self._record(arguments)
+        with self._within() as depth:
+            if not _core.is_tracing():
+                return self._record(arguments) if not depth else self._later(arguments)
+            if depth < call.MAX_ORDER:
+                return self._record(arguments)
+            return self._record_value(arguments)
+
+    @contextlib.contextmanager
+    def _within(self) -> Iterator[int]:
+        """Be inside a rule of this function: yields how many rules are around it."""
         thread = threading.get_ident()
         depth = self._depth.get(thread, 0)
         self._depth[thread] = depth + 1
         try:
-            if depth < call.MAX_ORDER:
-                return self._record(arguments)
-            return self._record_value(arguments)
+            yield depth
         finally:
             self._depth[thread] = depth
             if not depth:
                 del self._depth[thread]
+
+    def _later(self, arguments: _Arguments) -> Any:
+        """Record a call within the function's own rule, which would go on for ever."""
+        return self._record(arguments)
 
     def _record_value(self, arguments: _Arguments) -> Any:
         """Record the value alone: so deep in rules of its own there are none."""
@@ -294,22 +305,35 @@ class custom_vjp(_Custom):
                 "defvjp(forward, backward) first"
             )
 
-    def _record(self, arguments: _Arguments) -> Any:
-        assert self._forward is not None
-        name = name_of(self.fun)
-        forward = self._forward
+    def _later(self, arguments: _Arguments) -> Any:
+        with _core.no_grad():
+            result = self.fun(*arguments.filled(arguments.leaves))
+        leaves, output = tree.flatten(result, f"the result of {name_of(self.fun)}")
+        outputs = [as_tensor(leaf) for leaf in leaves]
+        rule = _LaterVjp(name_of(self.fun), arguments, output, outputs)
+        rule.backward, rule.custom = self._backward, self
+        return _recorded(rule, output, outputs)
 
-        def pair(*args: Any) -> tuple[Any, Any]:
-            found = forward(*args)
-            if not isinstance(found, tuple) or len(found) != 2:
-                raise TypeError(
-                    f"the forward rule of {name} must return (value, saved), got "
-                    f"'{type(found).__name__}'"
-                )
-            return found
+    def saved_by_forward(self, arguments: _Arguments) -> Any:
+        """Run the forward rule for what it saves."""
+        with self._within():
+            return self._pair(*arguments.filled(arguments.leaves))[1]
+
+    def _pair(self, *args: Any) -> tuple[Any, Any]:
+        assert self._forward is not None
+        found = self._forward(*args)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise TypeError(
+                f"the forward rule of {name_of(self.fun)} must return (value, saved), "
+                f"got '{type(found).__name__}'"
+            )
+        return found
+
+    def _record(self, arguments: _Arguments) -> Any:
+        name = name_of(self.fun)
 
         args = arguments.filled(arguments.leaves)
-        output, outputs, saved = self._run(pair, args, arguments)
+        output, outputs, saved = self._run(self._pair, args, arguments)
         rule = _Vjp(name, arguments, output, outputs)
         rule.backward, rule.saved = self._backward, saved
         return _recorded(rule, output, outputs)
@@ -326,6 +350,15 @@ class _Vjp(_CustomRule):
         found = self.arguments.matched(self.backward(self.saved, adjoint), what)
         shapes = [x.shape for x in self.arguments.inputs]
         return self.checked(found, shapes, what)  # type: ignore[no-any-return]
+
+
+class _LaterVjp(_Vjp):
+    custom: custom_vjp
+
+    def gradients(self, z_bar: Tensor, needs: list[bool]) -> list[Tensor | None]:
+        """Run the forward rule now, for what it saves; then the backward rule."""
+        self.saved = self.custom.saved_by_forward(self.arguments)
+        return super().gradients(z_bar, needs)
 
 
 # ---- Forward -------------------------------------------------------------------------
