@@ -3,6 +3,8 @@
  */
 #include "simplify.h"
 
+#include <string.h>
+
 #include "apply.h"
 #include "builder.h"
 #include "simplify_scan.h"
@@ -97,10 +99,46 @@ static bool is_total(const ad_value *x, const ad_attr *attr)
     return attr->shape == NULL;
 }
 
+/* Is v the same number everywhere, a constant or a scalar that was spread? That number. */
+static bool is_spread(const ad_tape *tape, const ad_value *v, ad_value *number)
+{
+    const ad_builder *b = ad_builder_of(tape);
+    const ad_instr *spread = made_by(tape, v, AD_OP_STRIDED);
+    if (spread != NULL && b->program->instr[spread->args[0]].shape == 0) {
+        *number = ad_builder_value(b, spread->args[0]);
+        return true;
+    }
+    if (v->entry != AD_NONE || v->array == NULL || v->array->size == 0)
+        return false;
+    const double *data = v->array->data;
+    for (int64_t i = 1; i < v->array->size; i++)
+        if (memcmp(&data[i], data, sizeof *data) != 0)
+            return false;
+    *number = (ad_value){*data, NULL, AD_NONE};
+    return true;
+}
+
+/* An operand that is one number everywhere, beside one that has the result's shape by
+ * itself, need not be an array. */
+static bool simplify_spread(ad_tape *tape, int op, const ad_value *args, ad_value *out)
+{
+    const ad_array *x = args[0].array, *y = args[1].array;
+    if (x == NULL || y == NULL || !ad_array_same_shape(x, y))
+        return false;
+    for (int k = 0; k < 2; k++) {
+        ad_value pair[2] = {args[0], args[1]};
+        if (is_spread(tape, &args[k], &pair[k]))
+            return ad_apply(tape, op, 2, pair, NULL, out) == AD_OK;
+    }
+    return false;
+}
+
 bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
                  const ad_attr *attr, ad_value *out)
 {
-    (void)n_args;
+    if (n_args == 2 && ad_op_get(op)->n_args == 2 &&
+        simplify_spread(tape, op, args, out))
+        return true;
     if (op == AD_OP_MUL)
         return simplify_product(tape, args, out);
     if (op == AD_OP_GUARDED_MUL)

@@ -39,6 +39,11 @@ _BARE: Steps = (("bare",),)
 KNOWN, UNKNOWN = 2.0**-999, 2.0**-998
 
 
+# Of a program with more instructions, what is shared is worth less than the time to
+# find it, which is a third of the time to derive.
+MOST_SIMPLIFIED = 100_000
+
+
 class Path:
     """One program, what was derived from it, and where it stands in the tree.
 
@@ -70,6 +75,7 @@ class Path:
         self.n_rows = 0  # that took it, beside those that its codes count
         self._n_base, self._captured, self._places = n_base, captured, places
         self._programs: dict[tuple[int, Steps], Program] = {}
+        self._simple: dict[int, Program] = {}
         self._codes: dict[tuple[int, Steps], Code] = {}
         self._hessians: dict[tuple[int, Steps], bool] = {}  # is there a program?
 
@@ -89,13 +95,23 @@ class Path:
 
     def _derive(self, steps: Steps, n: int) -> Program:
         (method, (base, captured, extra), *options) = steps[-1]
-        before = self.derived(steps[:-1])
+        before = self.derived(steps[:-1]) if steps[1:] else self._simplified(n)
         if len(steps) == 1 and before.has_loops:  # sums join their loops first
             before = before.with_outputs(range(len(before.output_shapes)))
         flags = (*base, *captured, *(False,) * (n - len(captured)), *extra)
         rest = (False,) * (len(before.input_shapes) - len(flags))
         found: Program = getattr(before, method)((*flags, *rest), *options)
         return found
+
+    def _simplified(self, n: int) -> Program:
+        """Return the program with equal instructions shared, to derive others from."""
+        before = self.derived(())
+        if before.n_instructions > MOST_SIMPLIFIED:
+            return before
+        if n not in self._simple:
+            order = range(len(before.input_shapes))
+            self._simple[n] = before.with_inputs(list(order))
+        return self._simple[n]
 
     def _widened(self, n: int) -> Program:
         """Return the program with an input for all n tensors that paths captured."""
