@@ -28,11 +28,6 @@ from autodiff.errors import (
     GradientLossError, GradientLossWarning, GraphError, LinAlgError,
     NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip
-from autodiff.functional.custom import custom_jvp, custom_vjp, stop_gradient
-from autodiff.functional.gradients import grad, hvp, jvp, value_and_grad, vjp
-from autodiff.functional.implicit import fixed_point, root
-from autodiff.functional.jacobians import hessian, jacobian
-from autodiff.functional.remat import checkpoint
 from autodiff.functions import (
     allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isclose, isfinite, isinf,
     isnan, le, lerp, lt, masked_fill, ne, numel, where,
@@ -56,9 +51,6 @@ from autodiff.shape import (
     hstack, moveaxis, movedim, narrow, permute, ravel, reshape, select, split, squeeze,
     stack, swapaxes, swapdims, t, transpose, unbind, unflatten, unsqueeze, view, vstack,
 )  # fmt: skip
-from autodiff.programs.compiled import compile
-from autodiff.programs.loops import fori_loop, scan, while_loop
-from autodiff.programs.vmapped import map, vmap
 
 __version__ = "0.1.0"
 
@@ -77,19 +69,42 @@ del _methods
 
 _NOT_HERE = frozenset("nn optim func jit".split())
 
+# Transforms of functions, imported when first asked for: a script that sweeps does not
+# wait for them.
+_LATER = {
+    name: f"autodiff.{module}"
+    for module, names in {
+        "fit": "fit",
+        "functional.custom": "custom_jvp custom_vjp stop_gradient",
+        "functional.gradients": "grad hvp jvp value_and_grad vjp",
+        "functional.implicit": "fixed_point root",
+        "functional.jacobians": "hessian jacobian",
+        "functional.remat": "checkpoint",
+        "programs.compiled": "compile",
+        "programs.loops": "fori_loop scan while_loop",
+        "programs.saved": "load",
+        "programs.vmapped": "map vmap",
+    }.items()
+    for name in names.split()
+}
+_MODULES = ("functional", "programs", "sparse")
 
-def load(source: _Any, fun: _Any = None) -> _Any:
-    """Return the compiled function that was saved; see `programs.saved.load`."""
-    from autodiff.programs import saved  # with json and its like: only when asked for
 
-    return saved.load(source, fun)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, *_MODULES})
 
 
 def __getattr__(name: str) -> _Any:
-    if name == "fit":
-        from autodiff.fit import fit
+    import importlib
 
-        return fit
+    if name in _LATER:
+        found = getattr(importlib.import_module(_LATER[name]), name)
+        globals()[name] = found
+        return found
+    if name in _MODULES:
+        return importlib.import_module(f"autodiff.{name}")
+    if name == "__all__":
+        return [known for known in __dir__() if not known.startswith("_")]
     if name in _NOT_HERE:
         raise AttributeError(
             f"module 'autodiff' has no {name!r}: this version differentiates by "
@@ -97,7 +112,7 @@ def __getattr__(name: str) -> _Any:
         )
     import difflib
 
-    known = [k for k, v in globals().items() if callable(v)]
+    known = [*(k for k, v in globals().items() if callable(v)), *_LATER]
     close = difflib.get_close_matches(name, known, 1, cutoff=0.75)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise AttributeError(f"module 'autodiff' has no attribute {name!r}{hint}")
