@@ -311,7 +311,7 @@ def fori_loop(
     Raises
     ------
     TypeError, ShapeError, TraceError
-        As `scan`, which this is: by its body, which must not choose with ``if``.
+        As `scan`, which this is.
 
     Notes
     -----
@@ -358,7 +358,7 @@ def while_loop(
     TypeError, ShapeError
         When the body does not keep structure and shapes of the carry.
     TraceError
-        When cond or body chooses by its arguments (``if``); use `where`.
+        When cond or body takes more than 256 ways through its choices (``if``).
     ConvergenceError
         When cond still holds after max_steps steps; in a function that is being
         recorded, where nothing can be raised later, the result is NaN instead.
