@@ -138,6 +138,8 @@ def to_bytes(compiled: Compiled) -> bytes:
 
 def save(compiled: Compiled, path: str | PathLike[str]) -> None:
     """Write everything that was recorded of a compiled function to a file."""
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"save takes a path, got '{type(path).__name__}'")
     data = to_bytes(compiled)
     with open(path, "wb") as file:  # noqa: PTH123 - any path-like object
         file.write(data)
@@ -161,6 +163,8 @@ def load(
 
     Raises
     ------
+    TypeError
+        When source is neither a path nor bytes.
     ProgramError
         When the bytes are anything but a saved function, whole and of a version that is
         known.
@@ -175,6 +179,8 @@ def load(
     >>> g(2.0), g.grad(2.0) == f.grad(2.0)
     (1.8185948536513634, True)
     """
+    if not isinstance(source, (str, bytes, PathLike)):
+        raise TypeError(f"load takes a path or bytes, got '{type(source).__name__}'")
     if isinstance(source, bytes):
         data = source
     else:

@@ -170,3 +170,11 @@ def test_a_later_version_is_named():
     at = len(b"autodiff function\n")
     with pytest.raises(ProgramError, match="version 9"):
         ad.load(data[:at] + b"\x09" + data[at + 1 :])
+
+
+@pytest.mark.parametrize("bad", [3, None, 1.5])
+def test_what_is_no_path_is_refused(bad):
+    with pytest.raises(TypeError, match="path"):
+        ad.load(bad)
+    with pytest.raises(TypeError, match="path"):
+        recorded().save(bad)
