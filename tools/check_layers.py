@@ -22,8 +22,8 @@ from posixpath import normpath
 from typing import NamedTuple
 
 # Layer of each file, by the beginning of its name: "csrc/kernel" is csrc/kernel.h and
-# csrc/kernel_tangent.c, but not csrc/kernels.h. An entry may also name a file in full;
-# the longest entry that fits decides. Gaps leave room.
+# csrc/kernel_tangent.c, but not csrc/kernels.h. An entry may also name a file in full,
+# or a folder, with its slash; the longest entry that fits decides. Gaps leave room.
 LAYERS = {
     # The tables, and what they are written in.
     "csrc/status": 0,
@@ -152,28 +152,16 @@ LAYERS = {
     "autodiff/__init__": 80,
     # The fit, from the language up to the command.
     "autodiff/fit/errors": 100,
-    "autodiff/fit/tokens": 110,
-    "autodiff/fit/functions": 110,
-    "autodiff/fit/columns": 110,
-    "autodiff/fit/doubled": 110,
-    "autodiff/fit/student_t": 110,
-    "autodiff/fit/formula": 120,
-    "autodiff/fit/data": 120,
-    "autodiff/fit/factor": 120,
-    "autodiff/fit/evaluate": 130,
+    "autodiff/fit/formula/": 110,
+    "autodiff/fit/data/": 120,
     "autodiff/fit/problem": 140,
-    "autodiff/fit/model": 150,
-    "autodiff/fit/linear": 160,
-    "autodiff/fit/descent": 160,
-    "autodiff/fit/sgd": 160,
-    "autodiff/fit/solver": 160,
-    "autodiff/fit/starts": 160,
-    "autodiff/fit/statistics": 170,
-    "autodiff/fit/report": 170,
-    "autodiff/fit/driver": 180,
+    "autodiff/fit/solve/": 150,
+    "autodiff/fit/stats/": 160,
+    "autodiff/fit/output/": 170,
+    "autodiff/fit/solve/driver": 180,
     "autodiff/fit/api": 190,
     "autodiff/fit/__init__": 200,
-    "autodiff/fit/cli": 210,
+    "autodiff/fit/command/": 210,
     "autodiff/fit/__main__": 220,
 }
 
@@ -182,6 +170,10 @@ EXEMPT = {
     (face, "autodiff/fit/__init__.py"): "autodiff.fit, imported when asked for"
     for face in ("autodiff/__init__.py", "autodiff/__init__.pyi")
 } | {
+    (
+        "autodiff/fit/stats/result.py",
+        "autodiff/fit/output/report.py",
+    ): "a method of the result, imported when asked for",
     ("csrc/block.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
     ("csrc/compat.h", "intrin.h"): "bit scans, for the one compiler that needs it",
     (
@@ -273,7 +265,13 @@ def uses(path: str, source: str) -> Iterator[Use]:
 def layer_of(path: str) -> int | None:
     """Return the layer of a file given by its path from the root, None if unplaced."""
     stem = str(PurePosixPath(path).with_suffix(""))
-    fits = [k for k in LAYERS if k in (path, stem) or stem.startswith(f"{k}_")]
+    fits = [
+        k
+        for k in LAYERS
+        if k in (path, stem)
+        or stem.startswith(f"{k}_")
+        or (k.endswith("/") and path.startswith(k))
+    ]
     return LAYERS[max(fits, key=len)] if fits else None
 
 

@@ -14,8 +14,8 @@ from autodiff.fit.errors import DataError, FitError, FormulaError, UsageError
 
 if TYPE_CHECKING:
     from autodiff.fit.api import fit as fit
-    from autodiff.fit.statistics import Estimate as Estimate
-    from autodiff.fit.statistics import FitResult as FitResult
+    from autodiff.fit.stats.result import Estimate as Estimate
+    from autodiff.fit.stats.result import FitResult as FitResult
 
 __all__ = [
     "DataError",
@@ -29,8 +29,8 @@ __all__ = [
 
 _LATER = {
     "fit": "autodiff.fit.api",
-    "Estimate": "autodiff.fit.statistics",
-    "FitResult": "autodiff.fit.statistics",
+    "Estimate": "autodiff.fit.stats.result",
+    "FitResult": "autodiff.fit.stats.result",
 }
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from autodiff.fit.cli import main
+from autodiff.fit.command.cli import main
 
 sys.exit(main())

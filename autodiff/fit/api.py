@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.fit.columns import ArrayColumns, Columns
-from autodiff.fit.data import read_table
+from autodiff.fit.data.columns import ArrayColumns, Columns
+from autodiff.fit.data.text import read_table
 from autodiff.fit.errors import DataError, UsageError
-from autodiff.fit.statistics import FitResult
+from autodiff.fit.stats.result import FitResult
 
 __all__ = ["fit"]
 
@@ -65,8 +65,8 @@ def fit(
     >>> result.parameters["w"].estimate, result.parameters["b"].estimate
     (5.0, 3.0)
     """
-    from autodiff.fit.driver import solve
     from autodiff.fit.problem import pose
+    from autodiff.fit.solve.driver import solve
 
     if not isinstance(formula, str):
         raise UsageError(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
-from autodiff.fit.columns import Columns
+from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import (
     DataError,
     FormulaError,
@@ -20,9 +20,9 @@ from autodiff.fit.errors import (
     name_list,
     suggestion,
 )
-from autodiff.fit.evaluate import degree_in, evaluate, names_in
-from autodiff.fit.formula import Formula, Node, parse
-from autodiff.fit.functions import CONSTANTS
+from autodiff.fit.formula.evaluate import degree_in, evaluate, names_in
+from autodiff.fit.formula.functions import CONSTANTS
+from autodiff.fit.formula.parse import Formula, Node, parse
 
 __all__ = ["Problem", "pose"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import autodiff.fit
-from autodiff.fit.statistics import FitResult
+from autodiff.fit.stats.result import FitResult
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

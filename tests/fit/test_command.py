@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autodiff.fit.cli import main
+from autodiff.fit.command.cli import main
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FOUR_POINTS = str(EXAMPLES / "four_points.csv")
@@ -172,7 +172,7 @@ def test_the_version_is_printed(run):
 
 def test_the_plain_path_imports_no_heavy_library():
     script = (
-        "import sys; from autodiff.fit.cli import main; "
+        "import sys; from autodiff.fit.command.cli import main; "
         f"code = main(['fit', 'y ~ w*x + b', {FOUR_POINTS!r}]); "
         "heavy = 'scipy pandas click rich matplotlib pyarrow json difflib'.split(); "
         "print(code, [name for name in heavy if name in sys.modules])"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff.fit import DataError, fit
-from autodiff.fit.data import parse_table, read_table
+from autodiff.fit.data.text import parse_table, read_table
 
 
 def numbers(raw, *wanted, columns=None):

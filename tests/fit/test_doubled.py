@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from autodiff.fit.doubled import Doubled
+from autodiff.fit.solve.doubled import Doubled
 
 VALUES = np.array([0.1, -3.7, 1e-8, 12345.678, -6.860120914, 1.0])
 OTHERS = np.array([7.3, 0.2, 3.1, -1e-5, 0.3333333333, 1e10])

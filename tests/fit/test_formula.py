@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff.fit import FormulaError
-from autodiff.fit.evaluate import degree_in, evaluate, names_in
-from autodiff.fit.formula import MAX_DEPTH, parse
-from autodiff.fit.tokens import MAX_CHARACTERS
+from autodiff.fit.formula.evaluate import degree_in, evaluate, names_in
+from autodiff.fit.formula.parse import MAX_DEPTH, parse
+from autodiff.fit.formula.tokens import MAX_CHARACTERS
 
 
 def value(text, **names):

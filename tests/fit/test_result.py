@@ -8,7 +8,7 @@ import pytest
 
 import autodiff.fit
 from autodiff.fit import DataError, FormulaError, UsageError
-from autodiff.fit.student_t import t_quantile
+from autodiff.fit.stats.student_t import t_quantile
 
 fit = autodiff.fit.fit
 FOUR = {"x": [0, 1, 2, 3], "y": [3, 8, 13, 18]}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autodiff.fit.factor import column_norms, factorize, trust_region_step
+from autodiff.fit.solve.factor import column_norms, factorize, trust_region_step
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from autodiff.fit.errors import FormulaError, excerpt, suggestion
-from autodiff.fit.functions import CONSTANTS, functions
-from autodiff.fit.tokens import Token, tokenize
+from autodiff.fit.formula.functions import CONSTANTS, functions
+from autodiff.fit.formula.tokens import Token, tokenize
 
 __all__ = ["Formula", "Node", "parse"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from autodiff.fit.statistics import FitResult
+from autodiff.fit.stats.result import FitResult
 
 __all__ = ["json_report", "plain_report", "text_report"]
 

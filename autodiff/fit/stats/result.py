@@ -14,7 +14,7 @@ from autodiff.fit.errors import (
     EXIT_NOT_DETERMINABLE,
     EXIT_OK,
 )
-from autodiff.fit.student_t import t_quantile
+from autodiff.fit.stats.student_t import t_quantile
 
 __all__ = ["Estimate", "FitResult", "summarize"]
 
@@ -102,7 +102,7 @@ class FitResult:
 
     def to_json(self) -> str:
         """Return the result as JSON, all 17 digits, undefined numbers as null."""
-        from autodiff.fit.report import json_report
+        from autodiff.fit.output.report import json_report
 
         return json_report(self)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.columns import Columns
+from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import DataError, excerpt, name_list, suggestion
 
 __all__ = ["Table", "parse_table", "read_table"]

@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit import linear, sgd
 from autodiff.fit.errors import UsageError
-from autodiff.fit.factor import column_norms, factorize
-from autodiff.fit.model import Model
 from autodiff.fit.problem import Problem
-from autodiff.fit.solver import (
+from autodiff.fit.solve import linear, sgd
+from autodiff.fit.solve.factor import column_norms, factorize
+from autodiff.fit.solve.minimise import (
     CONVERGED,
     NOT_CONVERGED,
     NOT_DETERMINABLE,
@@ -22,8 +21,9 @@ from autodiff.fit.solver import (
     minimise,
     undetermined,
 )
-from autodiff.fit.starts import starting_points
-from autodiff.fit.statistics import FitResult, summarize
+from autodiff.fit.solve.model import Model
+from autodiff.fit.solve.starts import starting_points
+from autodiff.fit.stats.result import FitResult, summarize
 
 __all__ = ["METHODS", "solve"]
 

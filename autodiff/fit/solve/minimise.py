@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.descent import descend, is_finite
-from autodiff.fit.factor import Factor, factorize
-from autodiff.fit.model import Model
+from autodiff.fit.solve.descent import descend, is_finite
+from autodiff.fit.solve.factor import Factor, factorize
+from autodiff.fit.solve.model import Model
 
 __all__ = [
     "CONVERGED",

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.fit.formula import Node
-from autodiff.fit.functions import Function, functions
+from autodiff.fit.formula.functions import Function, functions
+from autodiff.fit.formula.parse import Node
 
 __all__ = ["degree_in", "evaluate", "names_in"]
 

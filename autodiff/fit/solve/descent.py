@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.factor import Factor, column_norms, factorize, trust_region_step
-from autodiff.fit.model import Model
+from autodiff.fit.solve.factor import Factor, column_norms, factorize, trust_region_step
+from autodiff.fit.solve.model import Model
 
 __all__ = ["descend", "is_finite"]
 

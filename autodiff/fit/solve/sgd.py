@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
-from autodiff.fit.evaluate import evaluate
+from autodiff.fit.formula.evaluate import evaluate
 from autodiff.fit.problem import Problem
 
 __all__ = ["descend"]

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
-from autodiff.fit.doubled import Doubled
-from autodiff.fit.evaluate import evaluate
-from autodiff.fit.factor import Factor
-from autodiff.fit.functions import Function
+from autodiff.fit.formula.evaluate import evaluate
+from autodiff.fit.formula.functions import Function
 from autodiff.fit.problem import Problem
+from autodiff.fit.solve.doubled import Doubled
+from autodiff.fit.solve.factor import Factor
 
 __all__ = ["Design", "design_of", "refined_errors", "solve_linear"]
 

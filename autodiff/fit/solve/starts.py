@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.evaluate import degree_in
-from autodiff.fit.factor import factorize
-from autodiff.fit.model import Model
+from autodiff.fit.formula.evaluate import degree_in
+from autodiff.fit.solve.factor import factorize
+from autodiff.fit.solve.model import Model
 
 __all__ = ["starting_points"]
 

@@ -162,7 +162,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from autodiff.fit.formula import parse
+    from autodiff.fit.formula.parse import parse
 
     start = _start_values(options.start)
     columns = _column_names(options.columns)
@@ -172,9 +172,9 @@ def _fit(options: argparse.Namespace) -> int:
     if options.file == "-" and sys.stdin is not None and sys.stdin.isatty():
         raise UsageError("no data: name a file, or pipe a table into the command")
 
-    from autodiff.fit.data import read_table
-    from autodiff.fit.driver import solve
+    from autodiff.fit.data.text import read_table
     from autodiff.fit.problem import pose
+    from autodiff.fit.solve.driver import solve
 
     table = read_table(options.file, columns=columns)
     text = not (options.json or options.plain or options.quiet)
@@ -186,7 +186,7 @@ def _fit(options: argparse.Namespace) -> int:
         level=options.level,
         watch=_print_loss if text else None,
     )
-    from autodiff.fit import report
+    from autodiff.fit.output import report
 
     for warning in result.warnings:
         _complain(f"note: {warning}")

@@ -1,0 +1,1 @@
+"""Tables: whatever holds the data, read as named columns."""

@@ -1,0 +1,1 @@
+"""The formula language: text to nodes, and what is done with nodes."""

@@ -1,0 +1,1 @@
+"""A result written: for people, for programs, as pictures."""

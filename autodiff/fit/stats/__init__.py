@@ -1,0 +1,1 @@
+"""From a minimum to estimates, errors, intervals and checks."""
