@@ -5,6 +5,7 @@ A name that is a column is data; every other name is a parameter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ from autodiff.fit.formula.evaluate import degree_in, evaluate, names_in
 from autodiff.fit.formula.functions import CONSTANTS
 from autodiff.fit.formula.parse import Formula, Node, parse
 
-__all__ = ["Problem", "pose"]
+__all__ = ["Parameter", "Problem", "Slot", "pose"]
 
 Array = npt.NDArray[np.float64]
 
@@ -32,34 +33,109 @@ LARGEST = 1e140  # of responses: squares, and squares of their last digits, fit
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """A free parameter: what the solver may move.
+
+    Attributes
+    ----------
+    name : str
+        As in the formula; ``Vm[treated]`` for one level of an indexed parameter.
+    start : float or None
+        The start value that was given.
+    lower, upper : float
+        Bounds; infinite where there is none. ``lower < upper``.
+    """
+
+    name: str
+    start: float | None = None
+    lower: float = -math.inf
+    upper: float = math.inf
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A name of the formula that is no column, and where its value comes from.
+
+    Attributes
+    ----------
+    name : str
+        As the formula has it: ``Vm``, also where it stands as ``Vm[state]``.
+    kind : {'free', 'indexed', 'fixed', 'tied'}
+        One of `Problem.parameters`; one of them for each level of a column; a number;
+        an expression in other slots.
+    position : int
+        Of a free slot: which of `Problem.parameters`.
+    positions : array of int, shape (n,), or None
+        Of an indexed slot: which of `Problem.parameters` in each row.
+    level_column : str
+        Of an indexed slot: the column of levels.
+    value : float
+        Of a fixed slot.
+    nodes : tuple of Node
+        Of a tied slot; they name slots that stand earlier.
+    """
+
+    name: str
+    kind: str
+    position: int = -1
+    positions: npt.NDArray[np.intp] | None = None
+    level_column: str = ""
+    value: float = math.nan
+    nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
 class Problem:
-    """A formula bound to data.
+    """A formula bound to data: every name is decided.
 
     Attributes
     ----------
     formula : Formula
         What was parsed.
-    parameters : tuple of str
-        In order of first use in the formula.
-    given : dict of str to float
-        Start values the user gave.
+    parameters : tuple of Parameter
+        The free parameters, in order of first use; a point has one entry for each.
+    slots : tuple of Slot
+        Every name of the right-hand side that is no column; a tied slot stands after
+        the slots that its expression names.
     columns : dict of str to array of shape (n,)
-        The data the right-hand side uses.
+        The numeric data the right-hand side uses.
     response : array of shape (n,)
         The left-hand side, evaluated.
+    sigma : array of shape (n,) or None
+        Absolute standard deviations, in the unit of the response.
+    weight : array of shape (n,) or None
+        Relative weights of the squared residuals; not together with `sigma`.
+    trials : array of shape (n,) or None
+        Numbers of trials, for binomial data.
+    rows : array of int, shape (n,)
+        The number of each row in its source, from 1, for messages.
     is_linear : bool
-        Whether the model is linear in its parameters.
+        Whether the model is linear in its free parameters.
     n_dropped : int
         Rows left out because a value was missing.
     """
 
     formula: Formula
-    parameters: tuple[str, ...]
-    given: dict[str, float]
+    parameters: tuple[Parameter, ...]
+    slots: tuple[Slot, ...]
     columns: dict[str, Array]
     response: Array
+    rows: npt.NDArray[np.intp]
     is_linear: bool
-    n_dropped: int
+    n_dropped: int = 0
+    sigma: Array | None = None
+    weight: Array | None = None
+    trials: Array | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the free parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @property
+    def given(self) -> dict[str, float]:
+        """Start values that were given, by parameter."""
+        return {p.name: p.start for p in self.parameters if p.start is not None}
 
 
 def pose(text: str, table: Columns, given: Mapping[str, float]) -> Problem:
@@ -99,10 +175,11 @@ def pose(text: str, table: Columns, given: Mapping[str, float]) -> Problem:
     response = _response(formula, columns)
     return Problem(
         formula=formula,
-        parameters=parameters,
-        given=dict(given),
+        parameters=tuple(Parameter(name, given.get(name)) for name in parameters),
+        slots=tuple(Slot(name, "free", i) for i, name in enumerate(parameters)),
         columns={name: columns[name] for name in data_names},
         response=response,
+        rows=np.arange(1, len(response) + 1),
         is_linear=degree_in(formula.rhs, frozenset(parameters)) <= 1,
         n_dropped=n_dropped,
     )

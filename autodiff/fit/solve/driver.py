@@ -135,7 +135,12 @@ def _thinned(problem: Problem) -> Problem:
     """Return the problem with `MANY_ROWS` of its rows, evenly chosen."""
     rows = np.linspace(0, len(problem.response) - 1, MANY_ROWS).round().astype(int)
     columns = {name: column[rows] for name, column in problem.columns.items()}
-    return replace(problem, columns=columns, response=problem.response[rows])
+    return replace(
+        problem,
+        columns=columns,
+        response=problem.response[rows],
+        rows=problem.rows[rows],
+    )
 
 
 def _lowest(model: Model, starts: list[Array]) -> tuple[Solution, tuple[str, ...]]:

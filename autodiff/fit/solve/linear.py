@@ -53,7 +53,7 @@ def design_of(problem: Problem) -> Design:
     """
     n = len(problem.response)
     names: dict[str, Any] = {k: Doubled(v) for k, v in problem.columns.items()}
-    names.update({name: Doubled(0.0) for name in problem.parameters})
+    names.update({name: Doubled(0.0) for name in problem.names})
     nodes = problem.formula.rhs
 
     def value() -> Doubled:
@@ -66,7 +66,7 @@ def design_of(problem: Problem) -> Design:
 
     offset = value()
     columns = []
-    for name in problem.parameters:
+    for name in problem.names:
         names[name] = Doubled(1.0)
         columns.append(value() - offset)
         names[name] = Doubled(0.0)

@@ -26,7 +26,7 @@ class Model:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.parameters = problem.parameters
+        self.parameters = problem.names
         self.n_rows = len(problem.response)
         self.n_evaluations = 0
 

@@ -58,7 +58,7 @@ def descend(
     for epoch in range(1, epochs + 1):
         for row, target in enumerate(targets, 1):
             leaves = [ad.tensor(p, requires_grad=True) for p in values]
-            names.update(zip(problem.parameters, leaves, strict=True))
+            names.update(zip(problem.names, leaves, strict=True))
             names.update((name, cells[row - 1]) for name, cells in columns.items())
             loss = (evaluate(problem.formula.rhs, names) - target) ** 2
             loss.backward()
