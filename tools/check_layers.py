@@ -152,6 +152,7 @@ LAYERS = {
     "autodiff/__init__": 80,
     # The fit, from the language up to the command.
     "autodiff/fit/errors": 100,
+    "autodiff/fit/catalogue": 102,
     "autodiff/fit/options": 105,
     "autodiff/fit/formula/": 110,
     "autodiff/fit/data/": 120,

@@ -70,8 +70,9 @@ def fit(
 
     if not isinstance(formula, str):
         raise UsageError(
+            "F101",
             f"the formula is a {type(formula).__name__}; a str is expected, "
-            "as in 'y ~ w*x + b'"
+            "as in 'y ~ w*x + b'",
         )
     table = _table(data, columns)
     problem = pose(formula, table, _start(start))
@@ -84,9 +85,11 @@ def _start(start: Mapping[str, float] | None) -> dict[str, float]:
         try:
             given[name] = float(value)
         except (TypeError, ValueError):
-            raise UsageError(f"start of {name!r}: {value!r} is not a number") from None
+            raise UsageError(
+                "U111", f"start of {name!r}: {value!r} is not a number"
+            ) from None
         if not np.isfinite(given[name]):
-            raise UsageError(f"start of {name!r}: {value!r} is not finite")
+            raise UsageError("U111", f"start of {name!r}: {value!r} is not finite")
     return given
 
 
@@ -94,14 +97,15 @@ def _table(data: Any, columns: Sequence[str] | None) -> Columns:
     if isinstance(data, (str, os.PathLike)):
         return read_table(os.fspath(data), columns=columns)
     if columns is not None:
-        raise UsageError("columns names the columns of a file; data is no path")
+        raise UsageError("U112", "columns names the columns of a file; data is no path")
     dtype_names = getattr(getattr(data, "dtype", None), "names", None)
     names = dtype_names or getattr(data, "columns", None)
     if names is None and isinstance(data, Mapping):
         names = data.keys()
     if names is None:
         raise DataError(
+            "D114",
             f"data is a {type(data).__name__}; a mapping of names to arrays, a "
-            "structured array, a table or the path of a CSV file is expected"
+            "structured array, a table or the path of a CSV file is expected",
         )
     return ArrayColumns({str(name): data[name] for name in names})

@@ -1,16 +1,19 @@
 """What can go wrong in a fit, one class per exit code.
 
-Every message is one line: what was wrong, where, and how to mend it.
+Every message is one line: what was wrong, where, and how to mend it. Every error and
+every note carries a code; ``pages/CODE.md`` explains it at length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 __all__ = [
     "DataError",
     "FitError",
     "FormulaError",
+    "Note",
     "UsageError",
     "excerpt",
     "name_list",
@@ -24,10 +27,33 @@ EXIT_NOT_CONVERGED = 4
 EXIT_NOT_DETERMINABLE = 5
 
 
+class Note(NamedTuple):
+    """A remark on a fit that is no error: its code and one sentence."""
+
+    code: str
+    text: str
+
+
 class FitError(ValueError):
-    """An error of the user's input; `exit_code` is what a shell is told."""
+    """An error of the user's input; `exit_code` is what a shell is told.
+
+    Parameters
+    ----------
+    code : str
+        As ``D104``; the name of its page.
+    message : str
+        What was wrong, where, and how to mend it, in one line.
+    """
 
     exit_code = EXIT_USAGE
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        self.message = message
+        super().__init__(code, message)
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]"
 
 
 class UsageError(FitError):
@@ -45,19 +71,38 @@ class FormulaError(FitError):
 
     Parameters
     ----------
+    code : str
+        As ``F107``.
     message : str
         What was wrong and how to mend it, in one line.
     formula : str
         The whole formula.
     start, stop : int
         Where in `formula` the fault lies, counted from 0.
+    source : str
+        What the text is called in the message: ``formula``, or an option that holds
+        an expression.
     """
 
-    def __init__(self, message: str, formula: str, start: int, stop: int) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        formula: str,
+        start: int,
+        stop: int,
+        source: str = "formula",
+    ) -> None:
         self.formula = formula
         self.start = start
         self.stop = stop
-        super().__init__(f"formula, character {start + 1}: {message}")
+        super().__init__(code, f"{source}, character {start + 1}: {message}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        place = (self.formula, self.start, self.stop)
+        text = self.message.partition(": ")
+        source = text[0].rpartition(", character ")[0]
+        return type(self), (self.code, text[2], *place, source)
 
     def caret(self) -> str:
         """Return the formula with a caret under the faulty place, two lines."""

@@ -193,11 +193,11 @@ def _implied_response(formula: Formula, table: Columns) -> Node:
         return Node("name", free[0], 0.0, (), 0, 0)
     what = f"columns {name_list(free)} are" if free else "no column is"
     message = f"{what} left for the response; write it in front, as in 'y ~ ...'"
-    raise FormulaError(message, formula.text, 0, 1)
+    raise FormulaError("F115", message, formula.text, 0, 1)
 
 
-def _fault(formula: Formula, node: Node, message: str) -> FormulaError:
-    return FormulaError(message, formula.text, node.start, node.stop)
+def _fault(code: str, formula: Formula, node: Node, message: str) -> FormulaError:
+    return FormulaError(code, message, formula.text, node.start, node.stop)
 
 
 def _check_reserved(formula: Formula, table: Columns) -> None:
@@ -207,7 +207,7 @@ def _check_reserved(formula: Formula, table: Columns) -> None:
                 f"{node.text!r} is both the constant {CONSTANTS[node.text]:.6g} and "
                 f"a column; write `{node.text}` in backquotes for the column"
             )
-            raise _fault(formula, node, message)
+            raise _fault("F109", formula, node, message)
 
 
 def _check_left_side(formula: Formula, table: Columns) -> None:
@@ -217,10 +217,10 @@ def _check_left_side(formula: Formula, table: Columns) -> None:
             close = suggestion(name, table.names)
             known = name_list(table.names)
             message = f"there is no column {name!r} among {known}{close}"
-            raise _fault(formula, node, message)
+            raise _fault("F116", formula, node, message)
     if not names:
         message = "the left side of '~' uses no column; put the response there"
-        raise _fault(formula, formula.lhs[-1], message)
+        raise _fault("F115", formula, formula.lhs[-1], message)
 
 
 def _check_starts(
@@ -232,8 +232,9 @@ def _check_starts(
             why = "a reserved constant" if name in CONSTANTS else why
             close = suggestion(name, parameters)
             raise UsageError(
+                "U113",
                 f"-p {name}: {name!r} is {why}, not a parameter{close}"
-                f" (parameters: {name_list(parameters) or 'none'})"
+                f" (parameters: {name_list(parameters) or 'none'})",
             )
 
 
@@ -257,7 +258,7 @@ def _check_spelling(
                 f"there is no column {name!r}{close} "
                 f"(for a parameter of that name, give a start: -p {name}=1)"
             )
-            raise _fault(formula, nodes[name], message)
+            raise _fault("F117", formula, nodes[name], message)
 
 
 def _check_parameters(
@@ -272,13 +273,13 @@ def _check_parameters(
     nodes = names_in(formula.rhs)
     if not parameters:
         message = f"no parameter to fit: every name is a column ({name_list(nodes)})"
-        raise FormulaError(message, formula.text, 0, len(formula.text))
+        raise FormulaError("F118", message, formula.text, 0, len(formula.text))
     if not data_names and len(parameters) > 1:
         message = (
             f"the right side uses no column, so {name_list(parameters)} cannot be "
             f"told apart; the columns are {name_list(table.names)}"
         )
-        raise _fault(formula, nodes[parameters[0]], message)
+        raise _fault("F118", formula, nodes[parameters[0]], message)
 
 
 def _response(formula: Formula, columns: Mapping[str, Array]) -> Array:
@@ -294,13 +295,15 @@ def _response(formula: Formula, columns: Mapping[str, Array]) -> Array:
             f"{name} = {columns[name][row]:.6g}" for name in names_in(formula.lhs)
         )
         raise DataError(
+            "D116",
             f"the left side is {response[row]} in row {row + 1} ({cells}); "
-            "leave such rows out or change the left side"
+            "leave such rows out or change the left side",
         )
     largest = float(np.max(np.abs(response), initial=0.0))
     if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
         raise DataError(
+            "D116",
             f"the response reaches {largest:g}; sums of its squares leave the range of "
-            f"numbers beyond {LARGEST:g} and below {1.0 / LARGEST:g}; use another unit"
+            f"numbers beyond {LARGEST:g} and below {1.0 / LARGEST:g}; use another unit",
         )
     return response

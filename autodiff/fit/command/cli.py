@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line and ours."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see {self.prog} --help")
+        raise UsageError("U170", f"{message}; see {self.prog} --help")
 
     def format_help(self) -> str:
         """Open with examples."""
@@ -153,7 +153,7 @@ def _run(argv: Sequence[str] | None) -> int:
     if options.command is None:
         parser.error("a command is missing, as in: autodiff fit 'y ~ w*x + b' data.csv")
     if sys.stdout is None:
-        raise UsageError("standard output is closed; send it somewhere")
+        raise UsageError("U171", "standard output is closed; send it somewhere")
     if isinstance(sys.stdout, io.TextIOWrapper):  # names the terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     code = _fit(options)
@@ -167,10 +167,12 @@ def _fit(options: argparse.Namespace) -> int:
     start = _start_values(options.start)
     columns = _column_names(options.columns)
     if options.method != "sgd" and (options.lr, options.epochs) != (None, None):
-        raise UsageError("--lr and --epochs belong to --method sgd; add it")
+        raise UsageError("U172", "--lr and --epochs belong to --method sgd; add it")
     parse(options.formula)  # a faulty formula is told before standard input is read
     if options.file == "-" and sys.stdin is not None and sys.stdin.isatty():
-        raise UsageError("no data: name a file, or pipe a table into the command")
+        raise UsageError(
+            "U173", "no data: name a file, or pipe a table into the command"
+        )
 
     from autodiff.fit.data.text import read_table
     from autodiff.fit.problem import pose
@@ -217,9 +219,11 @@ def _start_values(texts: Sequence[str]) -> dict[str, float]:
         except ValueError:
             number = math.nan
         if not (name and equals and math.isfinite(number)):
-            raise UsageError(f"-p {excerpt(text)}: expected NAME=NUMBER, as in -p b=1")
+            raise UsageError(
+                "U111", f"-p {excerpt(text)}: expected NAME=NUMBER, as in -p b=1"
+            )
         if name in start:
-            raise UsageError(f"-p {name}: given twice; keep one")
+            raise UsageError("U118", f"-p {name}: given twice; keep one")
         start[name] = number
     return start
 
@@ -229,5 +233,5 @@ def _column_names(text: str | None) -> list[str] | None:
         return None
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise UsageError(f"--columns {excerpt(text)}: an empty name; as in x,y")
+        raise UsageError("U112", f"--columns {excerpt(text)}: an empty name; as in x,y")
     return names

@@ -42,16 +42,18 @@ class Columns:
         for name in wanted:
             if self.names.count(name) > 1:
                 raise DataError(
+                    "D110",
                     f"{self.source}: {self.names.count(name)} columns are called "
-                    f"{name!r}; rename all but one"
+                    f"{name!r}; rename all but one",
                 )
         columns = {name: self.column(name) for name in wanted}
         missing = np.isnan(np.stack(list(columns.values())))
         keep: npt.NDArray[np.bool_] = np.logical_not(missing.any(axis=0))
         if not keep.any():
             raise DataError(
+                "D113",
                 f"{self.source}: no row has a value in every column of "
-                f"{name_list(wanted)}; all {len(keep)} rows miss one"
+                f"{name_list(wanted)}; all {len(keep)} rows miss one",
             )
         kept = {name: column[keep] for name, column in columns.items()}
         return kept, int(np.count_nonzero(~keep))
@@ -69,17 +71,21 @@ class ArrayColumns(Columns):
         try:
             values = np.array(self._columns[name], dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"data, column {name!r}: not numbers; {error}") from None
+            raise DataError(
+                "D108", f"data, column {name!r}: not numbers; {error}"
+            ) from None
         if values.ndim != 1:
             raise DataError(
+                "D115",
                 f"data, column {name!r}: shape {values.shape}, but one value per row "
-                "is expected"
+                "is expected",
             )
         if np.isinf(values).any():
             row = int(np.argmax(np.isinf(values)))
             raise DataError(
+                "D109",
                 f"data, column {name!r}, row {row}: {excerpt(str(values[row]))}; a "
-                "fit needs finite numbers"
+                "fit needs finite numbers",
             )
         return values
 
@@ -88,5 +94,5 @@ class ArrayColumns(Columns):
         lengths = {name: len(self.column(name)) for name in wanted}
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-            raise DataError(f"data: columns of different length: {told}")
+            raise DataError("D115", f"data: columns of different length: {told}")
         return super().numbers(wanted)

@@ -86,8 +86,9 @@ class Table(Columns):
         else:
             cure = "correct the cell, or leave it empty for a missing value"
         raise DataError(
+            "D108",
             f"{self.source}, line {line}, column {name!r}: {excerpt(text)} is not "
-            f"a number; {cure}"
+            f"a number; {cure}",
         )
 
 
@@ -117,22 +118,24 @@ def read_table(path: str, *, columns: Sequence[str] | None = None) -> Table:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib loads longer than this
             raw = file.read()
     except IsADirectoryError:
-        raise DataError(f"{path} is a directory; give a file in it") from None
+        raise DataError("D102", f"{path} is a directory; give a file in it") from None
     except FileNotFoundError:
-        raise DataError(_no_such_file(path)) from None
+        raise DataError("D101", _no_such_file(path)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot read {excerpt(path, 80)}: {reason}") from None
+        raise DataError("D103", f"cannot read {excerpt(path, 80)}: {reason}") from None
     return parse_table(raw, path, columns)
 
 
 def _standard_input() -> bytes:
     if sys.stdin is None:
-        raise DataError("standard input is closed; name a file")
+        raise DataError("D103", "standard input is closed; name a file")
     try:
         return sys.stdin.buffer.read()
     except OSError as error:
-        raise DataError(f"cannot read standard input: {error.strerror}") from None
+        raise DataError(
+            "D103", f"cannot read standard input: {error.strerror}"
+        ) from None
 
 
 def _no_such_file(path: str) -> str:
@@ -150,23 +153,25 @@ def parse_table(raw: bytes, source: str, columns: Sequence[str] | None = None) -
     """Make a table from the bytes of a text file; see `read_table`."""
     rows, lines = _cells(_decode(raw, source), source)
     if not rows:
-        raise DataError(f"{source}: no data, the input is empty")
+        raise DataError("D104", f"{source}: no data, the input is empty")
     if columns is None:
         names = [cell.strip() for cell in rows[0]]
         if all(_is_number(cell) for cell in names):
             raise DataError(
+                "D105",
                 f"{source}, line {lines[0]}: numbers where column names were "
-                "expected; name the columns with --columns, as in --columns x,y"
+                "expected; name the columns with --columns, as in --columns x,y",
             )
         rows, lines = rows[1:], lines[1:]
         if not rows:
-            raise DataError(f"{source}: a header line but no rows of data")
+            raise DataError("D104", f"{source}: a header line but no rows of data")
     else:
         names = list(columns)
         if not any(_is_number(c) or c.strip().lower() in _MISSING for c in rows[0]):
             raise DataError(
+                "D106",
                 f"{source}, line {lines[0]}: {excerpt(rows[0][0])} where numbers were "
-                "expected; if this line is a header, leave out --columns"
+                "expected; if this line is a header, leave out --columns",
             )
     _check_widths(rows, lines, names, source)
     return Table(source, names, rows, lines)
@@ -179,14 +184,16 @@ def _decode(raw: bytes, source: str) -> str:
         encoding = "utf-8-sig"
         if b"\0" in raw:
             raise DataError(
+                "D111",
                 f"{source}: binary data (a zero byte at {raw.index(0)}), "
-                "not a table of text; save it as CSV"
+                "not a table of text; save it as CSV",
             )
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{source}: not UTF-8 text (byte {error.start}); save it as UTF-8 CSV"
+            "D111",
+            f"{source}: not UTF-8 text (byte {error.start}); save it as UTF-8 CSV",
         ) from None
 
 
@@ -217,7 +224,7 @@ def _cells(text: str, source: str) -> tuple[list[list[str]], list[int]]:
             lines.append(at[0])
     except csv.Error as error:
         raise DataError(
-            f"{source}, line {at[0]}: {error}; is this a CSV file?"
+            "D112", f"{source}, line {at[0]}: {error}; is this a CSV file?"
         ) from None
     return rows, lines
 
@@ -240,7 +247,8 @@ def _check_widths(
             row.pop()
         if len(row) != width:
             raise DataError(
+                "D107",
                 f"{source}, line {line}: {len(row)} value"
                 f"{'s' * (len(row) != 1)}, but there are {width} columns "
-                f"({name_list(names)}); a missing value is an empty cell or NA"
+                f"({name_list(names)}); a missing value is an empty cell or NA",
             )

@@ -110,21 +110,21 @@ class _Parser:
             return token
         return None
 
-    def fail(self, message: str, token: Token) -> FormulaError:
-        return FormulaError(message, self.text, token.start, token.stop)
+    def fail(self, code: str, message: str, token: Token) -> FormulaError:
+        return FormulaError(code, message, self.text, token.start, token.stop)
 
     def expect_end(self) -> None:
         token = self.tokens[self.at]
         if token.kind == "end":
             return
         if token.text == ")":
-            raise self.fail("this ')' closes nothing; remove it", token)
+            raise self.fail("F104", "this ')' closes nothing; remove it", token)
         if token.text == "~":
-            raise self.fail("a second '~'; a formula has one at most", token)
+            raise self.fail("F110", "a second '~'; a formula has one at most", token)
         if token.text == ",":
-            raise self.fail("a ',' outside a function call", token)
+            raise self.fail("F110", "a ',' outside a function call", token)
         message = f"{excerpt(token.text)} where an operator was expected; "
-        raise self.fail(message + "write a product with '*'", token)
+        raise self.fail("F106", message + "write a product with '*'", token)
 
     def emit(self, kind: str, token: Token, *operands: int, value: float = 0.0) -> int:
         node = Node(kind, token.text, value, operands, token.start, token.stop)
@@ -180,20 +180,22 @@ class _Parser:
             self.close(token)
             return inner
         if token.kind == "end":
-            raise self.fail("the formula ends where a value was expected", token)
+            raise self.fail(
+                "F105", "the formula ends where a value was expected", token
+            )
         message = f"{token.text!r} where a number, a name or '(' was expected"
-        raise self.fail(message, token)
+        raise self.fail("F105", message, token)
 
     def enter(self, token: Token) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             message = f"nested deeper than {MAX_DEPTH} levels; simplify the formula"
-            raise self.fail(message, token)
+            raise self.fail("F103", message, token)
 
     def close(self, opening: Token) -> None:
         if self.accept(")") is None:
             if self.tokens[self.at].kind == "end":
-                raise self.fail("this '(' is never closed; add a ')'", opening)
+                raise self.fail("F104", "this '(' is never closed; add a ')'", opening)
             self.expect_end()
         self.depth -= 1
 
@@ -206,7 +208,7 @@ class _Parser:
                 f"{token.text!r} is a function: call it as {token.text}(...), "
                 f"or write `{token.text}` for a name of your own"
             )
-            raise self.fail(message, token)
+            raise self.fail("F109", message, token)
         return self.emit("name", token)
 
     def call(self, name: Token, opening: Token) -> int:
@@ -215,7 +217,7 @@ class _Parser:
             close = suggestion(name.text, functions())
             cure = close or f"; write a product as {excerpt(name.text)[1:-1]}*(...)"
             message = f"there is no function {excerpt(name.text)}{cure}"
-            raise self.fail(message, name)
+            raise self.fail("F107", message, name)
         self.enter(name)
         arguments = [self.sum()] if self.tokens[self.at].text != ")" else []
         while arguments and self.accept(",") is not None:
@@ -226,5 +228,5 @@ class _Parser:
                 f"{name.text} takes {function.n_args} argument"
                 f"{'s' * (function.n_args != 1)}, got {len(arguments)}"
             )
-            raise self.fail(message, name)
+            raise self.fail("F108", message, name)
         return self.emit("call", name, *arguments)

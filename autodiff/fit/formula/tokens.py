@@ -75,7 +75,7 @@ def tokenize(formula: str) -> list[Token]:
             f"{len(formula)} characters, but at most {MAX_CHARACTERS} are read; "
             "shorten the formula"
         )
-        raise FormulaError(message, formula, MAX_CHARACTERS, MAX_CHARACTERS + 1)
+        raise FormulaError("F103", message, formula, MAX_CHARACTERS, MAX_CHARACTERS + 1)
     tokens: list[Token] = []
     at = 0
     while at < len(formula):
@@ -88,7 +88,7 @@ def tokenize(formula: str) -> list[Token]:
         elif kind == "quoted":
             kind, text = "name", text[1:-1].strip()
             if not text:
-                raise FormulaError("an empty name", formula, at, stop)
+                raise FormulaError("F112", "an empty name", formula, at, stop)
         if kind != "space":
             tokens.append(Token(kind, text, at, stop))
         at = stop
@@ -103,14 +103,15 @@ def _check_number(formula: str, start: int, stop: int) -> None:
             f"{excerpt(formula[start : stop + 1])} is neither a number nor a name; "
             "write a product with '*'"
         )
-        raise FormulaError(message, formula, start, stop + 1)
+        raise FormulaError("F106", message, formula, start, stop + 1)
     if float(formula[start:stop]) == float("inf"):
         message = f"{excerpt(formula[start:stop])} is too large for a double"
-        raise FormulaError(message, formula, start, stop)
+        raise FormulaError("F111", message, formula, start, stop)
 
 
 def _unexpected(formula: str, at: int) -> FormulaError:
     character = formula[at]
+    code = "F102" if character == "=" else "F101"
     cure = _CURES.get(character, _FALLBACK_CURE)
     message = f"unexpected character {character!r}; {cure}"
-    return FormulaError(message, formula, at, at + 1)
+    return FormulaError(code, message, formula, at, at + 1)

@@ -64,11 +64,17 @@ def solve(
         With a verdict; only ``converged`` can be relied on.
     """
     if method not in METHODS:
-        raise UsageError(f"method {method!r}: expected one of {', '.join(METHODS)}")
+        raise UsageError(
+            "U150", f"method {method!r}: expected one of {', '.join(METHODS)}"
+        )
     if not 0.0 < level < 1.0:
-        raise UsageError(f"level {level:g}: a probability between 0 and 1 is expected")
+        raise UsageError(
+            "U151", f"level {level:g}: a probability between 0 and 1 is expected"
+        )
     if not (rate > 0.0 and np.isfinite(rate)) or epochs < 1:
-        raise UsageError("--lr must be a positive number and --epochs at least 1")
+        raise UsageError(
+            "U152", "--lr must be a positive number and --epochs at least 1"
+        )
     model = Model(problem)
     n, p = model.n_rows, len(model.parameters)
     warnings = _data_warnings(problem)
