@@ -65,8 +65,9 @@ def fit(
     >>> result.parameters["w"].estimate, result.parameters["b"].estimate
     (5.0, 3.0)
     """
+    from autodiff.fit.options import Options
     from autodiff.fit.problem import pose
-    from autodiff.fit.solve.driver import solve
+    from autodiff.fit.solve.driver import report
 
     if not isinstance(formula, str):
         raise UsageError(
@@ -76,7 +77,8 @@ def fit(
         )
     table = _table(data, columns)
     problem = pose(formula, table, _start(start))
-    return solve(problem, method=method, rate=lr, epochs=epochs, level=level)
+    options = Options(method=method, lr=lr, epochs=epochs, level=level)
+    return report(problem, options)
 
 
 def _start(start: Mapping[str, float] | None) -> dict[str, float]:

@@ -175,19 +175,20 @@ def _fit(options: argparse.Namespace) -> int:
         )
 
     from autodiff.fit.data.text import read_table
+    from autodiff.fit.options import Options
     from autodiff.fit.problem import pose
-    from autodiff.fit.solve.driver import solve
+    from autodiff.fit.solve.driver import report as fit_and_summarize
 
     table = read_table(options.file, columns=columns)
     text = not (options.json or options.plain or options.quiet)
-    result = solve(
-        pose(options.formula, table, start),
+    wanted = Options(
         method=options.method,
-        rate=0.01 if options.lr is None else options.lr,
+        lr=0.01 if options.lr is None else options.lr,
         epochs=100 if options.epochs is None else options.epochs,
         level=options.level,
-        watch=_print_loss if text else None,
     )
+    problem = pose(options.formula, table, start)
+    result = fit_and_summarize(problem, wanted, _print_loss if text else None)
     from autodiff.fit.output import report
 
     for warning in result.warnings:

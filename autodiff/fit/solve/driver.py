@@ -1,4 +1,9 @@
-"""Fit a problem: choose the method, judge the outcome, make the result."""
+"""Solve a problem: the one place that chooses the method.
+
+Linear least squares directly; all else by descent, from the given start or from
+several, on an even thinning first where there are many rows; robust losses from the
+least squares solution, with their scale.
+"""
 
 from __future__ import annotations
 
@@ -8,222 +13,274 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.errors import UsageError
+from autodiff.fit.errors import Note
+from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
-from autodiff.fit.solve import linear, sgd
-from autodiff.fit.solve.factor import column_norms, factorize
-from autodiff.fit.solve.minimise import (
+from autodiff.fit.solve import linear, robust, sgd
+from autodiff.fit.solve.bounds import Box
+from autodiff.fit.solve.judge import data_square, deviation, judge
+from autodiff.fit.solve.determined import undetermined
+from autodiff.fit.solve.minimise import minimise, polish
+from autodiff.fit.solve.model import Linearization, Model
+from autodiff.fit.solve.solution import (
     CONVERGED,
     NOT_CONVERGED,
     NOT_DETERMINABLE,
     Solution,
-    judge,
-    minimise,
-    undetermined,
 )
-from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.starts import starting_points
 from autodiff.fit.stats.result import FitResult, summarize
 
-__all__ = ["METHODS", "solve"]
+__all__ = ["report", "solve"]
 
 Array = npt.NDArray[np.float64]
 Watch = Callable[[int, int, float], None]
 
-METHODS = ("lm", "sgd")
-MANY_ROWS = 1000  # starts are tried out on no more
+MANY_ROWS = 10_000  # more are solved on so many first
+DIRECT_NUMBERS = 4_000_000  # of a linear design that is held in doubled precision
+
+
+def report(
+    problem: Problem, options: Options, watch: Watch | None = None
+) -> FitResult:
+    """Fit a problem and summarize."""
+    solution = solve(problem, options, watch)
+    model = solution.model
+    errors = np.full(model.n_params, np.nan)
+    if solution.converged and solution.linearization.factor is not None:
+        errors = solution.errors
+        if errors is None:
+            errors = solution.linearization.factor.unscaled_errors()
+    residual = solution.residual
+    if residual is None:
+        residual = model.residual(solution.point)
+    return summarize(
+        model.names,
+        solution.point,
+        residual,
+        problem.response,
+        errors,
+        level=options.level,
+        formula=problem.formula.text,
+        verdict=solution.verdict,
+        reason=solution.reason,
+        n_evaluations=solution.n_evaluations,
+        warnings=tuple(note.text for note in solution.notes),
+    )
 
 
 def solve(
-    problem: Problem,
-    *,
-    method: str = "lm",
-    rate: float = 0.01,
-    epochs: int = 100,
-    level: float = 0.95,
-    watch: Watch | None = None,
-) -> FitResult:
-    """Fit a problem by least squares.
+    problem: Problem, options: Options | None = None, watch: Watch | None = None
+) -> Solution:
+    """Find the parameters of a problem.
 
     Parameters
     ----------
     problem : Problem
         Formula and data.
-    method : {'lm', 'sgd'}
-        Least squares to full precision, or gradient descent a row at a time.
-    rate, epochs : float, int
-        Of gradient descent.
-    level : float
-        Probability of the intervals, in (0, 1).
+    options : Options, optional
+        What to minimise, and how.
     watch : callable, optional
         Told epoch, row and loss of each step of gradient descent.
 
     Returns
     -------
-    FitResult
+    Solution
         With a verdict; only ``converged`` can be relied on.
+
+    Raises
+    ------
+    DataError
+        If the response cannot be one of the loss.
     """
-    if method not in METHODS:
-        raise UsageError(
-            "U150", f"method {method!r}: expected one of {', '.join(METHODS)}"
-        )
-    if not 0.0 < level < 1.0:
-        raise UsageError(
-            "U151", f"level {level:g}: a probability between 0 and 1 is expected"
-        )
-    if not (rate > 0.0 and np.isfinite(rate)) or epochs < 1:
-        raise UsageError(
-            "U152", "--lr must be a positive number and --epochs at least 1"
-        )
-    model = Model(problem)
-    n, p = model.n_rows, len(model.parameters)
-    warnings = _data_warnings(problem)
-    errors: Array | None = None
+    options = options or Options()
+    model = Model(problem, options.loss)
+    model.loss.check(problem.response, problem.trials)
+    with np.errstate(all="ignore"):
+        solution = _solve(model, options, watch)
+    notes = (*_dropped(problem), *solution.notes, *_worse_than_constant(solution))
+    return replace(solution, notes=notes)
+
+
+def _solve(model: Model, options: Options, watch: Watch | None) -> Solution:
+    n, p = model.n_rows, model.n_params
     if n < p:
         reason = f"{n} row{'s' * (n != 1)} cannot determine {p} parameters; add data"
-        blank = np.full(p, np.nan)
-        solution = Solution(blank, np.full(n, np.nan), None, NOT_DETERMINABLE, reason)
-    elif method == "sgd":
-        solution = _gradient_descent(model, rate, epochs, watch)
-    elif problem.is_linear:
-        solution, errors = _linear(model)
-    else:
-        solution, notes = _nonlinear(model)
-        warnings += notes
-    return _result(model, solution, errors, level, warnings)
+        return _nowhere(model, NOT_DETERMINABLE, "N101", reason)
+    if options.method == "sgd":
+        return _gradient_descent(model, options, watch)
+    if model.loss.is_robust:
+        return robust.solve(model, options, _search)
+    return _search(model, options)
 
 
-def _data_warnings(problem: Problem) -> tuple[str, ...]:
+def _search(model: Model, options: Options) -> Solution:
+    """Solve for a loss whose scale is known."""
+    is_direct = model.problem.is_linear and model.loss.name == "normal"
+    if is_direct and model.n_rows * model.n_params <= DIRECT_NUMBERS:
+        return _linear(model)
+    if model.n_rows > MANY_ROWS:
+        return _thinned_first(model, options)
+    return _lowest(model, starting_points(model), options)
+
+
+def _nowhere(model: Model, verdict: str, code: str, reason: str) -> Solution:
+    nowhere = np.full(model.n_params, np.nan)
+    blank = Linearization(np.inf, None, 0)
+    held = np.zeros(model.n_params, dtype=np.int8)
+    return Solution(model, nowhere, np.inf, blank, held, verdict, code, reason)
+
+
+def _dropped(problem: Problem) -> tuple[Note, ...]:
     if not problem.n_dropped:
         return ()
     total = problem.n_dropped + len(problem.response)
-    return (f"{problem.n_dropped} of {total} rows left out: a value is missing",)
+    text = f"{problem.n_dropped} of {total} rows left out: a value is missing"
+    return (Note("W103", text),)
 
 
-def _linear(model: Model) -> tuple[Solution, Array | None]:
-    with np.errstate(all="ignore"):
-        design = linear.design_of(model.problem)
-        if not design.is_finite:
-            return _outside_domain(design), None
-        factor = factorize(design.matrix)
-        if factor.rank < len(factor.scale):
-            point = factor.newton_step(-design.target.high)
-            residual = design.matrix @ point - design.target.high
-            reason = undetermined(model.parameters, point, factor)
-            return Solution(point, residual, factor, NOT_DETERMINABLE, reason), None
-        point, residual = linear.solve_linear(design, factor)
-        errors = linear.refined_errors(design, factor)
-    return Solution(point, residual, factor, CONVERGED), errors
+def _linear(model: Model) -> Solution:
+    design = linear.design_of(model.problem, model.root)
+    factor = design.factor
+    if factor is None:
+        return _outside_domain(model, design)
+    held = np.zeros(model.n_params, dtype=np.int8)
+    if factor.rank < model.n_params:
+        point = factor.newton_step()
+        here = model.linearize(point)
+        free, error = held == 0, deviation(model, here.objective)
+        code, reason = undetermined(model, point, factor, free, error)
+        verdict = NOT_DETERMINABLE, code, reason
+        return Solution(model, point, here.objective, here, held, *verdict)
+    point, residual = linear.solve_linear(design, factor)
+    inside = Box(model.problem.parameters).clip(point)
+    if (inside != point).any():
+        return minimise(model, inside)
+    here = Linearization(
+        0.5 * float(residual @ residual),
+        replace(factor, qtr=design.q.T @ residual),
+        0,
+    )
+    return Solution(
+        model,
+        point,
+        here.objective,
+        here,
+        held,
+        CONVERGED,
+        curvature=np.zeros_like(factor.r),
+        residual=residual / model.root,
+        errors=linear.refined_errors(design, factor),
+    )
 
 
-def _outside_domain(design: linear.Design) -> Solution:
-    n, p = design.matrix.shape
+def _outside_domain(model: Model, design: linear.Design) -> Solution:
     bad = ~(np.isfinite(design.matrix).all(axis=1) & np.isfinite(design.target.high))
     reason = (
-        f"the formula has no finite value in {np.count_nonzero(bad)} of {n} rows, "
-        f"first in row {int(np.argmax(bad)) + 1}; leave such rows out"
+        f"the formula has no finite value in {np.count_nonzero(bad)} of {len(bad)} "
+        f"rows, first in row {model.problem.rows[int(np.argmax(bad))]}; leave such "
+        "rows out"
     )
-    nowhere = np.full(n, np.nan)
-    return Solution(np.full(p, np.nan), nowhere, None, NOT_CONVERGED, reason)
+    return _nowhere(model, NOT_CONVERGED, "C102", reason)
 
 
-def _nonlinear(model: Model) -> tuple[Solution, tuple[str, ...]]:
-    """Fit from the given start, or from every size of start where some are missing."""
-    if model.n_rows > MANY_ROWS and len(starting_points(model)) > 1:
-        sketch = Model(_thinned(model.problem))
-        found, notes = _lowest(sketch, starting_points(sketch))
-        if found.verdict == CONVERGED:
-            return minimise(model, found.point), notes
-    return _lowest(model, starting_points(model))
+def _thinned_first(model: Model, options: Options) -> Solution:
+    """Solve on an even thinning; finish on all rows with its curvature."""
+    sketch = Model(_thinned(model.problem), model.loss.name, model.scale)
+    found = _lowest(sketch, starting_points(sketch), options)
+    factor, share = found.linearization.factor, model.n_rows / sketch.n_rows
+    if found.converged and factor is not None and found.curvature is not None:
+        metric = factor.scale * np.sqrt(share)
+        solution = polish(model, found.point, metric, share * found.curvature)
+        if solution.converged:
+            return replace(solution, notes=(*found.notes, *solution.notes))
+    return minimise(model, found.point, max_evaluations=options.max_evaluations)
 
 
 def _thinned(problem: Problem) -> Problem:
     """Return the problem with `MANY_ROWS` of its rows, evenly chosen."""
     rows = np.linspace(0, len(problem.response) - 1, MANY_ROWS).round().astype(int)
-    columns = {name: column[rows] for name, column in problem.columns.items()}
+
+    def some(column: Array | None) -> Array | None:
+        return None if column is None else column[rows]
+
     return replace(
         problem,
-        columns=columns,
+        columns={name: column[rows] for name, column in problem.columns.items()},
         response=problem.response[rows],
         rows=problem.rows[rows],
+        sigma=some(problem.sigma),
+        weight=some(problem.weight),
+        trials=some(problem.trials),
+        slots=tuple(
+            slot
+            if slot.positions is None
+            else replace(slot, positions=slot.positions[rows])
+            for slot in problem.slots
+        ),
     )
 
 
-def _lowest(model: Model, starts: list[Array]) -> tuple[Solution, tuple[str, ...]]:
+def _lowest(model: Model, starts: list[Array], options: Options) -> Solution:
     """Fit from every starting point; keep the lowest minimum."""
-    solutions = [minimise(model, start, patient=len(starts) == 1) for start in starts]
-    if len(starts) > 1 and all(s.verdict != CONVERGED for s in solutions):
-        nearest = min(range(len(starts)), key=lambda i: solutions[i].rss)
-        solutions.append(minimise(model, starts[nearest]))
-    good = [s for s in solutions if s.verdict == CONVERGED]
-    best = min(good or solutions, key=lambda s: s.rss)
-    notes = _worse_than_constant(model, best)
-    higher = [s for s in good if s.rss > best.rss * (1 + 1e-6) + 1e-200]
-    if higher:
-        second = min(higher, key=lambda s: s.rss)
-        notes += (
-            "more than one minimum: this is the lowest found, the next has rss "
-            f"{second.rss:.6g}; give start values with -p to choose",
-        )
-    return best, notes
+    most, is_one = options.max_evaluations, len(starts) == 1
+    solutions = [
+        minimise(model, start, patient=is_one, max_evaluations=most)
+        for start in starts
+    ]
+    if not is_one and not any(s.converged for s in solutions):
+        nearest = min(range(len(starts)), key=lambda i: solutions[i].objective)
+        solutions.append(minimise(model, starts[nearest], max_evaluations=most))
+    good = [s for s in solutions if s.converged]
+    best = min(good or solutions, key=lambda s: s.objective)
+    higher = [s for s in good if s.objective > best.objective * (1 + 1e-6) + 1e-200]
+    if not higher:
+        return best
+    second = min(higher, key=lambda s: s.objective)
+    note = Note(
+        "W105",
+        "more than one minimum: this is the lowest found, the next has rss "
+        f"{2.0 * second.objective:.6g}; give start values with -p to choose",
+    )
+    return replace(best, notes=(*best.notes, note))
 
 
-def _worse_than_constant(model: Model, solution: Solution) -> tuple[str, ...]:
-    response = model.problem.response
-    around_mean = float(((response - response.mean()) ** 2).sum())
-    if solution.verdict != CONVERGED or not solution.rss > around_mean:
+def _worse_than_constant(solution: Solution) -> tuple[Note, ...]:
+    model = solution.model
+    if not solution.converged or model.loss.name != "normal":
         return ()
-    return (
+    weight = np.broadcast_to(np.square(model.root), (model.n_rows,))
+    y = model.problem.response
+    around = y - (weight @ y) / weight.sum()
+    constant = 0.5 * float(weight @ (around * around))
+    rounding = 1e-28 * data_square(model)
+    if not solution.objective > constant + rounding:
+        return ()
+    text = (
         "a constant would fit better: this may be a minimum far from the best one; "
-        "try other start values with -p",
+        "try other start values with -p"
     )
+    return (Note("W104", text),)
 
 
-def _gradient_descent(
-    model: Model, rate: float, epochs: int, watch: Watch | None
-) -> Solution:
+def _gradient_descent(model: Model, options: Options, watch: Watch | None) -> Solution:
     problem = model.problem
-    start = np.array([problem.given.get(name, 1.0) for name in model.parameters])
-    with np.errstate(all="ignore"):
-        point, trouble = sgd.descend(
-            problem, start, rate=rate, epochs=epochs, watch=watch
-        )
-        residual, jacobian = model.residual_and_jacobian(point)
-        finite = np.isfinite(residual @ residual) and np.isfinite(jacobian).all()
-        if trouble or not finite:
-            reason = trouble or "gradient descent left the formula's domain"
-            return Solution(point, residual, None, NOT_CONVERGED, reason)
-        found = judge(model, point, residual, jacobian, column_norms(jacobian))
-    if found.verdict != NOT_CONVERGED:
-        return found
-    reason = (
-        f"{epochs} epochs of gradient descent did not reach the minimum; take more "
-        "--epochs, another --lr, or leave out --method sgd"
+    start = np.array([problem.given.get(name, 1.0) for name in model.names])
+    point, trouble = sgd.descend(
+        problem, start, rate=options.lr, epochs=options.epochs, watch=watch
     )
-    return Solution(point, residual, found.factor, NOT_CONVERGED, reason)
-
-
-def _result(
-    model: Model,
-    solution: Solution,
-    errors: Array | None,
-    level: float,
-    warnings: tuple[str, ...],
-) -> FitResult:
-    if solution.verdict != CONVERGED or solution.factor is None:
-        errors = np.full(len(solution.point), np.nan)
-    elif errors is None:
-        errors = solution.factor.unscaled_errors()
-    return summarize(
-        model.parameters,
-        solution.point,
-        solution.residual,
-        model.problem.response,
-        errors,
-        level=level,
-        formula=model.problem.formula.text,
-        verdict=solution.verdict,
-        reason=solution.reason,
-        n_evaluations=model.n_evaluations,
-        warnings=warnings,
+    here = model.linearize(point)
+    found = None
+    if here.factor is None:
+        trouble = trouble or "gradient descent left the formula's domain"
+    elif not trouble:
+        found = judge(model, point, here, here.factor.scale)
+        if found.verdict != NOT_CONVERGED:
+            return found
+    reason = trouble or (
+        f"{options.epochs} epochs of gradient descent did not reach the minimum; take "
+        "more --epochs, another --lr, or leave out --method sgd"
     )
+    held = np.zeros(model.n_params, dtype=np.int8)
+    verdict = NOT_CONVERGED, "C105", reason
+    return Solution(model, point, here.objective, here, held, *verdict)

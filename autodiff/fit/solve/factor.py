@@ -1,15 +1,22 @@
-"""The QR factor of a column-scaled Jacobian, and the steps taken from it."""
+"""The triangular factor of a column-scaled Jacobian, and the steps taken from it.
+
+Everything a search needs of n rows is here p by p: ``J = Q R diag(scale)`` and
+``qtr = Q' z`` with the weighted residuals z. Q is never kept, so rows may stream
+through (`stack`), and no condition number is squared.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Factor", "column_norms", "factorize", "trust_region_step"]
+__all__ = ["Factor", "column_norms", "factorize", "stack", "trust_region_step"]
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 # Smallest singular value of the column-scaled Jacobian, relative to the largest,
 # that still counts as determined: a hundred rounding errors above zero.
@@ -18,60 +25,108 @@ RANK_TOLERANCE = 2e-14
 
 @dataclass(frozen=True)
 class Factor:
-    """Jacobian = Q R diag(scale), with the singular values of R.
+    """What a Jacobian and residuals leave when Q is forgotten.
 
     Attributes
     ----------
-    q : array of shape (n, p)
-        Orthonormal columns.
     r : array of shape (p, p)
         Upper triangular, of unit column norms.
     scale : array of shape (p,)
         Column norms of the Jacobian; 1 where a column vanishes.
-    u, s, vt : arrays
-        Singular value decomposition of `r`.
+    qtr : array of shape (p,)
+        ``Q' z``.
     vanished : array of bool, shape (p,)
         Columns that are exactly zero.
     """
 
-    q: Array
     r: Array
     scale: Array
-    u: Array
-    s: Array
-    vt: Array
-    vanished: npt.NDArray[np.bool_]
+    qtr: Array
+    vanished: Mask
+
+    @staticmethod
+    def of(triangle: Array) -> Factor:
+        """Return the factor for the triangle of ``[J z]``, of p + 1 columns."""
+        p = triangle.shape[1] - 1
+        full = np.zeros((p, p + 1))
+        full[: len(triangle)] = triangle[:p]
+        norms = column_norms(full[:, :p])
+        vanished = norms == 0.0
+        scale = np.where(vanished, 1.0, norms)
+        return Factor(full[:, :p] / scale, scale, full[:, p], vanished)
+
+    @cached_property
+    def svd(self) -> tuple[Array, Array, Array]:
+        """U, s and V' of `r`."""
+        u, s, vt = np.linalg.svd(self.r)
+        return u, s, vt
+
+    @property
+    def s(self) -> Array:
+        """Singular values of `r`, largest first."""
+        return self.svd[1]
 
     @property
     def rank(self) -> int:
         """Number of directions the data determine."""
-        return int(np.count_nonzero(self.s > RANK_TOLERANCE * max(self.s[0], 1e-300)))
+        s = self.s
+        if len(s) == 0:
+            return 0
+        return int(np.count_nonzero(s > RANK_TOLERANCE * max(s[0], 1e-300)))
 
-    def newton_step(self, residual: Array, curvature: Array | None = None) -> Array:
+    @property
+    def gradient(self) -> Array:
+        """``J' z``, shape (p,)."""
+        gradient: Array = self.scale * (self.r.T @ self.qtr)
+        return gradient
+
+    def only(self, free: Mask, moved: Array | None = None) -> Factor:
+        """Return the factor of some columns, after the others `moved` so far."""
+        if free.all():
+            return self
+        qtr = self.qtr
+        if moved is not None:
+            qtr = qtr + self.r[:, ~free] @ (self.scale * moved)[~free]
+        kept = np.column_stack([(self.r * self.scale)[:, free], qtr])
+        return Factor.of(np.linalg.qr(kept, mode="r"))
+
+    def _basis(self) -> tuple[Array, Array]:
+        """Return what turns step coordinates into scaled steps; the target there."""
+        k = self.rank
+        u, s, vt = self.svd
+        return vt[:k].T / s[:k], -(u[:, :k].T @ self.qtr)
+
+    def _bent(self, curvature: Array, basis: Array) -> Array:
+        """Return the Hessian in step coordinates, where R'R is the identity."""
+        scaled = curvature / np.outer(self.scale, self.scale)
+        bent: Array = np.eye(basis.shape[1]) + basis.T @ scaled @ basis
+        return bent
+
+    def newton_step(self, curvature: Array | None = None) -> Array:
         """Return the undamped step: Gauss-Newton, or Newton with a curvature.
 
-        `curvature` is the sum of residual times second derivative, shape (p, p).
-        Directions below the rank tolerance are left alone.
+        `curvature` is what the Hessian has beyond ``J'J``, shape (p, p). Directions
+        below the rank tolerance are left alone.
         """
-        k = self.rank
-        basis = self.vt[:k].T / self.s[:k]  # turns step coordinates into parameters
-        target: Array = -(self.u[:, :k].T @ (self.q.T @ residual))
+        basis, target = self._basis()
         if curvature is not None:
-            scaled = curvature / np.outer(self.scale, self.scale)
-            matrix: Array = np.eye(k) + basis.T @ scaled @ basis
-            target = np.linalg.solve(matrix, target).astype(np.float64, copy=False)
+            target = np.linalg.solve(self._bent(curvature, basis), target)
         step: Array = (basis @ target) / self.scale
         return step
 
     def bends_down(self, curvature: Array) -> bool:
-        """Whether the sum of squares has a direction of negative curvature."""
-        k = self.rank
-        basis = self.vt[:k].T / self.s[:k]
-        scaled = curvature / np.outer(self.scale, self.scale)
-        matrix = np.eye(k) + basis.T @ scaled @ basis
+        """Whether the objective has a direction of negative curvature."""
+        matrix = self._bent(curvature, self._basis()[0])
         if not np.isfinite(matrix).all():
             return True
+        if len(matrix) == 0:
+            return False
         return bool(np.linalg.eigvalsh(0.5 * (matrix + matrix.T))[0] <= 0.0)
+
+    def decrease(self, step: Array) -> float:
+        """Return by how much the linearized objective falls over a step."""
+        along = self.r @ (self.scale * step)
+        return -float(self.qtr @ along + 0.5 * (along @ along))
 
     def unscaled_errors(self) -> Array:
         """Return sqrt(diag((J'J)^-1)), shape (p,)."""
@@ -79,14 +134,14 @@ class Factor:
         errors: Array = np.sqrt((inverse**2).sum(axis=1)) / self.scale
         return errors
 
-    def confounded(self) -> list[list[int]]:
-        """Return groups of parameters that only combinations of are determined."""
-        if self.vanished.any():
-            return [[int(j)] for j in np.flatnonzero(self.vanished)]
-        null = self.vt[self.rank :]
-        weight = np.sqrt((null**2).sum(axis=0)) if len(null) else np.zeros(0)
-        members = np.flatnonzero(weight > 1e-6 * weight.max(initial=1e-300))
-        return [[int(j) for j in members]] if len(members) else []
+    def errors_of(self, combinations: Array) -> Array:
+        """Return sqrt(diag(C (J'J)^+ C')) for combinations C of shape (m, p)."""
+        errors: Array = column_norms(((combinations / self.scale) @ self._basis()[0]).T)
+        return errors
+
+    def null_space(self) -> Array:
+        """Return scaled directions that the data say nothing on, shape (p - k, p)."""
+        return self.svd[2][self.rank :]
 
 
 def column_norms(matrix: Array) -> Array:
@@ -97,27 +152,28 @@ def column_norms(matrix: Array) -> Array:
     return norms
 
 
-def factorize(jacobian: Array) -> Factor:
-    """Factorize a Jacobian of shape (n, p), n >= p, all entries finite."""
-    norms = column_norms(jacobian)
-    vanished = norms == 0.0
-    scale = np.where(vanished, 1.0, norms)
-    q, r = np.linalg.qr(jacobian / scale)
-    u, s, vt = np.linalg.svd(r)
-    return Factor(q, r, scale, u, s, vt, vanished)
+def stack(triangle: Array | None, jacobian: Array, residual: Array) -> Array:
+    """Put rows under a triangle of ``[J z]`` and make it a triangle again."""
+    rows = np.column_stack([jacobian, residual])
+    if triangle is not None:
+        rows = np.vstack([triangle, rows])
+    return np.linalg.qr(rows, mode="r")
+
+
+def factorize(jacobian: Array, residual: Array) -> Factor:
+    """Factorize a Jacobian of shape (n, p) and residuals (n,), all finite."""
+    return Factor.of(stack(None, jacobian, residual))
 
 
 def trust_region_step(
-    factor: Factor, residual: Array, metric: Array, radius: float
+    factor: Factor, metric: Array, radius: float
 ) -> tuple[Array, float]:
     """Return the Levenberg-Marquardt step of length at most `radius`.
 
     Parameters
     ----------
     factor : Factor
-        Of the Jacobian at the current point.
-    residual : array of shape (n,)
-        Residuals there.
+        Of Jacobian and residuals at the current point.
     metric : array of shape (p,)
         Moré's scaling: lengths are measured as ``norm(metric * step)``.
     radius : float
@@ -136,7 +192,7 @@ def trust_region_step(
     algorithm: implementation and theory", 1978.
     """
     u, s, vt = np.linalg.svd(factor.r * (factor.scale / metric))
-    target = -(u.T @ (factor.q.T @ residual))
+    target = -(u.T @ factor.qtr)
     full = s[-1] > 1e-15 * s[0]
     if full and np.linalg.norm(target / s) <= 1.1 * radius:
         return (vt.T @ (target / s)) / metric, 0.0

@@ -8,17 +8,15 @@ standard errors of an ill-conditioned design come from the same refined solver.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
-from autodiff.fit.formula.evaluate import evaluate
 from autodiff.fit.formula.functions import Function
-from autodiff.fit.problem import Problem
+from autodiff.fit.problem import Problem, Slot
 from autodiff.fit.solve.doubled import Doubled
-from autodiff.fit.solve.factor import Factor
+from autodiff.fit.solve.factor import Factor, column_norms
+from autodiff.fit.solve.model import evaluate_at
 
 __all__ = ["Design", "design_of", "refined_errors", "solve_linear"]
 
@@ -30,12 +28,24 @@ REFINE_ERRORS_ABOVE = 1e4  # condition number of the column-scaled design
 
 
 class Design:
-    """The design matrix and the target in doubled precision, and the QR factor."""
+    """The design matrix and the target in doubled precision, and the QR factor.
+
+    `factor` belongs to the origin, where residuals are minus the target; it is None
+    if an entry is not finite.
+    """
 
     def __init__(self, columns: list[Doubled], target: Doubled) -> None:
         self.columns = columns
         self.target = target
         self.matrix = np.stack([column.high for column in columns], axis=1)
+        self.factor: Factor | None = None  # of the matrix, and of the target's residuals
+        self.q = np.zeros(0)
+        if self.is_finite:
+            norms = column_norms(self.matrix)
+            vanished = norms == 0.0
+            scale = np.where(vanished, 1.0, norms)
+            self.q, r = np.linalg.qr(self.matrix / scale)
+            self.factor = Factor(r, scale, -(self.q.T @ target.high), vanished)
 
     @property
     def is_finite(self) -> bool:
@@ -45,32 +55,30 @@ class Design:
         )
 
 
-def design_of(problem: Problem) -> Design:
+def design_of(problem: Problem, root: Array | float) -> Design:
     """Return the design of a problem that is linear in its parameters.
 
     The column of a parameter is the formula with that parameter 1 and the others 0,
-    less the formula with all of them 0.
+    less the formula with all of them 0; rows are multiplied by `root`.
     """
-    n = len(problem.response)
-    names: dict[str, Any] = {k: Doubled(v) for k, v in problem.columns.items()}
-    names.update({name: Doubled(0.0) for name in problem.names})
-    nodes = problem.formula.rhs
+    n, p = len(problem.response), len(problem.names)
+    data = {name: Doubled(column) for name, column in problem.columns.items()}
 
-    def value() -> Doubled:
+    def value(point: Array) -> Doubled:
+        def value_of(slot: Slot) -> Doubled:
+            at = slot.position if slot.positions is None else slot.positions
+            return Doubled(point[at])
+
         with np.errstate(all="ignore"), ad.no_grad():
-            result = Doubled.of(evaluate(nodes, names, call=_call))
+            result = Doubled.of(evaluate_at(problem, data, value_of, call=_call))
         shape = np.broadcast_shapes(result.high.shape, (n,))
         return Doubled(
             np.broadcast_to(result.high, shape), np.broadcast_to(result.low, shape)
         )
 
-    offset = value()
-    columns = []
-    for name in problem.names:
-        names[name] = Doubled(1.0)
-        columns.append(value() - offset)
-        names[name] = Doubled(0.0)
-    return Design(columns, problem.response - offset)
+    offset = value(np.zeros(p))
+    columns = [(value(unit) - offset) * root for unit in np.eye(p)]
+    return Design(columns, (problem.response - offset) * root)
 
 
 def _call(function: Function, operands: list[Any]) -> Doubled:
@@ -138,13 +146,13 @@ def _refine(
             [float((m - s).high) for m, s in zip(moments, products, strict=True)]
         )
         h = np.linalg.solve(factor.r.T, g / factor.scale)
-        along = factor.q.T @ f
+        along = design.q.T @ f
         step = np.linalg.solve(factor.r, along - h) / factor.scale
         size = float(np.linalg.norm(factor.scale * step))
         if not size < 0.5 * previous:
             break
         point = point + step
-        residual = residual + (f - factor.q @ (along - h))
+        residual = residual + (f - design.q @ (along - h))
         previous = size
         if size <= ENOUGH * float(np.linalg.norm(factor.scale * point.high)):
             break

@@ -1,69 +1,269 @@
-"""The model as numbers: residuals and their exact Jacobian.
+"""The model as numbers: values, exact derivatives, and what the solver sums of them.
 
-The engine is asked here and nowhere else. Every parameter becomes a leaf with one
-entry per row; rows do not depend on each other, so one reverse sweep seeded with
-ones leaves in each leaf's gradient that parameter's column of the Jacobian.
+The engine is asked here and nowhere else. The formula is a function of the values of
+its names in one row, recorded by `ad.vmap`: rows are lanes, conditionals are guards.
+Passes go block by block over views of the data, so memory does not grow with rows.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
 from autodiff.fit.formula.evaluate import evaluate
-from autodiff.fit.problem import Problem
+from autodiff.fit.problem import Problem, Slot
+from autodiff.fit.solve.factor import Factor, stack
+from autodiff.fit.solve.losses import LOSSES, Costs
 
-__all__ = ["Model"]
+__all__ = ["Block", "Linearization", "Model", "evaluate_at"]
 
 Array = npt.NDArray[np.float64]
 
+BLOCK_NUMBERS = 1 << 17  # of a block's Jacobian: a megabyte
+MOST_ROWS, FEWEST_ROWS = 16_384, 256
+
+
+def evaluate_at(
+    problem: Problem,
+    columns: Mapping[str, Any],
+    value_of: Callable[[Slot], Any],
+    **options: Any,
+) -> Any:
+    """Return the formula for values of its free and indexed slots.
+
+    Fixed slots are numbers and tied ones follow from the others. `columns` and values
+    may be anything `evaluate` takes; further options go to it.
+    """
+    names: dict[str, Any] = dict(columns)
+    for slot in problem.slots:
+        if slot.kind == "fixed":
+            names[slot.name] = slot.value
+        elif slot.kind == "tied":
+            names[slot.name] = evaluate(slot.nodes, names, **options)
+        else:
+            names[slot.name] = value_of(slot)
+    return evaluate(problem.formula.rhs, names, **options)
+
+
+class Block(NamedTuple):
+    """Rows of one pass: which, their fitted values (n,) and Jacobian (n, p)."""
+
+    rows: slice
+    fitted: Array
+    jacobian: Array
+
+
+class Linearization(NamedTuple):
+    """What one pass over the rows tells of a point.
+
+    Attributes
+    ----------
+    objective : float
+        Sum of the losses; infinite outside the domain.
+    factor : Factor or None
+        Of the Jacobian, rows weighted by the root of Gauss-Newton's weight; with
+        ``factor.gradient`` the gradient of the objective. None outside the domain.
+    n_outside : int
+        Rows whose value, derivative or loss is not finite.
+    """
+
+    objective: float
+    factor: Factor | None
+    n_outside: int
+
 
 class Model:
-    """Residuals ``f(x, p) - y`` of a problem, with a count of evaluations."""
+    """The objective of a problem: a sum of losses over rows.
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.parameters = problem.names
-        self.n_rows = len(problem.response)
-        self.n_evaluations = 0
+    Parameters
+    ----------
+    problem : Problem
+        Formula and data.
+    loss : str
+        A name in `LOSSES`.
+    scale : float
+        Where a robust loss bends, in standard units.
 
-    def residual(self, point: Array) -> Array:
-        """Return the residuals, shape (n,); NaN or inf outside the domain."""
-        self.n_evaluations += 1
-        names: dict[str, Any] = dict(self.problem.columns)
-        names.update(zip(self.parameters, map(float, point), strict=True))
-        with np.errstate(all="ignore"), ad.no_grad():
-            value = evaluate(self.problem.formula.rhs, names)
-            fitted = value.numpy() if isinstance(value, ad.Tensor) else value
-            result: Array = np.asarray(fitted, dtype=np.float64) - self.problem.response
+    Attributes
+    ----------
+    names : tuple of str
+        Of the free parameters; a point has shape (p,), in this order.
+    root : array of shape (n,) or float
+        What brings residuals to standard units: 1 / sigma, or the root of the weight.
+        Of a likelihood, trials.
+    n_evaluations, n_outside : int
+        Passes over the rows so far; passes that met a row outside the domain.
+    """
+
+    def __init__(self, problem: Problem, loss: str = "normal", scale: float = 1.0):
+        self.problem, self.loss, self.scale = problem, LOSSES[loss], scale
+        self.names = problem.names
+        self.n_rows, self.n_params = len(problem.response), len(problem.names)
+        self.n_evaluations = self.n_outside = 0
+        self.root, self._repeats = self._weights()
+        self._columns = tuple(problem.columns.values())
+        self._free = [s for s in problem.slots if s.kind in ("free", "indexed")]
+        self._is_indexed = any(s.kind == "indexed" for s in self._free)
+        n_numbers = (self.n_params + 1) or 1
+        self.block_rows = min(MOST_ROWS, max(FEWEST_ROWS, BLOCK_NUMBERS // n_numbers))
+
+    def _over_rows(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        axes = (0 if self._is_indexed else None, 0, 0)
+        mapped: Callable[..., Any] = ad.vmap(function, in_axes=axes, threads=1)
+        return mapped
+
+    @cached_property
+    def _value(self) -> Callable[..., Any]:
+        return self._over_rows(self._row)
+
+    @cached_property
+    def _slope(self) -> Callable[..., Any]:
+        return self._over_rows(ad.value_and_grad(self._row))
+
+    @cached_property
+    def _bend(self) -> Callable[..., Any]:
+        return self._over_rows(ad.hessian(self._row))
+
+    def _weights(self) -> tuple[Array | float, Array | None]:
+        """Return `root`, and how often rows of a likelihood count."""
+        problem = self.problem
+        if self.loss.is_likelihood:
+            trials = problem.trials
+            return 1.0 if trials is None else trials, problem.weight
+        if problem.sigma is not None:
+            return 1.0 / problem.sigma, None
+        return 1.0 if problem.weight is None else np.sqrt(problem.weight), None
+
+    def _row(self, q: Any, row: tuple[Any, ...], _: Any) -> Any:
+        """Return the formula in one row; q has a value for each of `_free`."""
+        columns = dict(zip(self.problem.columns, row, strict=True))
+        places = {slot.name: k for k, slot in enumerate(self._free)}
+        value = evaluate_at(self.problem, columns, lambda slot: q[places[slot.name]])
+        return value + 0.0 * q[0] if isinstance(value, float) else value
+
+    def _positions(self, rows: slice) -> npt.NDArray[np.intp]:
+        """Return which parameter each free slot is, (s,), or in each row, (n, s)."""
+        if not self._is_indexed:
+            return np.array([slot.position for slot in self._free], dtype=np.intp)
+        n = len(self.problem.response[rows])
+        columns = [
+            np.full(n, slot.position) if slot.positions is None else slot.positions[rows]
+            for slot in self._free
+        ]
+        return np.stack(columns, axis=1)
+
+    def _arguments(self, point: Array, rows: slice) -> tuple[Any, ...]:
+        data = tuple(column[rows] for column in self._columns)
+        return point[self._positions(rows)], data, self.problem.response[rows]
+
+    def _slices(self) -> Iterator[slice]:
+        for first in range(0, self.n_rows, self.block_rows):
+            yield slice(first, min(first + self.block_rows, self.n_rows))
+
+    def fitted(self, point: Array) -> Array:
+        """Return the values of the formula, shape (n,)."""
+        result = np.empty(self.n_rows)
+        for rows in self._slices():
+            result[rows] = self._value(*self._arguments(point, rows))
         return result
 
-    def residual_and_jacobian(self, point: Array) -> tuple[Array, Array]:
-        """Return residuals, shape (n,), and Jacobian, shape (n, p).
+    def residual(self, point: Array) -> Array:
+        """Return fitted less observed, shape (n,), in the unit of the response."""
+        return self.fitted(point) - self.problem.response
 
-        Parameters
-        ----------
-        point : array of shape (p,)
-            The parameters.
+    def blocks(self, point: Array) -> Iterator[Block]:
+        """Go over the rows, a block of values and derivatives at a time."""
+        for rows in self._slices():
+            fitted, slopes = self._slope(*self._arguments(point, rows))
+            yield Block(rows, fitted, self._by_parameter(slopes, rows))
 
-        Notes
-        -----
-        One evaluation of the formula and one reverse sweep over all rows.
+    def _by_parameter(self, slopes: Array, rows: slice) -> Array:
+        """Turn derivatives in slots, (n, s), into derivatives in parameters, (n, p)."""
+        positions = self._positions(rows)
+        jacobian = np.zeros((len(slopes), self.n_params))
+        if self._is_indexed:
+            each = np.arange(len(slopes))
+            for k in range(slopes.shape[1]):
+                jacobian[each, positions[:, k]] = slopes[:, k]
+        else:
+            jacobian[:, positions] = slopes
+        return jacobian
+
+    def costs(self, fitted: Array, rows: slice = slice(None)) -> Costs:
+        """Return what rows with these fitted values cost."""
+        root = self.root if isinstance(self.root, float) else self.root[rows]
+        observed = self.problem.response[rows]
+        with np.errstate(all="ignore"):
+            costs = self.loss.costs(fitted, observed, root, self.scale)
+            if self._repeats is not None:
+                costs = Costs(*(self._repeats[rows] * part for part in costs))
+        return costs
+
+    def objective(self, point: Array) -> float:
+        """Return the sum of losses; infinity outside the domain."""
+        self.n_evaluations += 1
+        total = 0.0
+        for rows in self._slices():
+            fitted = self._value(*self._arguments(point, rows))
+            total += float(self.costs(fitted, rows).loss.sum())
+            if not math.isfinite(total):
+                self.n_outside += 1
+                return math.inf
+        return total
+
+    def linearize(self, point: Array) -> Linearization:
+        """Return objective and factor at a point, in one pass."""
+        self.n_evaluations += 1
+        objective, triangle, n_outside = 0.0, None, 0
+        for rows, fitted, jacobian in self.blocks(point):
+            costs = self.costs(fitted, rows)
+            weighted, residual = _weigh(costs, jacobian)
+            finite = np.isfinite(weighted).all(axis=1) & np.isfinite(residual)
+            n_outside += int(len(finite) - np.count_nonzero(finite))
+            if n_outside == 0:
+                objective += float(costs.loss.sum())
+                triangle = stack(triangle, weighted, residual)
+        if n_outside or triangle is None or not np.isfinite(triangle).all():
+            self.n_outside += n_outside > 0
+            return Linearization(math.inf, None, n_outside)
+        return Linearization(objective, Factor.of(triangle), 0)
+
+    def curvature(self, point: Array) -> Array:
+        """Return what the Hessian of the objective has beyond ``J'J``, shape (p, p).
+
+        The sum over rows of first derivative of the loss times second derivative of
+        the formula, exact; and what the loss's own second derivative has beyond
+        Gauss-Newton's weight. Zero where that is not finite.
         """
         self.n_evaluations += 1
-        n = self.n_rows
-        leaves = [ad.full((n,), float(p), requires_grad=True) for p in point]
-        names: dict[str, Any] = dict(self.problem.columns)
-        names.update(zip(self.parameters, leaves, strict=True))
-        jacobian = np.zeros((n, len(leaves)))
-        with np.errstate(all="ignore"):
-            value = evaluate(self.problem.formula.rhs, names)
-            value.backward(gradient=ad.ones(n))
-            for j, leaf in enumerate(leaves):
-                if leaf.grad is not None:
-                    jacobian[:, j] = leaf.grad.numpy()
-            residual = value.detach().numpy() - self.problem.response
-        return residual, jacobian
+        p = self.n_params
+        result = np.zeros((p, p))
+        for rows, fitted, jacobian in self.blocks(point):
+            costs = self.costs(fitted, rows)
+            bends = self._bend(*self._arguments(point, rows))
+            with np.errstate(all="ignore"):
+                bends = bends * costs.first[:, None, None]
+                if self.loss.name != "normal":
+                    rest = (costs.second - costs.weight)[:, None]
+                    result += jacobian.T @ (rest * jacobian)
+            positions = self._positions(rows)
+            if self._is_indexed:
+                places = positions[:, :, None], positions[:, None, :]
+                np.add.at(result, places, bends)
+            else:
+                result[np.ix_(positions, positions)] += bends.sum(axis=0)
+        return result if np.isfinite(result).all() else np.zeros((p, p))
+
+
+def _weigh(costs: Costs, jacobian: Array) -> tuple[Array, Array]:
+    """Return the weighted Jacobian, and residuals whose product is the gradient."""
+    with np.errstate(all="ignore"):
+        root = np.sqrt(costs.weight)
+        residual = np.where(costs.first == 0.0, 0.0, costs.first / root)
+        return jacobian * root[:, None], residual

@@ -6,15 +6,16 @@ Nothing is stored, scaled or adapted, so that one can watch it happen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
-from autodiff.fit.formula.evaluate import evaluate
-from autodiff.fit.problem import Problem
+from autodiff.fit.problem import Problem, Slot
+from autodiff.fit.solve.model import evaluate_at
 
 __all__ = ["descend"]
 
@@ -51,16 +52,15 @@ def descend(
     trouble : str
         Where and why it stopped early; empty if it did not.
     """
-    names: dict[str, Any] = {}
     columns = {name: column.tolist() for name, column in problem.columns.items()}
     targets = problem.response.tolist()
     values = [float(p) for p in start]
     for epoch in range(1, epochs + 1):
         for row, target in enumerate(targets, 1):
             leaves = [ad.tensor(p, requires_grad=True) for p in values]
-            names.update(zip(problem.names, leaves, strict=True))
-            names.update((name, cells[row - 1]) for name, cells in columns.items())
-            loss = (evaluate(problem.formula.rhs, names) - target) ** 2
+            cells = {name: column[row - 1] for name, column in columns.items()}
+            value = evaluate_at(problem, cells, partial(_value, leaves, row - 1))
+            loss = (value - target) ** 2
             loss.backward()
             height = loss.item()
             if watch is not None:
@@ -71,3 +71,8 @@ def descend(
                 trouble = f"diverged in epoch {epoch}, row {row}; take a smaller --lr"
                 return np.array(values), trouble
     return np.array(values), ""
+
+
+def _value(leaves: Sequence[Any], row: int, slot: Slot) -> Any:
+    position = slot.position if slot.positions is None else int(slot.positions[row])
+    return leaves[position]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.formula.evaluate import degree_in
-from autodiff.fit.solve.factor import factorize
+from autodiff.fit.solve.bounds import Box
 from autodiff.fit.solve.model import Model
 
 __all__ = ["starting_points"]
@@ -29,7 +29,7 @@ def starting_points(model: Model) -> list[Array]:
         Its problem holds the start values that were given.
     """
     problem = model.problem
-    missing = [name for name in model.parameters if name not in problem.given]
+    missing = [name for name in model.names if name not in problem.given]
     linear: list[str] = []
     for name in missing:
         if degree_in(problem.formula.rhs, frozenset((*linear, name))) <= 1:
@@ -39,22 +39,20 @@ def starting_points(model: Model) -> list[Array]:
         ladder = SIZES[:1]
     points: list[Array] = []
     for size in ladder:
-        point = np.array([problem.given.get(name, size) for name in model.parameters])
+        point = np.array([problem.given.get(name, size) for name in model.names])
         points.append(_solve_linear(model, point, linear))
-    return points
+    return [Box(problem.parameters).clip(point) for point in points]
 
 
 def _solve_linear(model: Model, point: Array, linear: list[str]) -> Array:
     """Return `point` with the linear parameters at their best for the others."""
-    index = [model.parameters.index(name) for name in linear]
-    if not index or len(index) > model.n_rows:
+    chosen = np.isin(model.names, linear)
+    if not chosen.any() or np.count_nonzero(chosen) > model.n_rows:
         return point
-    origin = point.copy()
-    origin[index] = 0.0
-    residual, jacobian = model.residual_and_jacobian(origin)
-    columns = jacobian[:, index]
-    if not (np.isfinite(columns).all() and np.isfinite(residual @ residual)):
+    origin = np.where(chosen, 0.0, point)
+    factor = model.linearize(origin).factor
+    if factor is None:
         return point
     with np.errstate(all="ignore"):
-        origin[index] = factorize(columns).newton_step(residual)
-    return origin if np.isfinite(origin).all() and origin[index].any() else point
+        origin[chosen] = factor.only(chosen).newton_step()
+    return origin if np.isfinite(origin).all() and origin[chosen].any() else point

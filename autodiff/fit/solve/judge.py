@@ -1,0 +1,202 @@
+"""Decide what the end of a search is worth.
+
+Converged means: every direction is determined, none bends down, and the undamped step
+that is left is negligible. Everything else has a code, a reason and a cure. Parameters
+at a bound are left out of all that, as if they were fixed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from autodiff.fit.errors import Note
+from autodiff.fit.solve.bounds import Box
+from autodiff.fit.solve.determined import undetermined
+from autodiff.fit.solve.factor import Factor
+from autodiff.fit.solve.model import Linearization, Model
+from autodiff.fit.solve.solution import (
+    CONVERGED,
+    NOT_CONVERGED,
+    NOT_DETERMINABLE,
+    Solution,
+)
+
+__all__ = ["data_square", "deviation", "judge"]
+
+Array = npt.NDArray[np.float64]
+Verdict = tuple[str, str, str]
+
+NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
+
+
+def data_square(model: Model) -> float:
+    """Return the sum of squares of the data in standard units: what rounding is of."""
+    if model.loss.is_likelihood:
+        return float(model.n_rows)
+    size = np.asarray(model.root * model.problem.response)
+    return float(size @ size)
+
+
+def deviation(model: Model, objective: float) -> float:
+    """Return the standard deviation of data in standard units, given or estimated."""
+    if model.loss.is_likelihood or model.problem.sigma is not None:
+        return 1.0
+    return float(np.sqrt(2.0 * objective / max(1, model.n_rows - model.n_params)))
+
+
+def judge(
+    model: Model,
+    point: Array,
+    here: Linearization,
+    metric: Array,
+    curvature: Array | None = None,
+) -> Solution:
+    """Return the solution that a point is.
+
+    Parameters
+    ----------
+    model : Model
+        What was minimised.
+    point : array of shape (p,)
+        Where the search ended.
+    here : Linearization
+        There.
+    metric : array of shape (p,)
+        The longest Jacobian columns seen on the way.
+    curvature : array of shape (p, p), optional
+        What the Hessian has beyond ``J'J``, where it is known.
+    """
+    held = np.zeros(len(point), dtype=np.int8)
+    if here.factor is None:
+        verdict = _outside(model, here)
+        return Solution(model, point, here.objective, here, held, *verdict)
+    held = Box(model.problem.parameters).active(point, here.factor.gradient)
+    if curvature is None:
+        curvature = model.curvature(point)
+    verdict = _verdict(model, point, here, metric, curvature, held == 0)
+    notes = _notes(model, held)
+    return Solution(
+        model, point, here.objective, here, held, *verdict, notes, curvature
+    )
+
+
+def _outside(model: Model, here: Linearization) -> Verdict:
+    return (
+        NOT_CONVERGED,
+        "C102",
+        f"at the start the formula or its loss has no finite value in "
+        f"{here.n_outside or 'sums over'} of {model.n_rows} rows; change the start "
+        "with -p",
+    )
+
+
+def _notes(model: Model, held: npt.NDArray[np.int8]) -> tuple[Note, ...]:
+    notes = []
+    if held.any():
+        which = ", ".join(
+            f"{parameter.name} is at its {'lower' if side < 0 else 'upper'} bound "
+            f"{parameter.lower if side < 0 else parameter.upper:g}"
+            for parameter, side in zip(model.problem.parameters, held, strict=True)
+            if side
+        )
+        notes.append(Note("W101", f"{which}; errors of the others take it as fixed"))
+    if model.n_outside:
+        notes.append(
+            Note(
+                "W102",
+                f"{model.n_outside} trial points left the formula's domain and were "
+                "taken back",
+            )
+        )
+    return tuple(notes)
+
+
+def _verdict(
+    model: Model,
+    point: Array,
+    here: Linearization,
+    metric: Array,
+    curvature: Array,
+    free: npt.NDArray[np.bool_],
+) -> Verdict:
+    assert here.factor is not None
+    factor, curvature = here.factor.only(free), curvature[np.ix_(free, free)]
+    if not free.any():
+        return CONVERGED, "", ""
+    if factor.rank < len(factor.scale):
+        error = deviation(model, here.objective)
+        return NOT_DETERMINABLE, *undetermined(model, point, factor, free, error)
+    bends = factor.bends_down(curvature)
+    step = np.abs(factor.newton_step(None if bends else curvature))
+    small = _is_noise(model, point[free], here.objective, factor, step)
+    if small.all() and not bends:
+        return CONVERGED, "", ""
+    if _is_separable(model, point):
+        return _separable(model)
+    names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
+    lost = np.flatnonzero(~small & (factor.scale < 1e-7 * metric[free]))
+    if lost.size:
+        return _ran_off([(names[j], point[free][j]) for j in lost])
+    if bends:
+        reason = "the search ended on a saddle; try other start values with -p"
+        return NOT_CONVERGED, "C104", reason
+    worst = int(np.argmax(step / np.maximum(np.abs(point[free]), 1e-300)))
+    return (
+        NOT_CONVERGED,
+        "C101",
+        f"after {model.n_evaluations} evaluations {names[worst]} = "
+        f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
+        "give better start values with -p",
+    )
+
+
+def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
+    which = ", ".join(f"{name} = {value:.3g}" for name, value in lost)
+    return (
+        NOT_DETERMINABLE,
+        "N104",
+        f"the search ran off to {which}, where the formula no longer depends on "
+        "it; give a start nearer to the answer with -p, or simplify the formula",
+    )
+
+
+def _is_separable(model: Model, point: Array) -> bool:
+    """Say whether probabilities have run to 0 or 1."""
+    if model.loss.upper != 1.0:
+        return False
+    probability = model.fitted(point)
+    edge = np.minimum(probability, 1.0 - probability)
+    return bool((edge < NEAR_EDGE).any())
+
+
+def _separable(model: Model) -> Verdict:
+    return (
+        NOT_DETERMINABLE,
+        "N105",
+        "separable classes: the predictors tell the outcomes of some rows apart "
+        "without error, so the fitted probabilities go to 0 or 1 and "
+        f"{', '.join(model.names)} have no finite values; take a predictor out, or "
+        "bound the parameters",
+    )
+
+
+def _is_noise(
+    model: Model, point: Array, objective: float, factor: Factor, step: Array
+) -> npt.NDArray[np.bool_]:
+    """Say for each parameter whether the undamped step left is negligible.
+
+    Against the parameter itself; or against its standard error, where that is not
+    out of all proportion (far out on a valley floor it is); or, for a parameter that
+    is zero to rounding, against the data.
+    """
+    size = np.abs(point)
+    errors = deviation(model, objective) * factor.unscaled_errors()
+    data = np.sqrt(data_square(model))
+    zero = (factor.scale * size <= 1e-6 * data) & (factor.s[-1] > 1e-6 * factor.s[0])
+    noise: npt.NDArray[np.bool_] = (
+        (step <= 1e-8 * size)
+        | ((step <= 1e-9 * errors) & (errors <= 1e3 * size))
+        | (zero & (factor.scale * step <= 1e-13 * data))
+    )
+    return noise
