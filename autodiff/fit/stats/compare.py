@@ -166,16 +166,3 @@ def f_probability(f: float, df1: int, df2: int) -> float:
     from scipy.special import fdtrc
 
     return float(fdtrc(df1, df2, f)) if math.isfinite(f) else 0.0
-
-
-def chi_square_probability(chi2: float, df: int) -> float:
-    """Return ``P(X > chi2)``.
-
-    Examples
-    --------
-    >>> round(chi_square_probability(18.307, 10), 6)
-    0.050001
-    """
-    from scipy.special import chdtrc
-
-    return float(chdtrc(df, chi2))

@@ -105,6 +105,9 @@ class FitResult:
         ``1 - rss/tss`` about the mean; NaN where it means nothing.
     loglik, aic, aicc, bic : float
         Log-likelihood and criteria made of it; NaN where the loss has no likelihood.
+    deviance : float
+        Of a likelihood, twice what its logarithm lacks to that of a fit that meets
+        every observation; else NaN.
     chi2_probability : float
         Of a chi-square as large, where errors are absolute; else NaN.
     checks : ResidualChecks or None
@@ -141,6 +144,7 @@ class FitResult:
     aic: float = math.nan
     aicc: float = math.nan
     bic: float = math.nan
+    deviance: float = math.nan
     chi2_probability: float = math.nan
     checks: ResidualChecks | None = None
     derived: dict[str, Estimate] = field(default_factory=dict)
@@ -246,9 +250,16 @@ class FitResult:
         >>> line.predict({"x": [10.0]}).fitted
         array([53.])
         """
-        from autodiff.fit.stats.bands import predict
+        from autodiff.fit.api import table_of
+        from autodiff.fit.problem import rows_of
+        from autodiff.fit.stats.bands import bands
 
-        return predict(self, data, level)
+        if self.problem is None:
+            raise UsageError("U164", "this result has no formula to evaluate")
+        problem = self.problem
+        if data is not None:
+            problem = rows_of(problem, table_of(data, None))
+        return bands(self, problem, level)
 
     def report(self) -> str:
         """Return the report for people."""
