@@ -40,17 +40,16 @@ MANY_ROWS = 10_000  # more are solved on so many first
 DIRECT_NUMBERS = 4_000_000  # of a linear design that is held in doubled precision
 
 
-def report(
-    problem: Problem, options: Options, watch: Watch | None = None
-) -> FitResult:
+def report(problem: Problem, options: Options, watch: Watch | None = None) -> FitResult:
     """Fit a problem and summarize."""
     solution = solve(problem, options, watch)
     model = solution.model
-    errors = np.full(model.n_params, np.nan)
+    errors: Array | None = np.full(model.n_params, np.nan)
     if solution.converged and solution.linearization.factor is not None:
         errors = solution.errors
         if errors is None:
             errors = solution.linearization.factor.unscaled_errors()
+    assert errors is not None
     residual = solution.residual
     if residual is None:
         residual = model.residual(solution.point)
@@ -225,8 +224,7 @@ def _lowest(model: Model, starts: list[Array], options: Options) -> Solution:
     """Fit from every starting point; keep the lowest minimum."""
     most, is_one = options.max_evaluations, len(starts) == 1
     solutions = [
-        minimise(model, start, patient=is_one, max_evaluations=most)
-        for start in starts
+        minimise(model, start, patient=is_one, max_evaluations=most) for start in starts
     ]
     if not is_one and not any(s.converged for s in solutions):
         nearest = min(range(len(starts)), key=lambda i: solutions[i].objective)
