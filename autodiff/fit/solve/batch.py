@@ -275,7 +275,7 @@ class _Descent:
         ahead = np.einsum("ijg,jg->ig", factor.r, factor.scale * step)
         promised = -((2.0 * factor.qtr + ahead) * ahead).sum(axis=0)
         if self.linear is not None:
-            trial = project(self.batch, trial, self.linear)
+            trial, _ = project(self.batch, trial, self.linear)
         there = self.batch.at(trial)
         gain = np.where(np.isfinite(there.rss), (rss - there.rss) / promised, -1.0)
         better = there.rss < rss
@@ -293,8 +293,11 @@ class _Descent:
         return arrived
 
 
-def project(batch: Batch, points: Array, linear: Mask) -> Array:
-    """Return points with the linear parameters at their best for the others.
+def project(batch: Batch, points: Array, linear: Mask) -> tuple[Array, Array]:
+    """Return points with the linear parameters at their best for the others, and rss.
+
+    The sums of squares, (g,), are those before points are clipped; infinite outside
+    the domain.
 
     Parameters
     ----------
@@ -318,7 +321,8 @@ def project(batch: Batch, points: Array, linear: Mask) -> Array:
         step = damped_step(factor, factor.scale, tiny)
         step[~np.isfinite(step)] = 0.0
         origin[linear] += step
-    return batch.clip(origin)
+        rss = np.einsum("mg,mg->g", residual, residual)  # what the columns left over
+    return batch.clip(origin), np.where(outside, np.inf, rss)
 
 
 class Outcome(NamedTuple):

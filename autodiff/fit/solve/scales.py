@@ -200,9 +200,7 @@ def _guess(node: Node, own: list[_Data]) -> _Data:
     return _Data(1.0, 0.0, 1.0, False, max([e.n_values for e in own], default=1))
 
 
-def _downwards(
-    node: Node, reach: Reach, data: list[_Data]
-) -> list[tuple[int, Reach]]:
+def _downwards(node: Node, reach: Reach, data: list[_Data]) -> list[tuple[int, Reach]]:
     """Say what the operands of a node should be, for the node to be in its reach."""
     operands = node.operands
     if node.kind == "neg":
@@ -210,7 +208,12 @@ def _downwards(
         return [(operands[0], turned)]
     if node.kind in ("+", "-", "*", "/", "^") and len(operands) == 2:
         return [
-            (operand, _operand(node.kind, side, reach, data[operands[1 - side]], data[operand]))
+            (
+                operand,
+                _operand(
+                    node.kind, side, reach, data[operands[1 - side]], data[operand]
+                ),
+            )
             for side, operand in enumerate(operands)
             if not data[operand].known
         ]

@@ -81,7 +81,7 @@ class Triangle(NamedTuple):
 
 
 def _solve_positive(matrix: Array, target: Array) -> tuple[Array, Mask]:
-    """Solve symmetric systems, (p, p, g), by L D L'; say which are positive definite."""
+    """Solve symmetric systems, (p, p, g), by L D L'; say which are positive."""
     p = len(matrix)
     work, solution = matrix.copy(), target.copy()
     positive = np.ones(matrix.shape[2], dtype=np.bool_)

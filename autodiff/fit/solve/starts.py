@@ -16,21 +16,22 @@ import numpy.typing as npt
 from autodiff.fit.formula.evaluate import degree_in, names_in
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve.batch import Batch, descend, project
+from autodiff.fit.solve.bounds import Box
 from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.rows import RowFunction
 from autodiff.fit.solve.scales import Reach, reaches
 
-__all__ = ["starting_points"]
+__all__ = ["starting_points", "wide_search"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SAMPLES = (1, 64, 256, 512, 768)  # by number of parameters to sample; the last for more
 REFINED = 24  # samples that descend
-KEPT = 6  # points that are handed on
-SCANNED, SCAN_VALUES, SCAN_ROUNDS = 3, 48, 2
-MOST_ROWS = 200
-FIRST_PASSES, LAST_PASSES = 25, 150
+KEPT = 4  # points that are handed on
+SCANNED, SCAN_VALUES, SCAN_ROUNDS = 3, 40, 2
+MOST_ROWS = 120
+FIRST_PASSES, LAST_PASSES = 20, 100
 SAME = 1e-5  # relative difference of sums of squares below which points are one
 
 
@@ -41,9 +42,9 @@ def starting_points(model: Model, count: int | str = "auto") -> list[Array]:
     ----------
     model : Model
         Its problem holds the start values that were given; those are kept. Where all
-        are given, that is the one point returned.
+        are given, that is the first point, and with 'auto' the only one.
     count : int or 'auto'
-        How many samples descend.
+        How many points are descended from.
 
     Notes
     -----
@@ -52,7 +53,11 @@ def starting_points(model: Model, count: int | str = "auto") -> list[Array]:
     problem = model.problem
     start = np.array([problem.given.get(name, np.nan) for name in problem.names])
     if not np.isnan(start).any():
-        return [start]
+        start = Box(problem.parameters).clip(start)
+        if count == "auto" or int(count) == 1:
+            return [start]
+        anywhere = np.full(len(start), np.nan)
+        return [start, *wide_search(model, anywhere, int(count) - 1)]
     return wide_search(model, start, count)
 
 
@@ -147,7 +152,7 @@ class _Search:
         if self.linear.any() and np.count_nonzero(self.linear) <= len(
             self.batch.response
         ):
-            points = project(self.batch, points, self.linear)
+            return project(self.batch, points, self.linear)
         return points, self.batch.at(points).rss
 
     def solve_linear(self) -> Array:
