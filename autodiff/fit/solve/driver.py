@@ -18,10 +18,11 @@ from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve import linear, robust, sgd
 from autodiff.fit.solve.bounds import Box
-from autodiff.fit.solve.judge import data_square, deviation, judge
 from autodiff.fit.solve.determined import undetermined
+from autodiff.fit.solve.judge import deviation, judge
 from autodiff.fit.solve.minimise import minimise, polish
 from autodiff.fit.solve.model import Linearization, Model
+from autodiff.fit.solve.several import from_starts, worse_than_constant
 from autodiff.fit.solve.solution import (
     CONVERGED,
     NOT_CONVERGED,
@@ -68,7 +69,7 @@ def solve(
     model.loss.check(problem.response, problem.trials)
     with np.errstate(all="ignore"):
         solution = _solve(model, options, watch)
-    notes = (*_dropped(problem), *solution.notes, *_worse_than_constant(solution))
+    notes = (*_dropped(problem), *solution.notes, *worse_than_constant(solution))
     return replace(solution, notes=notes)
 
 
@@ -91,7 +92,7 @@ def _search(model: Model, options: Options) -> Solution:
         return _linear(model)
     if model.n_rows > MANY_ROWS:
         return _thinned_first(model, options)
-    return _lowest(model, starting_points(model), options)
+    return from_starts(model, options)
 
 
 def _nowhere(model: Model, verdict: str, code: str, reason: str) -> Solution:
@@ -157,7 +158,7 @@ def _outside_domain(model: Model, design: linear.Design) -> Solution:
 def _thinned_first(model: Model, options: Options) -> Solution:
     """Solve on an even thinning; finish on all rows with its curvature."""
     sketch = Model(_thinned(model.problem), model.loss.name, model.scale)
-    found = _lowest(sketch, starting_points(sketch), options)
+    found = from_starts(sketch, options)
     factor, share = found.linearization.factor, model.n_rows / sketch.n_rows
     if found.converged and factor is not None and found.curvature is not None:
         metric = factor.scale * np.sqrt(share)
@@ -189,48 +190,6 @@ def _thinned(problem: Problem) -> Problem:
             for slot in problem.slots
         ),
     )
-
-
-def _lowest(model: Model, starts: list[Array], options: Options) -> Solution:
-    """Fit from every starting point; keep the lowest minimum."""
-    most, is_one = options.max_evaluations, len(starts) == 1
-    solutions = [
-        minimise(model, start, patient=is_one, max_evaluations=most)
-        for start in starts
-    ]
-    if not is_one and not any(s.converged for s in solutions):
-        nearest = min(range(len(starts)), key=lambda i: solutions[i].objective)
-        solutions.append(minimise(model, starts[nearest], max_evaluations=most))
-    good = [s for s in solutions if s.converged]
-    best = min(good or solutions, key=lambda s: s.objective)
-    higher = [s for s in good if s.objective > best.objective * (1 + 1e-6) + 1e-200]
-    if not higher:
-        return best
-    second = min(higher, key=lambda s: s.objective)
-    note = Note(
-        "W105",
-        "more than one minimum: this is the lowest found, the next has rss "
-        f"{2.0 * second.objective:.6g}; give start values with -p to choose",
-    )
-    return replace(best, notes=(*best.notes, note))
-
-
-def _worse_than_constant(solution: Solution) -> tuple[Note, ...]:
-    model = solution.model
-    if not solution.converged or model.loss.name != "normal":
-        return ()
-    weight = np.broadcast_to(np.square(model.root), (model.n_rows,))
-    y = model.problem.response
-    around = y - (weight @ y) / weight.sum()
-    constant = 0.5 * float(weight @ (around * around))
-    rounding = 1e-28 * data_square(model)
-    if not solution.objective > constant + rounding:
-        return ()
-    text = (
-        "a constant would fit better: this may be a minimum far from the best one; "
-        "try other start values with -p"
-    )
-    return (Note("W104", text),)
 
 
 def _gradient_descent(model: Model, options: Options, watch: Watch | None) -> Solution:
