@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from autodiff.fit.output.numbers import aligned, short, together
+from autodiff.fit.output.rounding import aligned, short, together
 from autodiff.fit.output.style import PLAIN, Style
 from autodiff.fit.stats.result import Estimate, FitResult
 

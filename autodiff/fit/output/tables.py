@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from autodiff.fit.output.numbers import together
+from autodiff.fit.output.rounding import together
 from autodiff.fit.stats.result import Estimate, FitResult
 
 __all__ = ["csv_report", "markdown_report", "plain_report"]
