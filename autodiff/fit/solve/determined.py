@@ -3,7 +3,8 @@
 The null space of the Jacobian is what the data say nothing on. Where moving along it
 by a finite amount changes no fitted value, sums of parameters are determined (``b +
 c``); where that holds in logarithms, products are (``a*b``); else only a direction is,
-near the point. Mixtures, as ``log(a) + c``, are tried too. Coefficients are shown as small whole numbers where they are such.
+near the point. Mixtures, as ``log(a) + c``, are tried too. Coefficients are shown as
+small whole numbers where they are such.
 """
 
 from __future__ import annotations

@@ -73,10 +73,10 @@ class FusedPass:
         root = self.root if isinstance(self.root, float) else self.root[rows]
         return data, self.response[rows], root
 
-    def triangle(self, point: Array, near: Array) -> tuple[float, Array] | None:
-        """Return half the sum of squares, and the triangle of ``[J z]``, p by p + 1.
+    def pass_over(self, point: Array, near: Array) -> tuple[float, Array | None, int]:
+        """Return half the sum of squares, the triangle of ``[J z]``, and over how many.
 
-        Over the first ``n_chunks * CHUNK`` rows; None where it cannot be trusted.
+        The triangle is p by p + 1; where it cannot be trusted it is of no rows.
         """
         p = len(point)
         turn = np.linalg.inv(near)
@@ -90,14 +90,15 @@ class FusedPass:
         products = np.zeros((p + 1, p + 1))
         products[np.tril_indices(p + 1)] = total
         if not np.isfinite(products).all():
-            return None
+            return 0.0, None, 0
         gram = products[:p, :p] + np.tril(products[:p, :p], -1).T
         eigenvalues = np.linalg.eigvalsh(gram)
         if not eigenvalues[0] > LEAST_EIGENVALUE * eigenvalues[-1]:
-            return None
+            return 0.0, None, 0
         lower = np.linalg.cholesky(gram)
         qtr = np.linalg.solve(lower, products[p, :p])
-        return 0.5 * products[p, p], np.column_stack([lower.T @ near, qtr])
+        triangle = np.column_stack([lower.T @ near, qtr])
+        return 0.5 * float(products[p, p]), triangle, self.n_chunks * CHUNK
 
 
 def _in_parallel(function: Callable[[int], Array], items: range) -> list[Array]:

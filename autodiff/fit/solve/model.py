@@ -197,8 +197,8 @@ class Model:
         return point[self._positions(rows)], data, self.problem.response[rows]
 
     def _slices(self, first: int = 0) -> Iterator[slice]:
-        for first in range(first, self.n_rows, self.block_rows):
-            yield slice(first, min(first + self.block_rows, self.n_rows))
+        for start in range(first, self.n_rows, self.block_rows):
+            yield slice(start, min(start + self.block_rows, self.n_rows))
 
     def fitted(self, point: Array) -> Array:
         """Return the values of the formula, shape (n,)."""
@@ -254,9 +254,9 @@ class Model:
     def linearize(self, point: Array) -> Linearization:
         """Return objective and factor at a point, in one pass."""
         self.n_evaluations += 1
-        fused = self._fused and self._fused.triangle(point, self.near)
-        objective, triangle = fused or (0.0, None)
-        n_outside, first = 0, self._fused.n_chunks * CHUNK if fused else 0
+        objective, triangle, first, n_outside = 0.0, None, 0, 0
+        if self._fused is not None and self.near is not None:
+            objective, triangle, first = self._fused.pass_over(point, self.near)
         for rows, fitted, jacobian in self.blocks(point, first):
             costs = self.costs(fitted, rows)
             weighted, residual = _weigh(costs, jacobian)
