@@ -115,13 +115,6 @@ class FormulaError(FitError):
         return f"  {head}{shown}{tail}\n  {indent}{'^' * width}"
 
 
-class Note(NamedTuple):
-    """A code, and a sentence for the reader of a result."""
-
-    code: str
-    text: str
-
-
 def excerpt(text: str, limit: int = 40) -> str:
     """Return `text` quoted on one line, shortened to about `limit` characters."""
     return repr(text if len(text) <= limit else text[: limit - 3] + "...")

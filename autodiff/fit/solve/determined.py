@@ -62,7 +62,9 @@ def undetermined(
     shown = _combinations(model, point, factor, free, members, deviation)
     if shown:
         verb = "is" if len(shown) == 1 else "are"
-        determined = "; ".join(shown[:MOST_SHOWN]).replace(":", f" {verb} determined:", 1)
+        determined = "; ".join(shown[:MOST_SHOWN]).replace(
+            ":", f" {verb} determined:", 1
+        )
         reason += f"; only {determined}"
     return "N102", f"{reason}; fix one by writing a number in its place"
 

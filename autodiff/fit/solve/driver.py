@@ -18,8 +18,8 @@ from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve import linear, robust, sgd
 from autodiff.fit.solve.bounds import Box
-from autodiff.fit.solve.judge import data_square, deviation, judge
 from autodiff.fit.solve.determined import undetermined
+from autodiff.fit.solve.judge import data_square, deviation, judge
 from autodiff.fit.solve.minimise import minimise, polish
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.solve.solution import (
@@ -195,8 +195,7 @@ def _lowest(model: Model, starts: list[Array], options: Options) -> Solution:
     """Fit from every starting point; keep the lowest minimum."""
     most, is_one = options.max_evaluations, len(starts) == 1
     solutions = [
-        minimise(model, start, patient=is_one, max_evaluations=most)
-        for start in starts
+        minimise(model, start, patient=is_one, max_evaluations=most) for start in starts
     ]
     if not is_one and not any(s.converged for s in solutions):
         nearest = min(range(len(starts)), key=lambda i: solutions[i].objective)

@@ -88,7 +88,7 @@ class Factor:
         if moved is not None:
             qtr = qtr + self.r[:, ~free] @ (self.scale * moved)[~free]
         kept = np.column_stack([(self.r * self.scale)[:, free], qtr])
-        return Factor.of(np.linalg.qr(kept, mode="r"))
+        return Factor.of(_triangle(kept))
 
     def _basis(self) -> tuple[Array, Array]:
         """Return what turns step coordinates into scaled steps; the target there."""
@@ -110,7 +110,8 @@ class Factor:
         """
         basis, target = self._basis()
         if curvature is not None:
-            target = np.linalg.solve(self._bent(curvature, basis), target)
+            bent = self._bent(curvature, basis)
+            target = np.asarray(np.linalg.solve(bent, target), dtype=np.float64)
         step: Array = (basis @ target) / self.scale
         return step
 
@@ -157,7 +158,12 @@ def stack(triangle: Array | None, jacobian: Array, residual: Array) -> Array:
     rows = np.column_stack([jacobian, residual])
     if triangle is not None:
         rows = np.vstack([triangle, rows])
-    return np.linalg.qr(rows, mode="r")
+    return _triangle(rows)
+
+
+def _triangle(matrix: Array) -> Array:
+    triangle: Array = np.asarray(np.linalg.qr(matrix, mode="r"), dtype=np.float64)
+    return triangle
 
 
 def factorize(jacobian: Array, residual: Array) -> Factor:

@@ -8,6 +8,8 @@ standard errors of an ill-conditioned design come from the same refined solver.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,7 +40,9 @@ class Design:
         self.columns = columns
         self.target = target
         self.matrix = np.stack([column.high for column in columns], axis=1)
-        self.factor: Factor | None = None  # of the matrix, and of the target's residuals
+        self.factor: Factor | None = (
+            None  # of the matrix, and of the target's residuals
+        )
         self.q = np.zeros(0)
         if self.is_finite:
             norms = column_norms(self.matrix)

@@ -113,7 +113,8 @@ class Loss:
         if not self.is_likelihood:
             return
         if self.name == "binomial" and trials is None:
-            raise DataError("the binomial loss needs the number of trials; give trials")
+            message = "the binomial loss needs the number of trials; give --trials"
+            raise DataError("D151", message)
         top = np.inf if self.name == "poisson" else 1.0 if trials is None else trials
         bad = (observed < 0) | (observed > top) | (observed != np.round(observed))
         if trials is not None:
@@ -124,8 +125,9 @@ class Loss:
                 self.name, "counts from 0 to the number of trials"
             )
             raise DataError(
+                "D150",
                 f"the {self.name} loss takes {kind}; the response of used row {row + 1} "
-                f"is {observed[row]:g}"
+                f"is {observed[row]:g}",
             )
 
     def saturated(self, observed: Array, trials: Array | None) -> float:

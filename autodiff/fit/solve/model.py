@@ -77,6 +77,17 @@ class Linearization(NamedTuple):
     factor: Factor | None
     n_outside: int
 
+    @property
+    def gradient(self) -> Array:
+        """Of the objective, shape (p,); empty outside the domain."""
+        return np.zeros(0) if self.factor is None else self.factor.gradient
+
+    @property
+    def root(self) -> Array:
+        """The R with ``R'R`` Gauss-Newton's Hessian, (p, p); empty outside."""
+        factor = self.factor
+        return np.zeros((0, 0)) if factor is None else factor.r * factor.scale
+
 
 class Model:
     """The objective of a problem: a sum of losses over rows.
@@ -153,7 +164,9 @@ class Model:
             return np.array([slot.position for slot in self._free], dtype=np.intp)
         n = len(self.problem.response[rows])
         columns = [
-            np.full(n, slot.position) if slot.positions is None else slot.positions[rows]
+            np.full(n, slot.position)
+            if slot.positions is None
+            else slot.positions[rows]
             for slot in self._free
         ]
         return np.stack(columns, axis=1)

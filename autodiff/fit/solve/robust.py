@@ -72,8 +72,7 @@ def _with_scale(model: Model, start: Solution, options: Options) -> Solution:
                 "loss; give one with --loss-scale"
             )
             model.scale = 1.0
-            verdict = {"verdict": NOT_CONVERGED, "code": "C106", "reason": reason}
-            return replace(start, **verdict)
+            return replace(start, verdict=NOT_CONVERGED, code="C106", reason=reason)
         found = minimise(model, point, max_evaluations=options.max_evaluations)
         point = found.point
         if not found.converged:
