@@ -177,7 +177,7 @@ def _fit(options: argparse.Namespace) -> int:
     from autodiff.fit.data.text import read_table
     from autodiff.fit.options import Options
     from autodiff.fit.problem import pose
-    from autodiff.fit.solve.driver import report as fit_and_summarize
+    from autodiff.fit.api import fit_problem as fit_and_summarize
 
     table = read_table(options.file, columns=columns)
     text = not (options.json or options.plain or options.quiet)
