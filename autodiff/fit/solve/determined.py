@@ -3,7 +3,8 @@
 The null space of the Jacobian is what the data say nothing on. Where moving along it
 by a finite amount changes no fitted value, sums of parameters are determined (``b +
 c``); where that holds in logarithms, products are (``a*b``); else only a direction is,
-near the point. Coefficients are shown as small whole numbers where they are such.
+near the point. Mixtures, as ``log(a) + c``, are tried too. Coefficients are shown as
+small whole numbers where they are such.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 MOST_SHOWN = 4  # combinations
+MOST_MIXED = 4  # parameters
 LARGEST_WHOLE = 100  # denominators of coefficients
 
 
@@ -60,12 +62,10 @@ def undetermined(
         "data"
     )
     shown = _combinations(model, point, factor, free, members, deviation)
-    if shown:
-        verb = "is" if len(shown) == 1 else "are"
-        determined = "; ".join(shown[:MOST_SHOWN]).replace(
-            ":", f" {verb} determined:", 1
-        )
-        reason += f"; only {determined}"
+    if len(shown) == 1:
+        reason += f"; only {shown[0].replace(':', ' is determined:', 1)}"
+    elif shown:
+        reason += f"; only these are determined: {'; '.join(shown[:MOST_SHOWN])}"
     return "N102", f"{reason}; fix one by writing a number in its place"
 
 
@@ -81,47 +81,70 @@ def _combinations(
     names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
     null, values = factor.null_space() / factor.scale, point[free]
     names, inner = [names[j] for j in members], values[members]
-    is_sum = _leaves_alone(model, point, free, null, in_logs=False)
-    is_product = not is_sum and _leaves_alone(model, point, free, null, in_logs=True)
-    unit = inner if is_product else np.ones(len(members))
-    rows = _complement(null[:, members] / unit)
+    logs = _coordinates(model, point, free, null, members)
+    is_global = logs is not None
+    logs = np.zeros(len(members), dtype=bool) if logs is None else logs
+    unit = np.where(logs, inner, 1.0)
     shown = []
-    for row in rows:
+    for row in _complement(null[:, members] / unit):
         whole = _whole(row)
         row = row if whole is None else whole
         full = np.zeros((1, len(values)))
         full[0, members] = row / unit
         error = deviation * float(factor.errors_of(full)[0])
-        if is_product and whole is not None:
+        if logs.all() and whole is not None:
             value = float(np.prod(inner**row))
             text, error = _product_text(names, row), abs(value) * error
         else:
-            value = float(full[0, members] @ inner)
-            text = _sum_text(names, full[0, members])
-            text += "" if is_sum else " (near this point)"
+            terms = np.where(logs, np.log(np.abs(inner)), inner)
+            value = float(row @ terms)
+            text = _sum_text(names, inner, row, logs)
+            text += "" if is_global else " (near this point)"
         shown.append(f"{text}: {value:.6g} +- {error:.2g}")
     return shown
 
 
-def _leaves_alone(
-    model: Model, point: Array, free: Mask, null: Array, *, in_logs: bool
-) -> bool:
-    """Say whether moving far along the null space changes no fitted value."""
-    if in_logs and not point[free].all():
-        return False
+def _coordinates(
+    model: Model,
+    point: Array,
+    free: Mask,
+    null: Array,
+    members: npt.NDArray[np.intp],
+) -> Mask | None:
+    """Return which parameters to take logarithms of, so that the null space is flat.
+
+    None if in no such coordinates moving far along it leaves all fitted values alone.
+    """
+    count = len(members)
+    codes = range(2**count) if count <= MOST_MIXED else (0, 2**count - 1)
     here = model.fitted(point)
-    for direction in null:
-        other, values = point.copy(), point[free]
-        with np.errstate(all="ignore"):
-            relative = direction / (values if in_logs else 1.0)
-            longest = np.abs(relative).max()
-            reach = 0.3 if in_logs else 0.3 * max(np.abs(values).max(), 1e-300)
-            move = relative * (reach / longest)
-            other[free] = values * np.exp(move) if in_logs else values + move
-            change = np.abs(model.fitted(other) - here).max()
-        if not change <= 1e-9 * np.abs(here).max():
-            return False
-    return True
+    for code in sorted(codes, key=lambda code: (bin(code).count("1") % count, code)):
+        logs = np.array([bool(code >> k & 1) for k in range(count)])
+        if not point[free][members][logs].all():
+            continue
+        full = np.zeros(len(null[0]), dtype=bool)
+        full[members] = logs
+        if all(_leaves_alone(model, point, free, row, full, here) for row in null):
+            return logs
+    return None
+
+
+def _leaves_alone(
+    model: Model,
+    point: Array,
+    free: Mask,
+    direction: Array,
+    logs: Mask,
+    here: Array,
+) -> bool:
+    """Say whether moving far along a direction changes no fitted value."""
+    other, values = point.copy(), point[free]
+    relative = direction / np.where(logs, values, 1.0)
+    size = np.where(logs, 1.0, np.maximum(np.abs(values), np.abs(values).max() * 1e-3))
+    move = relative * (0.3 / np.abs(relative / size).max())
+    other[free] = np.where(logs, values * np.exp(move), values + move)
+    change = np.abs(model.fitted(other) - here).max()
+    return bool(change <= 1e-9 * np.abs(here).max())
 
 
 def _complement(null: Array) -> Array:
@@ -154,13 +177,15 @@ def _whole(row: Array) -> Array | None:
     return whole if np.abs(whole).max() <= LARGEST_WHOLE else None
 
 
-def _sum_text(names: list[str], row: Array) -> str:
+def _sum_text(names: list[str], values: Array, row: Array, logs: Mask) -> str:
     text = ""
-    for name, value in zip(names, row, strict=True):
-        if value == 0.0:
+    for name, value, factor, in_log in zip(names, values, row, logs, strict=True):
+        if factor == 0.0:
             continue
-        size = "" if abs(value) == 1.0 else f"{abs(value):.6g}*"
-        sign = ("- " if value < 0 else "+ ") if text else ("-" if value < 0 else "")
+        if in_log:
+            name = f"log({'-' if value < 0 else ''}{name})"
+        size = "" if abs(factor) == 1.0 else f"{abs(factor):.6g}*"
+        sign = ("- " if factor < 0 else "+ ") if text else ("-" if factor < 0 else "")
         text += f"{' ' if text else ''}{sign}{size}{name}"
     return text
 

@@ -29,14 +29,14 @@ from autodiff.fit.solve.solution import (
     NOT_DETERMINABLE,
     Solution,
 )
-from autodiff.fit.solve.starts import starting_points
 
 __all__ = ["solve"]
 
 Array = npt.NDArray[np.float64]
 Watch = Callable[[int, int, float], None]
 
-MANY_ROWS = 10_000  # more are solved on so many first
+FEW_ROWS = 1_000  # more are solved on a hundredth of them first, but not on fewer
+THINNING = 100
 DIRECT_NUMBERS = 4_000_000  # of a linear design that is held in doubled precision
 
 
@@ -90,7 +90,7 @@ def _search(model: Model, options: Options) -> Solution:
     is_direct = model.problem.is_linear and model.loss.name == "normal"
     if is_direct and model.n_rows * model.n_params <= DIRECT_NUMBERS:
         return _linear(model)
-    if model.n_rows > MANY_ROWS:
+    if model.n_rows > FEW_ROWS:
         return _thinned_first(model, options)
     return from_starts(model, options)
 
@@ -158,10 +158,11 @@ def _outside_domain(model: Model, design: linear.Design) -> Solution:
 def _thinned_first(model: Model, options: Options) -> Solution:
     """Solve on an even thinning; finish on all rows with its curvature."""
     sketch = Model(_thinned(model.problem), model.loss.name, model.scale)
-    found = from_starts(sketch, options)
+    found = _search(sketch, options)
     factor, share = found.linearization.factor, model.n_rows / sketch.n_rows
     if found.converged and factor is not None and found.curvature is not None:
         metric = factor.scale * np.sqrt(share)
+        model.near = found.linearization.root * np.sqrt(share)
         solution = polish(model, found.point, metric, share * found.curvature)
         if solution.converged:
             return replace(solution, notes=(*found.notes, *solution.notes))
@@ -169,8 +170,10 @@ def _thinned_first(model: Model, options: Options) -> Solution:
 
 
 def _thinned(problem: Problem) -> Problem:
-    """Return the problem with `MANY_ROWS` of its rows, evenly chosen."""
-    rows = np.linspace(0, len(problem.response) - 1, MANY_ROWS).round().astype(int)
+    """Return the problem with a hundredth of its rows, evenly chosen."""
+    n = len(problem.response)
+    few = max(FEW_ROWS, n // THINNING)
+    rows = np.linspace(0, n - 1, few).round().astype(int)
 
     def some(column: Array | None) -> Array | None:
         return None if column is None else column[rows]

@@ -101,14 +101,6 @@ def _notes(model: Model, held: npt.NDArray[np.int8]) -> tuple[Note, ...]:
             if side
         )
         notes.append(Note("W101", f"{which}; errors of the others take it as fixed"))
-    if model.n_outside:
-        notes.append(
-            Note(
-                "W102",
-                f"{model.n_outside} trial points left the formula's domain and were "
-                "taken back",
-            )
-        )
     return tuple(notes)
 
 
@@ -129,7 +121,7 @@ def _verdict(
         return NOT_DETERMINABLE, *undetermined(model, point, factor, free, error)
     bends = factor.bends_down(curvature)
     step = np.abs(factor.newton_step(None if bends else curvature))
-    small = _is_noise(model, point[free], here.objective, factor, step)
+    small = _is_noise(model, point[free], here.objective, factor, step, metric[free])
     if small.all() and not bends:
         return CONVERGED, "", ""
     if _is_separable(model, point):
@@ -182,18 +174,24 @@ def _separable(model: Model) -> Verdict:
 
 
 def _is_noise(
-    model: Model, point: Array, objective: float, factor: Factor, step: Array
+    model: Model,
+    point: Array,
+    objective: float,
+    factor: Factor,
+    step: Array,
+    metric: Array,
 ) -> npt.NDArray[np.bool_]:
     """Say for each parameter whether the undamped step left is negligible.
 
     Against the parameter itself; or against its standard error, where that is not
     out of all proportion (far out on a valley floor it is); or, for a parameter that
-    is zero to rounding, against the data.
+    is zero to rounding though the formula depends on it, against the data.
     """
     size = np.abs(point)
     errors = deviation(model, objective) * factor.unscaled_errors()
     data = np.sqrt(data_square(model))
-    zero = (factor.scale * size <= 1e-6 * data) & (factor.s[-1] > 1e-6 * factor.s[0])
+    zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > 1e-7 * metric)
+    zero &= factor.s[-1] > 1e-6 * factor.s[0]
     noise: npt.NDArray[np.bool_] = (
         (step <= 1e-8 * size)
         | ((step <= 1e-9 * errors) & (errors <= 1e3 * size))

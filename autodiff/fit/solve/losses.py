@@ -126,8 +126,8 @@ class Loss:
             )
             raise DataError(
                 "D150",
-                f"the {self.name} loss takes {kind}; the response of used row {row + 1} "
-                f"is {observed[row]:g}",
+                f"the {self.name} loss takes {kind}; the response is "
+                f"{observed[row]:g} in used row {row + 1}",
             )
 
     def saturated(self, observed: Array, trials: Array | None) -> float:

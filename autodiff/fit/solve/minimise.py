@@ -10,10 +10,12 @@ such a rule loses half the digits. What decides is the last undamped step.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from autodiff.fit.errors import Note
 from autodiff.fit.solve.bounds import Box
 from autodiff.fit.solve.descent import descend
 from autodiff.fit.solve.factor import Factor
@@ -61,18 +63,26 @@ def minimise(
     best: Solution | None = None
     factors = RADIUS_FACTORS if patient else RADIUS_FACTORS[:1]
     allowed = max_evaluations if patient else min(MAX_HASTY, max_evaluations)
-    first = model.n_evaluations
+    first, n_outside = model.n_evaluations, model.n_outside
     for tried, radius_factor in enumerate(factors, 1):
         limit = first + allowed * tried // len(factors)
         solution = _attempt(model, start, radius_factor, limit)
         if solution.converged:
-            return solution
+            return _told_of(model.n_outside - n_outside, solution)
         if best is None or solution.objective < best.objective:
             best = solution
         if solution.linearization.factor is None:
             break
     assert best is not None
     return best
+
+
+def _told_of(n_outside: int, solution: Solution) -> Solution:
+    if not n_outside:
+        return solution
+    points = f"{n_outside} trial point{'s' * (n_outside != 1)}"
+    note = Note("W102", f"{points} left the formula's domain; shorter steps were taken")
+    return replace(solution, notes=(*solution.notes, note))
 
 
 def _attempt(model: Model, start: Array, radius_factor: float, limit: int) -> Solution:
@@ -117,6 +127,7 @@ def polish(
     box = Box(model.problem.parameters)
     here = model.linearize(point)
     shortest, since_shortest = np.inf, 0
+    patience = 3 if given is None else 1  # the steps of a given curvature shrink evenly
     best, lowest, curvature = (point, here), here.objective, given
     for _ in range(MAX_POLISH if here.factor is not None else 0):
         assert here.factor is not None
@@ -129,7 +140,7 @@ def polish(
         since_shortest = 0 if size < shortest else since_shortest + 1
         if size < shortest:
             shortest, best = size, (point, here)
-        if size == 0.0 or since_shortest >= 3 or not np.isfinite(size):
+        if size == 0.0 or since_shortest >= patience or not np.isfinite(size):
             break
         there = model.linearize(trial)
         rounding = 1e-28 * data_square(model)

@@ -19,6 +19,7 @@ import autodiff as ad
 from autodiff.fit.formula.evaluate import evaluate
 from autodiff.fit.problem import Problem, Slot
 from autodiff.fit.solve.factor import Factor, stack
+from autodiff.fit.solve.fused import CHUNK, FusedPass
 from autodiff.fit.solve.losses import LOSSES, Costs
 
 __all__ = ["Block", "Linearization", "Model", "evaluate_at"]
@@ -26,6 +27,7 @@ __all__ = ["Block", "Linearization", "Model", "evaluate_at"]
 Array = npt.NDArray[np.float64]
 
 BLOCK_NUMBERS = 1 << 17  # of a block's Jacobian: a megabyte
+MOST_FUSED = 8  # parameters
 MOST_ROWS, FEWEST_ROWS = 16_384, 256
 
 
@@ -108,6 +110,9 @@ class Model:
     root : array of shape (n,) or float
         What brings residuals to standard units: 1 / sigma, or the root of the weight.
         Of a likelihood, trials.
+    near : array of shape (p, p) or None
+        A triangle that the factors to come are near to, if one is known: passes over
+        very many rows are fused then.
     n_evaluations, n_outside : int
         Passes over the rows so far; passes that met a row outside the domain.
     """
@@ -117,6 +122,7 @@ class Model:
         self.names = problem.names
         self.n_rows, self.n_params = len(problem.response), len(problem.names)
         self.n_evaluations = self.n_outside = 0
+        self.near: Array | None = None
         self.root, self._repeats = self._weights()
         self._columns = tuple(problem.columns.values())
         self._free = [s for s in problem.slots if s.kind in ("free", "indexed")]
@@ -140,6 +146,21 @@ class Model:
     @cached_property
     def _bend(self) -> Callable[..., Any]:
         return self._over_rows(ad.hessian(self._row))
+
+    @cached_property
+    def _fused(self) -> FusedPass | None:
+        """The pass for very many rows, where the problem is of that kind."""
+        is_fit = self.loss.name == "normal" and not self._is_indexed
+        if self.near is None or not is_fit or self.n_params > MOST_FUSED:
+            return None
+        if self.n_rows < 2 * CHUNK:
+            return None
+        places = [slot.position for slot in self._free]
+
+        def row(q: Any, data: Any, response: Any) -> Any:
+            return self._row([q[k] for k in places], data, response)
+
+        return FusedPass(row, self._columns, self.problem.response, self.root)
 
     def _weights(self) -> tuple[Array | float, Array | None]:
         """Return `root`, and how often rows of a likelihood count."""
@@ -175,9 +196,9 @@ class Model:
         data = tuple(column[rows] for column in self._columns)
         return point[self._positions(rows)], data, self.problem.response[rows]
 
-    def _slices(self) -> Iterator[slice]:
-        for first in range(0, self.n_rows, self.block_rows):
-            yield slice(first, min(first + self.block_rows, self.n_rows))
+    def _slices(self, first: int = 0) -> Iterator[slice]:
+        for start in range(first, self.n_rows, self.block_rows):
+            yield slice(start, min(start + self.block_rows, self.n_rows))
 
     def fitted(self, point: Array) -> Array:
         """Return the values of the formula, shape (n,)."""
@@ -190,9 +211,9 @@ class Model:
         """Return fitted less observed, shape (n,), in the unit of the response."""
         return self.fitted(point) - self.problem.response
 
-    def blocks(self, point: Array) -> Iterator[Block]:
+    def blocks(self, point: Array, first: int = 0) -> Iterator[Block]:
         """Go over the rows, a block of values and derivatives at a time."""
-        for rows in self._slices():
+        for rows in self._slices(first):
             fitted, slopes = self._slope(*self._arguments(point, rows))
             yield Block(rows, fitted, self._by_parameter(slopes, rows))
 
@@ -233,8 +254,10 @@ class Model:
     def linearize(self, point: Array) -> Linearization:
         """Return objective and factor at a point, in one pass."""
         self.n_evaluations += 1
-        objective, triangle, n_outside = 0.0, None, 0
-        for rows, fitted, jacobian in self.blocks(point):
+        objective, triangle, first, n_outside = 0.0, None, 0, 0
+        if self._fused is not None and self.near is not None:
+            objective, triangle, first = self._fused.pass_over(point, self.near)
+        for rows, fitted, jacobian in self.blocks(point, first):
             costs = self.costs(fitted, rows)
             weighted, residual = _weigh(costs, jacobian)
             finite = np.isfinite(weighted).all(axis=1) & np.isfinite(residual)
