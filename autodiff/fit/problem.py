@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from autodiff.fit.formula.evaluate import degree_in, evaluate, names_in
 from autodiff.fit.formula.functions import CONSTANTS
 from autodiff.fit.formula.parse import Formula, Node, parse
 
-__all__ = ["Parameter", "Problem", "Slot", "pose"]
+__all__ = ["Parameter", "Problem", "Slot", "pose", "rows_of"]
 
 Array = npt.NDArray[np.float64]
 
@@ -307,3 +307,40 @@ def _response(formula: Formula, columns: Mapping[str, Array]) -> Array:
             f"numbers beyond {LARGEST:g} and below {1.0 / LARGEST:g}; use another unit",
         )
     return response
+
+
+def rows_of(problem: Problem, table: Columns) -> Problem:
+    """Return a problem with the rows of another table, for prediction.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose names are bound.
+    table : Columns
+        With the columns that the right-hand side uses.
+
+    Returns
+    -------
+    Problem
+        Of those rows; its response is zero.
+    """
+    wanted = list(problem.columns)
+    for name in wanted:
+        if name not in table.names:
+            close = suggestion(name, table.names)
+            known = name_list(table.names)
+            raise DataError(
+                "D173", f"{table.source}: no column {name!r} among {known}{close}"
+            )
+    columns, n_dropped = table.numbers(wanted)
+    n = len(next(iter(columns.values()))) if columns else 0
+    return replace(
+        problem,
+        columns=columns,
+        response=np.zeros(n),
+        rows=np.arange(1, n + 1),
+        n_dropped=n_dropped,
+        sigma=None,
+        weight=None,
+        trials=None,
+    )

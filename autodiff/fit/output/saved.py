@@ -147,6 +147,10 @@ def _result(content: dict[str, Any]) -> FitResult:
     ).reshape(len(free), len(free))
     if content["verdict"] != CONVERGED:
         raise ValueError("its fit did not converge")
+    if content["rss"] is not None and not _number(content["rss"], "rss") >= 0.0:
+        raise ValueError("a negative sum of squares")
+    if not 0.0 < _number(content["level"], "level") < 1.0:
+        raise ValueError("a level that is no probability")
     problem = _problem(formula, content["slots"], free, parameters)
     return FitResult(
         formula=formula.text,
