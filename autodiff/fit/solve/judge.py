@@ -27,6 +27,7 @@ __all__ = ["data_square", "deviation", "judge"]
 Array = npt.NDArray[np.float64]
 Verdict = tuple[str, str, str]
 
+FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on it
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -123,11 +124,14 @@ def _verdict(
     step = np.abs(factor.newton_step(None if bends else curvature))
     small = _is_noise(model, point[free], here.objective, factor, step, metric[free])
     if small.all() and not bends:
+        lost = _without_influence(model, point, free, factor, metric)
+        if lost.size:
+            return _ran_off([(model.names[j], point[j]) for j in lost])
         return CONVERGED, "", ""
     if _is_separable(model, point):
         return _separable(model)
     names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
-    lost = np.flatnonzero(~small & (factor.scale < 1e-7 * metric[free]))
+    lost = np.flatnonzero(~small & (factor.scale < FLAT * metric[free]))
     if lost.size:
         return _ran_off([(names[j], point[free][j]) for j in lost])
     if bends:
@@ -141,6 +145,34 @@ def _verdict(
         f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
         "give better start values with -p",
     )
+
+
+def _without_influence(
+    model: Model,
+    point: Array,
+    free: npt.NDArray[np.bool_],
+    factor: Factor,
+    metric: Array,
+) -> npt.NDArray[np.intp]:
+    """Return which parameters have an effect elsewhere, but below rounding here.
+
+    The rate of an exponential whose amplitude is zero: any value will do, although no
+    column vanishes exactly and the step left is small. A parameter that is zero itself
+    looks alike, but its effect does not grow when others move by what the data span.
+    """
+    data, places = np.sqrt(data_square(model)), np.flatnonzero(free)
+    faint = factor.scale * np.abs(point[free]) <= 1e-10 * data
+    if not faint.any():
+        return places[:0]
+    longest = metric[free].copy()
+    for k in np.flatnonzero(faint):
+        unit = data / factor.scale[k] / np.sqrt(model.n_rows)
+        probe = point.copy()
+        probe[places[k]] += min(unit, 1e6 * max(1.0, abs(point[places[k]])))
+        there = model.linearize(probe).factor
+        if there is not None:
+            longest = np.maximum(longest, there.scale[free])
+    return places[faint & (factor.scale < FLAT * longest)]
 
 
 def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
@@ -190,7 +222,7 @@ def _is_noise(
     size = np.abs(point)
     errors = deviation(model, objective) * factor.unscaled_errors()
     data = np.sqrt(data_square(model))
-    zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > 1e-7 * metric)
+    zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > FLAT * metric)
     zero &= factor.s[-1] > 1e-6 * factor.s[0]
     noise: npt.NDArray[np.bool_] = (
         (step <= 1e-8 * size)
