@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from autodiff.fit.data.columns import ArrayColumns, Columns
-from autodiff.fit.data.text import read_table
-from autodiff.fit.errors import DataError, UsageError
+from autodiff.fit.data.arrays import as_columns
+from autodiff.fit.errors import UsageError
 from autodiff.fit.stats.result import FitResult
 
 __all__ = ["fit"]
@@ -74,7 +72,7 @@ def fit(
             f"the formula is a {type(formula).__name__}; a str is expected, "
             "as in 'y ~ w*x + b'",
         )
-    table = _table(data, columns)
+    table = as_columns(data, columns)
     problem = pose(formula, table, _start(start))
     return solve(problem, method=method, rate=lr, epochs=epochs, level=level)
 
@@ -91,21 +89,3 @@ def _start(start: Mapping[str, float] | None) -> dict[str, float]:
         if not np.isfinite(given[name]):
             raise UsageError("U111", f"start of {name!r}: {value!r} is not finite")
     return given
-
-
-def _table(data: Any, columns: Sequence[str] | None) -> Columns:
-    if isinstance(data, (str, os.PathLike)):
-        return read_table(os.fspath(data), columns=columns)
-    if columns is not None:
-        raise UsageError("U112", "columns names the columns of a file; data is no path")
-    dtype_names = getattr(getattr(data, "dtype", None), "names", None)
-    names = dtype_names or getattr(data, "columns", None)
-    if names is None and isinstance(data, Mapping):
-        names = data.keys()
-    if names is None:
-        raise DataError(
-            "D114",
-            f"data is a {type(data).__name__}; a mapping of names to arrays, a "
-            "structured array, a table or the path of a CSV file is expected",
-        )
-    return ArrayColumns({str(name): data[name] for name in names})
