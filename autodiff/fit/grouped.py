@@ -193,7 +193,7 @@ class _Work:
     def singly(self, group: int) -> None:
         """Fit one group as if there were no other."""
         part, kept = subset(self.problem, self.rows_of(group))
-        self.df[group] = len(part.response) - len(kept)
+        self.df[group] = len(part.response) - len(kept)  # until more is known
         try:
             result = summarize(solve(part, self.options), self.options)
         except FitError as error:  # data that the loss cannot take
@@ -204,7 +204,7 @@ class _Work:
         found = [result.parameters[name] for name in part.names]
         self.estimate[group, kept] = [one.estimate for one in found]
         self.se[group, kept] = [one.se for one in found]
-        self.rss[group] = result.rss
+        self.rss[group], self.df[group] = result.rss, result.df
         self.verdicts[group], self.codes[group] = result.verdict, result.code
         self.reasons[group] = result.reason
 
