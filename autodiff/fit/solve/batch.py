@@ -351,7 +351,7 @@ class Outcome(NamedTuple):
     rank_ratio: Array
 
 
-def polish(batch: Batch, points: Array, n_rows: Array, *, curved: bool) -> Outcome:
+def polish(batch: Batch, points: Array, n_rows: Index, *, curved: bool) -> Outcome:
     """Take undamped steps until they are noise; judge the end.
 
     Parameters
@@ -360,7 +360,7 @@ def polish(batch: Batch, points: Array, n_rows: Array, *, curved: bool) -> Outco
         The rows of g members.
     points : array of shape (p, g)
         Near their minima.
-    n_rows : array of shape (g,)
+    n_rows : array of int, shape (g,)
         Rows of each member that are not padding.
     curved : bool
         Whether the formula has second derivatives in its parameters at all.
@@ -369,7 +369,7 @@ def polish(batch: Batch, points: Array, n_rows: Array, *, curved: bool) -> Outco
         return _polish(batch, points, n_rows, curved)
 
 
-def _polish(batch: Batch, points: Array, n_rows: Array, curved: bool) -> Outcome:
+def _polish(batch: Batch, points: Array, n_rows: Index, curved: bool) -> Outcome:
     here = batch.at(points)
     best, lowest = points.copy(), here.rss.copy()
     best_state = State(here.rss.copy(), Triangle(*(a.copy() for a in here.factor)))
@@ -406,7 +406,7 @@ def _relative(scale: Array, step: Array, points: Array) -> Array:
 
 
 def _judge(
-    batch: Batch, points: Array, state: State, n_rows: Array, curved: bool
+    batch: Batch, points: Array, state: State, n_rows: Index, curved: bool
 ) -> Outcome:
     """Ask of each member what `judge.py` asks of a single fit."""
     factor, rss = state.factor, state.rss
