@@ -161,6 +161,7 @@ LAYERS = {
     "autodiff/fit/stats/": 160,
     "autodiff/fit/grouped": 165,
     "autodiff/fit/output/": 170,
+    "autodiff/fit/output/groups": 172,
     "autodiff/fit/api": 190,
     "autodiff/fit/__init__": 200,
     "autodiff/fit/command/": 210,

@@ -12,11 +12,20 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff.fit.output.document import group_document
-from autodiff.fit.output.report import group_report, text_report
+from autodiff.fit.data.arrays import ArrayColumns
+from autodiff.fit.grouped import solve_groups
+from autodiff.fit.output.groups import (
+    group_csv,
+    group_json,
+    group_markdown,
+    group_plain,
+    group_report,
+)
+from autodiff.fit.output.report import text_report
 from autodiff.fit.output.rounding import short, together
 from autodiff.fit.output.style import Style
 from autodiff.fit.output.tables import csv_report, markdown_report, plain_report
+from autodiff.fit.problem import pose
 
 MISRA1A = str(Path(__file__).resolve().parents[2] / "examples/misra1a.csv")
 LINE = {"x": [0.0, 1, 2, 3, 4], "y": [3.1, 7.9, 13.2, 17.8, 23.1]}
@@ -35,6 +44,14 @@ def line():
 @pytest.fixture(scope="module")
 def undetermined():
     return ad.fit("y ~ w*x + b + c", LINE)
+
+
+@pytest.fixture(scope="module")
+def groups():
+    """Two groups: the line above, and one with a single x."""
+    data = {"x": LINE["x"] + [1.0, 1.0, 1.0], "y": LINE["y"] + [1.0, 2.0, 3.0]}
+    problem = pose("y ~ w*x + b", ArrayColumns(data), {})
+    return solve_groups(problem, {"sample": ["a"] * 5 + ["b"] * 3})
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +136,13 @@ def test_as_many_parameters_as_rows_leave_no_errors():
     assert "nan" not in text
 
 
-def test_groups_are_a_table_with_a_line_each(line, undetermined):
-    text = group_report({"a": line, "bb": undetermined}, "sample")
-    head, first, second = text.splitlines()
+def test_groups_are_a_table_with_a_line_each(groups):
+    head, first, second, last = group_report(groups).splitlines()
     assert head.split()[:3] == ["sample", "w", "+-"]
     assert first.split()[0] == "a"
     assert first.endswith("converged")
-    assert second.endswith(f"not determinable [{undetermined.code}]")
+    assert second.endswith(f"not determinable [{groups.codes[1]}]")
+    assert last == "1 of 2 groups converged"
 
 
 # ---- JSON ----------------------------------------------------------------------------
@@ -136,10 +153,20 @@ def test_json_of_a_fit_follows_the_schema(name, request, schema):
     schema.validate(json.loads(request.getfixturevalue(name).to_json()))
 
 
-def test_json_of_groups_follows_the_schema(line, undetermined, schema):
-    content = group_document({"a": line, "b": undetermined}, "sample")
-    schema.validate(json.loads(json.dumps(content, allow_nan=False)))
-    assert content["verdict"] == "not determinable"
+def test_json_of_groups_follows_the_schema(groups, schema):
+    content = json.loads(group_json(groups, 0.95))
+    schema.validate(content)
+    assert content["groups"][0]["group"] == {"sample": "a"}
+    assert content["groups"][1]["verdict"] == "not determinable"
+    assert content["groups"][1]["parameters"]["w"]["se"] is None
+
+
+def test_groups_have_the_intervals_of_single_fits(groups, line):
+    one = json.loads(group_json(groups, 0.95))["groups"][0]["parameters"]["w"]
+    p = line.parameters["w"]
+    assert one == pytest.approx(
+        {"estimate": p.estimate, "se": p.se, "lo": p.lo, "hi": p.hi}, rel=1e-12
+    )
 
 
 def test_the_schema_refuses_what_is_no_result(line, schema):
@@ -165,29 +192,30 @@ def test_json_has_null_where_nothing_is_defined(undetermined):
 
 
 def test_plain_text_reads_back_bit_for_bit(misra1a):
-    name, *numbers = plain_report({"": misra1a}).splitlines()[0].split("\t")
+    name, *numbers = plain_report(misra1a).splitlines()[0].split("\t")
     p = misra1a.parameters["b1"]
     assert (name, [float(n) for n in numbers]) == ("b1", [p.estimate, p.se, p.lo, p.hi])
 
 
-def test_plain_text_has_no_line_for_a_fit_without_an_answer(line, undetermined):
-    lines = plain_report({"a": line, "b": undetermined}, "g").splitlines()
+def test_plain_text_has_no_line_for_a_group_without_an_answer(groups):
+    lines = group_plain(groups, 0.95).splitlines()
     assert [text.split("\t")[:2] for text in lines] == [["a", "w"], ["a", "b"]]
 
 
-def test_csv_reads_back_with_its_verdicts(line, undetermined):
-    text = csv_report({"a,1": line, "b": undetermined}, "g")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert rows[0]["g"] == "a,1"
+def test_csv_reads_back_with_its_verdicts(line, groups):
+    rows = list(csv.DictReader(io.StringIO(csv_report(line))))
     assert float(rows[0]["estimate"]) == line.parameters["w"].estimate
+    rows = list(csv.DictReader(io.StringIO(group_csv(groups, 0.95))))
+    assert [row["sample"] for row in rows] == ["a", "a", "b", "b"]
     assert {row["verdict"] for row in rows} == {"converged", "not determinable"}
     assert rows[-1]["se"] == ""
 
 
-def test_markdown_is_a_table_of_equal_rows(line):
-    lines = markdown_report({"a|b": line}, "g").splitlines()
-    assert lines[0] == "| g | name | estimate | std. error | 95 % interval |"
-    assert {text.replace("\\|", "").count("|") for text in lines} == {6}
+def test_markdown_is_a_table_of_equal_rows(line, groups):
+    lines = markdown_report(line).splitlines()
+    assert lines[0] == "| name | estimate | std. error | 95 % interval |"
+    assert {text.count("|") for text in lines} == {5}
+    assert {text.count("|") for text in group_markdown(groups, 0.9).splitlines()} == {6}
 
 
 def test_a_result_prints_its_report_with_its_notes():

@@ -15,9 +15,11 @@ from autodiff.fit.command.values import (
     only_given,
     starts_and_bounds,
 )
-from autodiff.fit.errors import UsageError
+from autodiff.fit.data.columns import Columns, Levels
+from autodiff.fit.errors import DataError, UsageError, excerpt, name_list, suggestion
 from autodiff.fit.formula.parse import parse
 from autodiff.fit.options import Options
+from autodiff.fit.problem import Problem
 from autodiff.fit.stats.result import FitResult
 
 __all__ = ["binding", "run_fit"]
@@ -36,22 +38,16 @@ def run_fit(options: Namespace) -> int:
     with progress("reading", wanted=not options.quiet):
         data = table(options.file, options)
     start = bound.pop("start")
-    if options.by:
-        from autodiff.fit.api import fit_groups
-
-        with progress("fitting", wanted=not options.quiet):
-            results = fit_groups(
-                options.formula, data, options.by, start, wanted, **bound
-            )
-        return _tell_groups(results, options)
     problem = pose(options.formula, data, start, **bound)
+    if options.by:
+        return _fit_groups(problem, data, options)
     result = _fit(problem, wanted, options)
     _tell(result, options)
     _write_files(result, options)
     return result.exit_code
 
 
-def _fit(problem: Any, wanted: Options, options: Namespace) -> FitResult:
+def _fit(problem: Problem, wanted: Options, options: Namespace) -> FitResult:
     from autodiff.fit.api import fit_problem
 
     watches = wanted.method == "sgd" and _format(options) == "text"
@@ -152,7 +148,7 @@ def _tell(result: FitResult, options: Namespace) -> None:
         print(text)
 
 
-def _tell_verdict(result: FitResult, group: str = "") -> None:
+def _tell_verdict(result: FitResult) -> None:
     """Say on standard error why there is no answer, and how far the search came."""
     if result.converged:
         return
@@ -160,8 +156,8 @@ def _tell_verdict(result: FitResult, group: str = "") -> None:
 
     code = f" [{result.code}]" if result.code else ""
     point = best_point(result) if result.verdict == "not converged" else ""
-    more = [f"  {point}"] if point and not group else []
-    complain(f"{group}{result.verdict}: {result.reason}{code}", *more)
+    more = [f"  {point}"] if point else []
+    complain(f"{result.verdict}: {result.reason}{code}", *more)
 
 
 def _text(result: FitResult, options: Namespace, form: str) -> str:
@@ -187,7 +183,7 @@ def _text(result: FitResult, options: Namespace, form: str) -> str:
         "md": tables.markdown_report,
         "plain": tables.plain_report,
     }
-    return write[form]({"": result})
+    return write[form](result)
 
 
 def _write_files(result: FitResult, options: Namespace) -> None:
@@ -208,31 +204,67 @@ def _write_files(result: FitResult, options: Namespace) -> None:
         save_model(result, options.save)
 
 
-def _tell_groups(results: Mapping[str, FitResult], options: Namespace) -> int:
-    """Print the fits of groups; return the gravest exit code."""
-    form, by = _format(options), options.by
-    for group, result in results.items():
-        if form != "quiet":
-            for note in result.warnings:
-                complain(f"note: {by} {group}: {note.text} [{note.code}]")
-        _tell_verdict(result, f"{by} {group}: ")
-    if form == "json":
-        import json
+def _fit_groups(problem: Problem, data: Columns, options: Namespace) -> int:
+    """Fit each group, print the fits, return the gravest exit code."""
+    from autodiff.fit.grouped import solve_groups
+    from autodiff.fit.output import groups
 
-        from autodiff.fit.output.document import group_document
-
-        print(json.dumps(group_document(results, by), indent=2, ensure_ascii=False))
-    elif form == "text":
-        from autodiff.fit.output.report import group_report
-
-        print(group_report(results, by, output_style()))
+    wanted = _options(options)
+    problem, by = _groups_of(problem, data, options.by)
+    with progress("fitting", wanted=not options.quiet):
+        found = solve_groups(problem, by, wanted)
+    for key, verdict, code, reason in zip(
+        found.keys, found.verdicts, found.codes, found.reasons, strict=True
+    ):
+        if code:
+            names = ", ".join(f"{n} {v}" for n, v in zip(found.by, key, strict=True))
+            complain(f"{names}: {verdict}: {reason} [{code}]")
+    form = _format(options)
+    if form == "text":
+        print(groups.group_report(found, output_style()))
     elif form != "quiet":
-        from autodiff.fit.output import tables
-
         write = {
-            "csv": tables.csv_report,
-            "md": tables.markdown_report,
-            "plain": tables.plain_report,
+            "json": groups.group_json,
+            "csv": groups.group_csv,
+            "md": groups.group_markdown,
+            "plain": groups.group_plain,
         }
-        print(write[form](results, by))
-    return max(result.exit_code for result in results.values())
+        text = write[form](found, wanted.level)
+        print(text, end="\n" if text else "")
+    return found.exit_code
+
+
+def _groups_of(
+    problem: Problem, data: Columns, text: str
+) -> tuple[Problem, dict[str, list[str]]]:
+    """Return the problem without rows that are in no group, and the rows' groups."""
+    from autodiff.fit.solve.subset import subset
+
+    columns = {}
+    for name in column_names(text, "--by") or []:
+        if name not in data.names:
+            close = suggestion(name, data.names)
+            raise UsageError(
+                "U189",
+                f"--by {excerpt(name)}: there is no such column among "
+                f"{name_list(data.names)}{close}",
+            )
+        columns[name] = data.levels(name)
+    rows = problem.rows - 1
+    known = [i for i, row in enumerate(rows) if _in_group(columns, int(row))]
+    if len(known) < len(rows):
+        if not known:
+            raise DataError("D174", f"--by {text}: no row has a value there")
+        left = len(rows) - len(known)
+        complain(f"note: {left} of {len(rows)} rows are in no group of {text} [W172]")
+        problem, _ = subset(problem, known)
+        rows = rows[known]
+    by = {
+        name: [levels.names[code] for code in levels.codes[rows]]
+        for name, levels in columns.items()
+    }
+    return problem, by
+
+
+def _in_group(columns: Mapping[str, Levels], row: int) -> bool:
+    return all(levels.codes[row] >= 0 for levels in columns.values())

@@ -158,8 +158,8 @@ def _unquoted(name: str) -> str:
     return name[1:-1] if len(name) > 2 and name[0] == name[-1] == "`" else name
 
 
-def column_names(text: str | None) -> list[str] | None:
-    """Return the names of ``--columns``; None where it was not given.
+def column_names(text: str | None, option: str = "--columns") -> list[str] | None:
+    """Return names that commas separate; None where there is no text.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def column_names(text: str | None) -> list[str] | None:
         return None
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise UsageError("U112", f"--columns {excerpt(text)}: an empty name; as in x,y")
+        raise UsageError("U112", f"{option} {excerpt(text)}: an empty name; as in x,y")
     return names
 
 
