@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autodiff.fit.command.reading import check_input, table
 from autodiff.fit.command.streams import complain, output_style, progress
@@ -22,7 +22,12 @@ from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.stats.result import FitResult
 
+if TYPE_CHECKING:
+    from autodiff.fit.grouped import GroupedSolution
+
 __all__ = ["binding", "run_fit"]
+
+MOST_FAILURES = 20  # groups without an answer that are told one by one
 
 
 def run_fit(options: Namespace) -> int:
@@ -213,12 +218,7 @@ def _fit_groups(problem: Problem, data: Columns, options: Namespace) -> int:
     problem, by = _groups_of(problem, data, options.by)
     with progress("fitting", wanted=not options.quiet):
         found = solve_groups(problem, by, wanted)
-    for key, verdict, code, reason in zip(
-        found.keys, found.verdicts, found.codes, found.reasons, strict=True
-    ):
-        if code:
-            names = ", ".join(f"{n} {v}" for n, v in zip(found.by, key, strict=True))
-            complain(f"{names}: {verdict}: {reason} [{code}]")
+    _tell_failures(found)
     form = _format(options)
     if form == "text":
         print(groups.group_report(found, output_style()))
@@ -232,6 +232,18 @@ def _fit_groups(problem: Problem, data: Columns, options: Namespace) -> int:
         text = write[form](found, wanted.level)
         print(text, end="\n" if text else "")
     return found.exit_code
+
+
+def _tell_failures(found: GroupedSolution) -> None:
+    failed = [group for group, code in enumerate(found.codes) if code]
+    for g in failed[:MOST_FAILURES]:
+        names = ", ".join(
+            f"{name} {value}"
+            for name, value in zip(found.by, found.keys[g], strict=True)
+        )
+        complain(f"{names}: {found.verdicts[g]}: {found.reasons[g]} [{found.codes[g]}]")
+    if len(failed) > MOST_FAILURES:
+        complain(f"{len(failed) - MOST_FAILURES} more groups have no answer")
 
 
 def _groups_of(
