@@ -228,6 +228,6 @@ def _start(start: Mapping[str, float] | None) -> dict[str, float]:
     return given
 
 
-def table_of(data: Any, columns: Sequence[str] | None) -> Columns:
-    """Return data of any kind as columns."""
+def table_of(data: Any, columns: Sequence[str] | None = None) -> Columns:
+    """Return whatever holds the data as named columns."""
     return as_columns(data, columns)
