@@ -1,8 +1,8 @@
 """Write what is generated for the fit: docs/codes.md and docs/autodiff.1.
 
 The pages of the codes and the parser are the sources. Run as ``python
-tools/gen_fit_docs.py``; with ``--check`` nothing is written, and the exit code is 1 if a
-file is not current.
+tools/gen_fit_docs.py``; with ``--check`` nothing is written, and the exit code is 1 if
+a file is not current.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def codes_page() -> str:
     lines = [
         "# Codes",
         "",
-        "<!-- Written by tools/gen_fit_docs.py from autodiff/fit/pages; do not edit. -->",
+        "<!-- Written by tools/gen_fit_docs.py from the pages; do not edit. -->",
         "",
         "Every error, verdict and warning of `autodiff fit` ends in a code between",
         "brackets. `autodiff explain CODE` prints its page; these are all of them.",
@@ -63,8 +63,14 @@ def _argument(action: argparse.Action) -> list[str]:
 
 def man_page() -> str:
     """Return docs/autodiff.1, the manual page, from the parser."""
-    from autodiff.fit.command.arguments import COMMANDS, DESCRIPTION, EXAMPLES, EPILOG
-    from autodiff.fit.command.arguments import FIT_EPILOG, build_parser
+    from autodiff.fit.command.arguments import (
+        COMMANDS,
+        DESCRIPTION,
+        EPILOG,
+        EXAMPLES,
+        FIT_EPILOG,
+        build_parser,
+    )
 
     lines = [
         '.\\" Written by tools/gen_fit_docs.py from the parser; do not edit.',
@@ -81,7 +87,10 @@ def man_page() -> str:
         if isinstance(action, argparse._SubParsersAction):
             for name, one in action.choices.items():
                 command = COMMANDS[name]
-                lines += [f".SH AUTODIFF {name.upper()}", _escaped(f"{one.description}")]
+                lines += [
+                    f".SH AUTODIFF {name.upper()}",
+                    _escaped(f"{one.description}"),
+                ]
                 for own in one._actions:
                     if own.dest != "help":
                         lines += _argument(own)

@@ -43,11 +43,11 @@ MISTAKES = [
     ([*FIT, "more.csv"], 2, "U170", "one argument too many: 'more.csv'"),
     ([*FIT, "--loss", "hubber"], 2, "U170", "huber"),
     ([*FIT, "--json", "--csv"], 2, "U170", "not allowed with"),
-    ([*FIT, "--level", "95"], 2, "U151", "95 % is 0.95"),
+    ([*FIT, "--level", "95"], 2, "U159", "95 % is 0.95"),
     ([*FIT, "--level", "high"], 2, "U170", "'high'"),
-    ([*FIT, "--level", "0"], 2, "U151", "between 0 and 1"),
+    ([*FIT, "--level", "0"], 2, "U159", "between 0 and 1"),
     ([*FIT, "--starts", "many"], 2, "U186", "a whole number or auto"),
-    ([*FIT, "--starts", "0"], 2, "U152", "a whole number from 1"),
+    ([*FIT, "--starts", "0"], 2, "U166", "a whole number from 1"),
     ([*FIT, "-p", "w"], 2, "U111", "as in -p b=1"),
     ([*FIT, "-p", "w=1,5"], 2, "U111", "'w=1,5'"),
     ([*FIT, "-p", "w=1 in 3..2"], 2, "U182", "write 2..3"),
@@ -65,7 +65,7 @@ MISTAKES = [
     ([*FIT, "--derive", "log(2)/b"], 2, "U183", "NAME=EXPR"),
     ([*FIT, "--derive", "t=log(2)/v"], 2, None, "v"),
     ([*FIT, "--lr", "0.1"], 2, "U172", "--method sgd; add it"),
-    ([*FIT, "--method", "sgd", "--lr", "-1"], 2, "U152", "a positive number"),
+    ([*FIT, "--method", "sgd", "--lr", "-1"], 2, "U166", "a positive number"),
     ([*FIT, "--trials", "n"], 2, "U172", "--loss binomial; add it"),
     ([*FIT, "--sigma", "1", "--weight", "1"], 2, "U185", "give one of them"),
     ([*FIT, "--sigma", "dy"], 2, None, "dy"),
@@ -108,7 +108,9 @@ MISTAKES = [
 @pytest.mark.parametrize(
     ("argv", "code", "tag", "words"),
     MISTAKES,
-    ids=[" ".join(argv).replace(LINE, "DATA")[:60] or "nothing" for argv, *_ in MISTAKES],
+    ids=[
+        " ".join(argv).replace(LINE, "DATA")[:60] or "nothing" for argv, *_ in MISTAKES
+    ],
 )
 def test_a_mistake_has_its_code_place_and_cure(run, argv, code, tag, words):
     found, out, err = run(*argv)
@@ -157,7 +159,7 @@ def test_too_little_memory_is_told(run, monkeypatch):
     assert (code, "not enough memory" in err) == (3, True)
 
 
-# ---- the process: pipes, signals, closed streams ---------------------------------------
+# ---- the process: pipes, signals, closed streams -------------------------------------
 
 COMMAND = [sys.executable, "-m", "autodiff.fit"]
 

@@ -70,7 +70,9 @@ def broken(content, rng):
     place, key = found, rng.choice(sorted(found))
     while isinstance(place[key], (dict, list)) and place[key] and rng.random() < 0.7:
         place = place[key]
-        key = rng.choice(sorted(place) if isinstance(place, dict) else range(len(place)))
+        key = rng.choice(
+            sorted(place) if isinstance(place, dict) else range(len(place))
+        )
     values = [None, "", "x", -1, 1e400, 10**400, [], {}, [[]], True, "(" * 500, "a[b]"]
     if rng.random() < 0.2 and isinstance(place, dict):
         del place[key]

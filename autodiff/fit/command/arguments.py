@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from autodiff.fit.errors import UsageError, suggestion
 from autodiff.fit.options import INTERVALS, LOSSES, METHODS, STANDARD_ERRORS
@@ -66,6 +66,7 @@ class Parser(argparse.ArgumentParser):
     examples = ""
 
     def error(self, message: str) -> NoReturn:
+        """Raise an error of ours instead of ending the process."""
         raise UsageError("U170", f"{message}; see {self.prog} --help")
 
     def format_help(self) -> str:
@@ -168,7 +169,7 @@ def _add_problem(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="start value, and bounds if wanted: -p b=1, -p 'b=1 in 0..inf'",
     )
-    repeated = {"action": "append", "default": []}
+    repeated: dict[str, Any] = {"action": "append", "default": []}
     add("--fix", metavar="NAME=VALUE", help="hold a parameter", **repeated)
     add("--tie", metavar="NAME=EXPR", help="a parameter by others: tau=1/b", **repeated)
     add("--sigma", metavar="EXPR", help="standard deviations, absolute, in unit of y")

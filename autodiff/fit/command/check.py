@@ -110,8 +110,10 @@ def _lines(formula: Formula, found: dict[str, Any]) -> list[str]:
     }
     if not known:
         listed["parameters"] = "all names that are no columns; --columns x,y says which"
-    listed["linear in"] = "all parameters: solved directly" if found["linear"] else (
-        ", ".join(found["linear_in"]) or "none"
+    listed["linear in"] = (
+        "all parameters: solved directly"
+        if found["linear"]
+        else (", ".join(found["linear_in"]) or "none")
     )
     cost = found["cost"]
     listed["cost per row"] = (
@@ -123,7 +125,9 @@ def _lines(formula: Formula, found: dict[str, Any]) -> list[str]:
     lines += ["", "derivatives"]
     width = max((len(name) for name in found["derivatives"]), default=0)
     for name, text in found["derivatives"].items():
-        lines.append(f"  d/d{name:<{width}}  {text or 'not a formula; computed exactly'}")
+        lines.append(
+            f"  d/d{name:<{width}}  {text or 'not a formula; computed exactly'}"
+        )
     return [*lines, "", "parse", *_tree(formula.rhs)]
 
 

@@ -63,10 +63,12 @@ def _last_resort(error: Exception) -> int:
     if os.environ.get("AUTODIFF_TRACEBACK"):
         raise error
     kind = type(error).__name__
-    complain(
+    fault = UsageError(
+        "U179",
         f"a fault of the program, not yours ({kind}: {error}); please report it, with "
-        "what AUTODIFF_TRACEBACK=1 prints [U179]"
+        "what AUTODIFF_TRACEBACK=1 prints",
     )
+    complain(str(fault))
     return FAILED
 
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from autodiff.fit.command.reading import check_input, table
-from autodiff.fit.command.streams import complain, progress
-from autodiff.fit.errors import UsageError
+from autodiff.fit.command.streams import complain, progress, remark
+from autodiff.fit.errors import Note, UsageError
 from autodiff.fit.options import Options
 from autodiff.fit.output.rounding import aligned, short
 from autodiff.fit.stats.compare import Comparison
@@ -31,7 +31,7 @@ def run_compare(options: Namespace) -> int:
             complain(f"{name}: {result.verdict}: {result.reason} [{result.code}]")
             return result.exit_code
         for note in result.warnings if not options.quiet else ():
-            complain(f"note: {name}: {note.text} [{note.code}]")
+            remark(note, f"{name}: ")
     from autodiff.fit.api import compare
 
     found = compare(*fitted.values(), labels=list(fitted))
@@ -93,10 +93,11 @@ def _load_all(options: Namespace) -> dict[str, FitResult]:
     if len(found) < len(options.models):
         raise UsageError("U152", "compare: a model is given twice; keep one")
     if not options.quiet:
-        complain(
-            "note: saved models hold no data, so whether they are nested is not known; "
-            "compare --data FILE with formulas tests it [W171]"
+        text = (
+            "saved models hold no data, so whether they are nested is not known; "
+            "compare --data FILE with formulas tests it"
         )
+        remark(Note("W171", text))
     return found
 
 
@@ -108,7 +109,7 @@ def _text(found: Comparison, options: Namespace) -> str:
 
         content: dict[str, Any] = {"schema": SCHEMA, **asdict(found)}
         return json.dumps(content, indent=2, ensure_ascii=False)
-    rows = [
+    rows: list[list[Any]] = [
         [r.label, r.n_parameters, r.rss, r.aicc, r.bic, r.delta, r.weight]
         for r in found.ranks
     ]
@@ -118,11 +119,11 @@ def _text(found: Comparison, options: Namespace) -> str:
         return stream.getvalue().rstrip("\n")
     if options.plain:
         return "\n".join("\t".join([str(r[0]), *map(repr, r[1:])]) for r in rows)
-    cells = [[str(r[0]), str(r[1]), *map(short, r[2:])] for r in rows]
+    cells = [[str(r[0]), str(r[1]), *(short(v) for v in r[2:])] for r in rows]
     if options.md:
         cells = [[f"`{row[0]}`", *row[1:]] for row in cells]
-        lines = [list(HEAD), ["---", *["---:"] * (len(HEAD) - 1)], *cells]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        table_rows = [list(HEAD), ["---", *["---:"] * (len(HEAD) - 1)], *cells]
+        return "\n".join("| " + " | ".join(line) + " |" for line in table_rows)
     lines = aligned([HEAD, *cells], [False, *[True] * (len(HEAD) - 1)])
     return "\n".join([*lines, "", *_sentences(found)])
 

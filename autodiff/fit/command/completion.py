@@ -77,9 +77,9 @@ def _bash(parser: Parser) -> Iterator[str]:
     names = " ".join(name for name, _, _ in _commands(parser))
     yield "# Completion of autodiff for bash: source <(autodiff completion bash)"
     yield "_autodiff() {"
-    yield '    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}'
+    yield "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}"
     yield "    COMPREPLY=()"
-    yield "    if [ \"$COMP_CWORD\" -eq 1 ]; then"
+    yield '    if [ "$COMP_CWORD" -eq 1 ]; then'
     yield f'        COMPREPLY=($(compgen -W "{names} --help --version" -- "$word"))'
     yield "        return"
     yield "    fi"
@@ -144,7 +144,8 @@ def _zsh(parser: Parser) -> Iterator[str]:
             for spelling in option.names:
                 yield f"            {_quoted(f'*{spelling}[{text}]{follows}')} \\"
         words = " ".join(_arguments(name, one))
-        yield f"            {_quoted(f'*:argument:({words})' if words else '*:file:_files')}"
+        rest = f"*:argument:({words})" if words else "*:file:_files"
+        yield f"            {_quoted(rest)}"
         yield "        ;;"
     yield "    esac"
     yield "}"

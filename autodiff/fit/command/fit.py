@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from autodiff.fit.command.reading import check_input, table
-from autodiff.fit.command.streams import complain, output_style, progress
+from autodiff.fit.command.streams import complain, output_style, progress, remark
 from autodiff.fit.command.values import (
     assigned_numbers,
     assigned_texts,
@@ -15,8 +16,15 @@ from autodiff.fit.command.values import (
     only_given,
     starts_and_bounds,
 )
-from autodiff.fit.data.columns import Columns, Levels
-from autodiff.fit.errors import DataError, UsageError, excerpt, name_list, suggestion
+from autodiff.fit.data.columns import Columns
+from autodiff.fit.errors import (
+    DataError,
+    Note,
+    UsageError,
+    excerpt,
+    name_list,
+    suggestion,
+)
 from autodiff.fit.formula.parse import parse
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
@@ -146,7 +154,7 @@ def _tell(result: FitResult, options: Namespace) -> None:
     form = _format(options)
     if form != "quiet":
         for note in result.warnings:
-            complain(f"note: {note.text} [{note.code}]")
+            remark(note)
     _tell_verdict(result)
     text = _text(result, options, form)
     if text:
@@ -263,12 +271,15 @@ def _groups_of(
             )
         columns[name] = data.levels(name)
     rows = problem.rows - 1
-    known = [i for i, row in enumerate(rows) if _in_group(columns, int(row))]
+    known = np.flatnonzero(
+        np.all([levels.codes[rows] >= 0 for levels in columns.values()], axis=0)
+    )
     if len(known) < len(rows):
-        if not known:
+        if not len(known):
             raise DataError("D174", f"--by {text}: no row has a value there")
         left = len(rows) - len(known)
-        complain(f"note: {left} of {len(rows)} rows are in no group of {text} [W172]")
+        told = f"{left} of {len(rows)} rows are in no group of {text} and left out"
+        remark(Note("W172", told))
         problem, _ = subset(problem, known)
         rows = rows[known]
     by = {
@@ -276,7 +287,3 @@ def _groups_of(
         for name, levels in columns.items()
     }
     return problem, by
-
-
-def _in_group(columns: Mapping[str, Levels], row: int) -> bool:
-    return all(levels.codes[row] >= 0 for levels in columns.values())

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from autodiff.fit.command.reading import check_input, table
-from autodiff.fit.command.streams import complain
+from autodiff.fit.command.streams import remark
 from autodiff.fit.command.values import column_names
+from autodiff.fit.errors import DataError, FormulaError
 from autodiff.fit.output.rounding import aligned, short
 from autodiff.fit.output.saved import load_model
 from autodiff.fit.problem import Problem, rows_of
@@ -32,14 +33,17 @@ def run_predict(options: Namespace) -> int:
     check_input(options.file)
     assert model.problem is not None
     data = table(options.file, options)
-    more = {} if options.where is None else {"where": options.where}
-    problem = rows_of(model.problem, data, **more)
-    if problem.n_dropped:
-        total = problem.n_dropped + len(problem.rows)
-        complain(
-            f"note: {problem.n_dropped} of {total} rows left out: a value is missing "
-            "[W170]"
-        )
+    try:
+        problem = rows_of(model.problem, data, options.where)
+    except FormulaError as error:
+        if error.code != "F116":
+            raise
+        # The formula is the file's: what is wrong is the table.
+        raise DataError(
+            "D173", f"{data.source}: {error.message.partition(': ')[2]}"
+        ) from None
+    for note in problem.notes if not options.quiet else ():
+        remark(note)
     found = bands(model, problem, options.level)
     level = model.level if options.level is None else options.level
     text = _text(model, problem, found, level, options)
@@ -67,8 +71,8 @@ def _text(
         return _csv(head, rows)
     cells = [[short(value) for value in row] for row in rows]
     if options.md:
-        lines = [head, ["---:"] * len(head), *cells]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        table_rows = [head, ["---:"] * len(head), *cells]
+        return "\n".join("| " + " | ".join(line) + " |" for line in table_rows)
     lines = aligned([head, *cells], [True] * len(head))
     percent = f"{100 * level:.6g} %"
     told = f"lo, hi: {percent} confidence of the curve"

@@ -1,7 +1,7 @@
 """Where the command writes: results to standard output, all else to standard error.
 
 Colour and progress are for terminals alone; `NO_COLOR` is respected (no-color.org). A
-reader that goes away, or an output that is closed, ends the command without a traceback.
+reader that goes away, or a closed output, ends the command without a traceback.
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from autodiff.fit.errors import UsageError
+from autodiff.fit.errors import Note, UsageError
 from autodiff.fit.output.style import Style
 
-__all__ = ["abandon_output", "complain", "output_style", "prepare_output", "progress"]
+__all__ = [
+    "abandon_output",
+    "complain",
+    "output_style",
+    "prepare_output",
+    "progress",
+    "remark",
+]
 
 PATIENCE = 1.0  # seconds before anything is said about progress
 
@@ -37,10 +44,8 @@ def prepare_output() -> None:
 
 def abandon_output() -> None:
     """Keep the interpreter from trying once more, and complaining, at its end."""
-    try:
+    with suppress(OSError, ValueError, AttributeError):  # no file behind it: well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):
-        pass  # no file behind it, so nothing to flush
 
 
 def complain(message: str, *more: str) -> None:
@@ -50,10 +55,13 @@ def complain(message: str, *more: str) -> None:
     text = "\n".join((f"autodiff: {' '.join(message.split())}", *more))
     encoding = sys.stderr.encoding or "ascii"
     shown = text.encode(encoding, "backslashreplace").decode(encoding)
-    try:
+    with suppress(OSError, ValueError):  # nobody listens
         print(shown, file=sys.stderr)
-    except (OSError, ValueError):
-        pass  # nobody listens
+
+
+def remark(note: Note, where: str = "") -> None:
+    """Write a note to standard error."""
+    complain(f"note: {where}{note.text} [{note.code}]")
 
 
 def output_style() -> Style:

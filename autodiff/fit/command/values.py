@@ -92,9 +92,7 @@ def _number(text: str, whole: str) -> float:
 
 
 def _misunderstood(text: str) -> UsageError:
-    return UsageError(
-        "U111", f"-p {excerpt(text)}: expected NAME=NUMBER, as in -p b=1"
-    )
+    return UsageError("U111", f"-p {excerpt(text)}: expected NAME=NUMBER, as in -p b=1")
 
 
 def assigned_numbers(texts: Sequence[str], option: str) -> dict[str, float]:

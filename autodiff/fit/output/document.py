@@ -1,7 +1,7 @@
 """A result as plain data: what ``--json`` prints and what files of models hold.
 
-The only reader of `FitResult` for machines. The keys are those of ``schema.json``; a key
-never changes its meaning within a version, and undefined numbers are None.
+The only reader of `FitResult` for machines. The keys are those of ``schema.json``; a
+key never changes its meaning within a version, and undefined numbers are None.
 """
 
 from __future__ import annotations

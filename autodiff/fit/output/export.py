@@ -23,10 +23,10 @@ LANGUAGES = ("c", "python", "latex")
 
 # Names that mean something else in one of the languages.
 _TAKEN = frozenset(
-    "auto char const default do double enum extern float goto int inline long main math "
-    "model bool max min abs round register restrict short signed sizeof static strcmp "
-    "struct switch typedef union unsigned void volatile case NAN INFINITY NULL y0 y1 yn "
-    "j0 j1 jn gamma signgam pow pi e M_PI linux unix".split()
+    "auto char const default do double enum extern float goto int inline long main "
+    "math model bool max min abs round register restrict short signed sizeof static "
+    "strcmp struct switch typedef union unsigned void volatile case NAN INFINITY NULL "
+    "y0 y1 yn j0 j1 jn gamma signgam pow pi e M_PI linux unix".split()
 ) | frozenset(keyword.kwlist)
 
 
@@ -74,7 +74,9 @@ def export(result: FitResult, language: str) -> str:
     try:
         return _c_file(parts) if language == "c" else _python_file(parts)
     except FormulaError as error:
-        raise UsageError("U177", f"export: {error.message.partition(': ')[2]}") from None
+        raise UsageError(
+            "U177", f"export: {error.message.partition(': ')[2]}"
+        ) from None
 
 
 class _Parts:
@@ -187,7 +189,7 @@ def _c_file(parts: _Parts) -> str:
 
 def _without_words(parts: _Parts) -> tuple[list[Node], list[str]]:
     """Ask comparisons with words first; the nodes name the answers."""
-    nodes, lines = list(parts.nodes), []
+    nodes, lines = list(parts.nodes), list[str]()
     for index, node in enumerate(nodes):
         if node.kind not in ("==", "!=") or not _words(node, nodes):
             continue

@@ -148,7 +148,13 @@ def group_markdown(found: GroupedSolution, level: float) -> str:
     level : float
         Probability of the intervals.
     """
-    head = [*found.by, "name", "estimate", "std. error", f"{100 * level:.6g} % interval"]
+    head = [
+        *found.by,
+        "name",
+        "estimate",
+        "std. error",
+        f"{100 * level:.6g} % interval",
+    ]
     names = len(found.by) + 1
     rows = [head, [*["---"] * names, "---:", "---:", "---"]]
     for line in _lines(found, level):

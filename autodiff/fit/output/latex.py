@@ -14,7 +14,7 @@ __all__ = ["latex_report"]
 
 
 def latex_report(result: FitResult) -> str:
-    """Return the formula and its parameters as an ``align*`` of amsmath.
+    r"""Return the formula and its parameters as an ``align*`` of amsmath.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ def latex_report(result: FitResult) -> str:
     >>> import autodiff as ad
     >>> line = ad.fit("y ~ w*x + b", {"x": [0, 1, 2, 3], "y": [3, 8, 13, 18]})
     >>> print(latex_report(line))
-    \\begin{align*}
-      y &= w \\, x + b \\\\
-      w &= 5 \\\\
+    \begin{align*}
+      y &= w \, x + b \\
+      w &= 5 \\
       b &= 3
-    \\end{align*}
+    \end{align*}
     """
     formula = parse(result.formula)
     left = to_latex(formula.lhs) if formula.lhs else "y"

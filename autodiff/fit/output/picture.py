@@ -26,7 +26,7 @@ MANY = 2000  # points; beyond, they are smaller and lighter
 # Blue and vermilion of Okabe and Ito: told apart by everybody, and in grey.
 DATA, CURVE, GREY = "#333333", "#0072B2", "#888888"
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 9,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
@@ -68,7 +68,7 @@ def draw(result: FitResult, path: str) -> None:
             "pip install 'autodiff-tape[fit]', or --plot at the end for the terminal",
         ) from None
     view = view_of(result)
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(rc=STYLE):
         figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
         FigureCanvasAgg(figure)
         upper, lower = figure.subplots(

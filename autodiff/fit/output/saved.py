@@ -1,8 +1,8 @@
 """A fitted model as a file: what ``autodiff predict`` and ``compare`` read.
 
 JSON: the document of the fit, and beside it how names became numbers (``slots``). No
-data. A file is believed nothing: kinds, sizes and numbers are checked, and the formula is
-parsed again, before any of it is used.
+data. A file is believed nothing: kinds, sizes and numbers are checked, and the formula
+is parsed again, before any of it is used.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def _read(path: str) -> dict[str, Any]:
         text = place.read_bytes()
     except FileNotFoundError:
         raise DataError(
-            "D170", f"there is no file {excerpt(path, 80)}; autodiff fit --save makes one"
+            "D170",
+            f"there is no file {excerpt(path, 80)}; autodiff fit --save makes one",
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -162,9 +163,14 @@ def _result(content: dict[str, Any]) -> FitResult:
         verdict=CONVERGED,
         exact=content["exact"] is True,
         problem=problem,
-        **{name: _number(content[name], name) for name in _NUMBERS},
-        **{name: _word(content[name], name) for name in _WORDS},
+        **_rest(content),
     )
+
+
+def _rest(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what is taken as it stands."""
+    numbers = {name: _number(content[name], name) for name in _NUMBERS}
+    return numbers | {name: _word(content[name], name) for name in _WORDS}
 
 
 def _problem(
@@ -217,10 +223,9 @@ def _estimate(entry: dict[str, Any]) -> Estimate:
     value = _number(entry["estimate"], "estimate")
     if not math.isfinite(value):
         raise ValueError("an estimate that is no number")
-    rest = (_number(entry[key], key) for key in ("se", "lo", "hi"))
-    return Estimate(
-        value, *rest, _word(entry["status"], "status"), _word(entry["interval"], "")
-    )
+    se, lo, hi = (_number(entry[key], key) for key in ("se", "lo", "hi"))
+    status, interval = _word(entry["status"], "status"), _word(entry["interval"], "")
+    return Estimate(value, se, lo, hi, status, interval)
 
 
 def _number(value: Any, what: str) -> float:

@@ -1,7 +1,7 @@
 """What a plot of a fit shows, as arrays; how it is drawn is said elsewhere.
 
-With one predictor: data, curve and bands over it. With several, or with levels: observed
-against fitted. Beneath it, residuals over the predictor or over the fitted values.
+With one predictor: data, curve and bands over it. With several, or with levels:
+observed against fitted. Beneath it, residuals over the predictor or the fitted values.
 """
 
 from __future__ import annotations
