@@ -30,18 +30,33 @@ def plane():
 
 def test_one_predictor_is_shown_with_curve_and_band(result):
     view = view_of(result)
+    [one] = view.series
     assert (view.x_label, view.y_label, view.has_curve) == ("x", "y", True)
-    np.testing.assert_allclose(view.residuals, -result.residuals)
-    assert (view.band_lo < view.curve_y).all()
-    assert (view.band_hi > view.curve_y).all()
+    np.testing.assert_allclose(one.residuals, -result.residuals)
+    assert (one.band_lo < one.curve_y).all()
+    assert (one.band_hi > one.curve_y).all()
 
 
 def test_several_predictors_are_shown_as_observed_against_fitted(plane):
     view = view_of(plane)
+    [one] = view.series
     assert (view.x_label, view.y_label) == ("fitted y", "observed y")
     assert not view.has_curve
-    np.testing.assert_array_equal(view.curve_x, view.curve_y)
-    np.testing.assert_array_equal(view.residual_x, plane.fitted)
+    np.testing.assert_array_equal(one.curve_x, one.curve_y)
+    np.testing.assert_array_equal(one.x, plane.fitted)
+
+
+def test_levels_have_a_curve_each(tmp_path):
+    names = np.where(np.arange(40) % 2, "odd", "even")
+    y = np.where(np.arange(40) % 2, 3.0, 5.0) * np.exp(-0.5 * X) + 0.01 * np.sin(9 * X)
+    result = ad.fit("y ~ a[kind]*exp(-b*x)", {"x": X, "kind": names, "y": y})
+    view = view_of(result)
+    assert [one.name for one in view.series] == ["even", "odd"]
+    assert [len(one.x) for one in view.series] == [20, 20]
+    assert view.series[0].curve_y[0] > 4.5 > 3.5 > view.series[1].curve_y[0]
+    draw(result, str(tmp_path / "levels.svg"))
+    text = (tmp_path / "levels.svg").read_text()
+    assert all(word in text for word in ("even", "odd", "95 % confidence"))
 
 
 def test_ticks_are_round_and_inside():
@@ -104,9 +119,12 @@ def test_a_dollar_in_a_name_is_no_mathematics(tmp_path):
     assert re.search(r"\$x\^", (tmp_path / "a.svg").read_text())
 
 
-def test_error_bars_are_drawn_where_sigma_is_known(tmp_path, result):
-    view = view_of(result)
-    assert view.error is None
+def test_error_bars_are_drawn_where_sigma_is_known(tmp_path):
+    data = {"x": X, "y": Y, "dy": np.full(40, 0.02)}
+    result = ad.fit("y ~ a*exp(-b*x) + c", data, sigma="dy")
+    [one] = view_of(result).series
+    np.testing.assert_array_equal(one.error, data["dy"])
+    draw(result, str(tmp_path / "errors.png"))
 
 
 @pytest.mark.parametrize("name", ["fit.jpgg", "fit", "no/such/folder/fit.png"])

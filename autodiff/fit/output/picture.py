@@ -14,7 +14,7 @@ import numpy as np
 
 from autodiff.fit.errors import UsageError
 from autodiff.fit.output.places import check_picture, write_whole
-from autodiff.fit.output.views import View, view_of
+from autodiff.fit.output.views import Series, View, view_of
 from autodiff.fit.stats.result import FitResult
 
 __all__ = ["draw"]
@@ -23,8 +23,9 @@ WIDTH, HEIGHT = 5.0, 4.6  # inches
 DPI = 200
 MANY = 2000  # points; beyond, they are smaller and lighter
 
-# Blue and vermilion of Okabe and Ito: told apart by everybody, and in grey.
-DATA, CURVE, GREY = "#333333", "#0072B2", "#888888"
+# Of Okabe and Ito: told apart by everybody; as many as views.MOST_CURVES.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+DATA, GREY = "#333333", "#888888"
 
 STYLE: Any = {
     "font.size": 9,
@@ -85,23 +86,20 @@ def draw(result: FitResult, path: str) -> None:
 
 
 def _draw_fit(axes: Any, view: View, result: FitResult) -> None:
-    size, alpha = _marks(len(view.x))
-    if view.error is not None:
-        axes.errorbar(
-            view.x, view.y, yerr=view.error, fmt="none", ecolor=GREY, elinewidth=0.7,
-            capsize=1.5, zorder=2,
+    band = f"{100 * result.level:.6g} % confidence"
+    for number, (one, colour) in enumerate(zip(view.series, COLOURS, strict=False)):
+        several = len(view.series) > 1
+        _points(axes, one, one.y, one.name or "data", colour if several else DATA)
+        if one.band_lo is not None and one.band_hi is not None:
+            axes.fill_between(
+                one.curve_x, one.band_lo, one.band_hi, color=colour, alpha=0.2,
+                linewidth=0, label=None if number else band, zorder=1,
+            )  # fmt: skip
+        label = "fit" if view.has_curve else "observed = fitted"
+        axes.plot(
+            one.curve_x, one.curve_y, color=colour, lw=1.3,
+            label=None if several else label, zorder=4,
         )  # fmt: skip
-    axes.plot(
-        view.x, view.y, "o", color=DATA, markersize=size, alpha=alpha,
-        markeredgewidth=0, label="data", zorder=3, rasterized=len(view.x) > MANY,
-    )  # fmt: skip
-    if view.band_lo is not None and view.band_hi is not None:
-        axes.fill_between(
-            view.curve_x, view.band_lo, view.band_hi, color=CURVE, alpha=0.2,
-            linewidth=0, label=f"{100 * result.level:.6g} % confidence", zorder=1,
-        )  # fmt: skip
-    label = "fit" if view.has_curve else "observed = fitted"
-    axes.plot(view.curve_x, view.curve_y, color=CURVE, lw=1.3, label=label, zorder=4)
     axes.set_ylabel(_plain(view.y_label))
     axes.set_title(_shortened(result.formula), fontsize=9, loc="left", color="#444444")
     axes.tick_params(labelbottom=False)
@@ -109,33 +107,43 @@ def _draw_fit(axes: Any, view: View, result: FitResult) -> None:
     _keep_to_data(axes, view)
 
 
+def _points(axes: Any, one: Series, y: Any, label: str | None, colour: str) -> None:
+    """Draw the points of a series, with their errors where these are known."""
+    size, alpha = _marks(len(one.x))
+    if one.error is not None:
+        axes.errorbar(
+            one.x, y, yerr=one.error, fmt="none", ecolor=GREY, elinewidth=0.7,
+            capsize=1.5, zorder=2,
+        )  # fmt: skip
+    axes.plot(
+        one.x, y, "o", color=colour, markersize=size, alpha=alpha, markeredgewidth=0,
+        label=None if label is None else _plain(label), zorder=3,
+        rasterized=len(one.x) > MANY,
+    )  # fmt: skip
+
+
 def _keep_to_data(axes: Any, view: View) -> None:
     """Limit the axis where curve or band leave the data far behind."""
-    error = 0.0 if view.error is None else view.error
-    low, high = float(np.min(view.y - error)), float(np.max(view.y + error))
+    errors = [0.0 if s.error is None else s.error for s in view.series]
+    pairs = list(zip(view.series, errors, strict=True))
+    low = min(float(np.min(s.y - error)) for s, error in pairs)
+    high = max(float(np.max(s.y + error)) for s, error in pairs)
     reach = (high - low) or abs(low) or 1.0
     seen_low, seen_high = axes.get_ylim()
     axes.set_ylim(max(seen_low, low - 0.6 * reach), min(seen_high, high + 0.6 * reach))
 
 
 def _draw_residuals(axes: Any, view: View) -> None:
-    size, alpha = _marks(len(view.x))
-    axes.axhline(0.0, color=CURVE, lw=1.0, zorder=1)
-    if view.error is not None:
-        axes.errorbar(
-            view.residual_x, view.residuals, yerr=view.error, fmt="none", ecolor=GREY,
-            elinewidth=0.7, capsize=1.5, zorder=2,
-        )  # fmt: skip
-    axes.plot(
-        view.residual_x, view.residuals, "o", color=DATA, markersize=size, alpha=alpha,
-        markeredgewidth=0, zorder=3, rasterized=len(view.x) > MANY,
-    )  # fmt: skip
-    spread = float(np.max(np.abs(view.residuals), initial=0.0)) or 1.0
-    if view.error is not None:
-        spread = max(spread, float(np.max(np.abs(view.residuals) + view.error)))
-    axes.set_ylim(-1.15 * spread, 1.15 * spread)
+    several = len(view.series) > 1
+    axes.axhline(0.0, color=DATA if several else COLOURS[0], lw=0.8, zorder=1)
+    spread = 0.0
+    for one, colour in zip(view.series, COLOURS, strict=False):
+        _points(axes, one, one.residuals, None, colour if several else DATA)
+        error = 0.0 if one.error is None else one.error
+        spread = max(spread, float(np.max(np.abs(one.residuals) + error)))
+    axes.set_ylim(-1.15 * (spread or 1.0), 1.15 * (spread or 1.0))
     axes.set_ylabel("residual")
-    axes.set_xlabel(_plain(view.residual_label))
+    axes.set_xlabel(_plain(view.x_label))
 
 
 def _marks(n: int) -> tuple[float, float]:
