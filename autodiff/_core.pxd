@@ -84,6 +84,7 @@ cdef extern from "linalg.h":
 
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
+    c_bool ad_kernel_has_nan(int64_t n, const double *v) nogil
 
 cdef extern from "program.h":
     ctypedef struct ad_guard:

@@ -74,13 +74,10 @@ cdef class Code:
 
     cdef bint has_nan(self, const double *ws) noexcept:
         cdef uint32_t k
-        cdef int64_t i
-        cdef const double *at
         for k in range(self.program.p.n_outputs):
-            at = ws + ad_code_output(self.code, k)
-            for i in range(ad_program_size(self.program.p, self.program.p.outputs[k])):
-                if at[i] != at[i]:
-                    return True
+            if ad_kernel_has_nan(ad_program_size(self.program.p, self.program.p.outputs[k]),
+                                 ws + ad_code_output(self.code, k)):
+                return True
         return False
 
     cdef int run_point(self, double *ws) except -1:

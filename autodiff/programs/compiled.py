@@ -284,8 +284,8 @@ class Compiled(FastCall):
         if sparse or pattern is not None or coloring is not None:
             from autodiff.programs import sparse_derivatives
 
-            return sparse_derivatives.jacobian(
-                self, args, kwargs, argnums, pattern, coloring
+            return sparse_derivatives.derivative(
+                self, "jacobian", args, kwargs, argnums, pattern, coloring
             )
         out, kwargs = self.take_out(kwargs)
         return into(out, derivatives.jacobian(self, args, kwargs, argnums, mode))
@@ -307,8 +307,8 @@ class Compiled(FastCall):
         if sparse or pattern is not None or coloring is not None:
             from autodiff.programs import sparse_derivatives
 
-            return sparse_derivatives.hessian(
-                self, args, kwargs, argnums, pattern, coloring
+            return sparse_derivatives.derivative(
+                self, "hessian", args, kwargs, argnums, pattern, coloring
             )
         out, kwargs = self.take_out(kwargs)
         found = self._try("hessian", argnums, args, kwargs)

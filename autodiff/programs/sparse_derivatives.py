@@ -1,8 +1,9 @@
 """Sparse Jacobians and Hessians of compiled functions, as scipy.sparse.csr_array.
 
 The pattern is that of the recorded programs, of all paths known so far; its colouring
-says which columns (or rows) one sweep can compute together; the sweeps are rows, and so
-lanes. Where the sweeps themselves discover a new path, the pattern is found again.
+says which columns (or rows) one sweep can compute together. Few sweeps become one
+program (see `compressed`), many run as rows, and so as lanes. Where a point turns out
+to take a path that is new, the pattern is found again.
 """
 
 from __future__ import annotations
@@ -12,134 +13,211 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.errors import ArgumentError, ShapeError
+from autodiff._core import Code, Program, Tensor
+from autodiff.errors import ArgumentError, LinAlgError, ShapeError
+from autodiff.programs.compressed import entries_program
 from autodiff.programs.derivatives import Call, check_number, in_directions
-from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, plain
 from autodiff.sparse import Coloring, Pattern
 
+Shape = tuple[int, int]
 
-def jacobian(
+
+def derivative(
     compiled: Any,
+    name: str,
     args: Any,
     kwargs: Any,
     argnums: Any,
-    pattern: Pattern | None = None,
-    coloring: Coloring | None = None,
+    pattern: Any = None,
+    coloring: Any = None,
 ) -> Any:
-    """Return the sparse Jacobian of one array in one array, as a matrix."""
-    call = Call(compiled, args, kwargs, argnums)
-    n_columns = _size_of_input(call, "jacobian")
-    path = _path(call)
-    shapes = path.program.output_shapes
-    if len(shapes) != 1:
-        raise ShapeError(
-            f"a sparse Jacobian is of one result, {call.name} returns {len(shapes)}"
-        )
-    return _matrix(
-        call,
-        call.signature.value,
-        (math.prod(shapes[0]), n_columns),
-        None,
-        pattern,
-        coloring,
-    )
+    """Return a sparse derivative in one array, as a matrix.
+
+    Parameters
+    ----------
+    compiled, args, kwargs, argnums
+        The function, and how it was called.
+    name
+        "jacobian", of one array, or "hessian", of one number.
+    pattern, coloring
+        What the user gave instead of what is found: anything that `Pattern.of` takes,
+        a `Coloring`.
+    """
+    request = _Request(Call(compiled, args, kwargs, argnums), name)
+    return request.matrix(_given(name, pattern, coloring))
 
 
-def hessian(
-    compiled: Any,
-    args: Any,
-    kwargs: Any,
-    argnums: Any,
-    pattern: Pattern | None = None,
-    coloring: Coloring | None = None,
-) -> Any:
-    """Return the sparse Hessian in one array, as a matrix."""
-    call = Call(compiled, args, kwargs, argnums)
-    n = _size_of_input(call, "hessian")
-    path = _path(call)
-    check_number(call.name, path)
-    gradient = call.signature.value.then("reverse", call.wanted, False, True)
-    return _matrix(call, gradient, (n, n), "symmetric", pattern, coloring)
-
-
-def _path(call: Call) -> Path:
-    """Return the path that the arguments take, whose results have its shapes."""
-    leaves = [plain(v) for v in call.leaves]
-    path: Path = call.signature.paths.first(leaves)
-    if path.guards:
-        path, _ = call.signature.value.run(leaves)
-    return path
-
-
-def _size_of_input(call: Call, name: str) -> int:
-    shapes = call.shapes()
-    if len(shapes) != 1 or not call.is_single:
-        raise ArgumentError(
-            f"{name}(sparse=True) is in one array; argnums names {len(shapes)} of "
-            f"{call.name}"
-        )
-    return math.prod(shapes[0])
-
-
-def _matrix(
-    call: Call,
-    derived: Derived,
-    shape: tuple[int, int],
-    kind: Any,
-    pattern: Pattern | None,
-    coloring: Coloring | None,
-) -> Any:
-    for what, given in (("pattern", pattern), ("coloring", coloring)):
-        found = given.pattern if isinstance(given, Coloring) else given
-        if found is not None and found.shape != shape:
-            raise ShapeError(
-                f"{what}: expected one for a matrix of shape {shape}, got {found.shape}"
+def _given(name: str, pattern: Any, coloring: Any) -> Coloring | None:
+    """Return the colouring that a user asks for, or None."""
+    if coloring is not None:
+        if pattern is not None:
+            raise ArgumentError(
+                f"{name}: a coloring has a pattern; pattern= is one too many"
             )
-    if coloring is None and pattern is not None:
-        coloring = pattern.color(kind)
-    while True:
-        n_paths = len(call.signature.paths.all)
-        colors = coloring or _coloring(call, derived, kind, shape)
-        values = colors.values(_products(call, derived, colors))
-        if coloring is not None or len(call.signature.paths.all) == n_paths:
-            return colors.pattern.with_values(values)
+        if not isinstance(coloring, Coloring):
+            raise ArgumentError(
+                f"{name}: coloring must be a sparse.Coloring, got {coloring!r}; "
+                "Pattern.color makes one"
+            )
+        return coloring
+    if pattern is None:
+        return None
+    kind = "symmetric" if name == "hessian" else None
+    return Pattern.of(pattern).color(kind)
 
 
-def _coloring(
-    call: Call, derived: Derived, kind: Any, shape: tuple[int, int]
-) -> Coloring:
-    """Return the colouring of the union over all paths, kept until there is another."""
-    paths = call.signature.paths.all
-    key = (derived.steps, call.wanted, shape, len(paths))
-    found: Coloring | None = call.signature.colorings.get(key)
-    if found is None:
-        pattern = None
-        for path in paths:
-            program = path.derived(derived.steps)
-            rest = len(program.input_shapes) - len(call.wanted)
-            one = Pattern.of_program(program, [*call.wanted, *[False] * rest])
-            if one.shape == shape:  # results of other paths may have other shapes
-                pattern = one if pattern is None else pattern | one
-        assert pattern is not None
-        if kind == "symmetric":
-            pattern = pattern.symmetrized()
-        found = call.signature.colorings[key] = pattern.color(kind)
-    return found
+class _Request:
+    """One call of a sparse derivative.
+
+    Parameters
+    ----------
+    call
+        The arguments, sorted.
+    name
+        "jacobian" or "hessian".
+    """
+
+    def __init__(self, call: Call, name: str):
+        shapes = call.shapes()
+        if len(shapes) != 1 or not call.is_single:
+            raise ArgumentError(
+                f"{name}(sparse=True) is in one array; argnums names {len(shapes)} of "
+                f"{call.name}"
+            )
+        self.call, self.name, self.side = call, name, shapes[0]
+        self.signature, self.paths = call.signature, call.signature.paths
+        self.leaves = [_value(leaf) for leaf in call.leaves]
+        self.derived = self.signature.value
+        if name == "hessian":
+            self.derived = self.derived.then("reverse", call.wanted, False, True)
+
+    def matrix(self, given: Coloring | None) -> Any:
+        """Return the matrix at the arguments."""
+        path = self.paths.first(self.leaves)
+        found = self._as_last_time(path, given)
+        if found is not None:
+            return found
+        if path.guards:
+            path, _ = self.signature.value.run(self.leaves)
+        colors = self._colors(self._shape(path), given)
+        code = self._code(path, colors)
+        self._kept[self._key(path)] = given, len(self.paths.all), colors, code
+        values = None if code is None else self._run(path, code)
+        if values is None:
+            values = colors.values(self._products(colors))
+        return colors.pattern.with_values(values)
+
+    # ---- One program -----------------------------------------------------------------
+
+    @property
+    def _kept(self) -> dict[Any, Any]:
+        found: dict[Any, Any] = self.signature.colorings
+        return found
+
+    def _key(self, *of: Any) -> Any:
+        return (self.derived.steps, self.call.wanted, len(self.paths.captured), *of)
+
+    def _as_last_time(self, path: Path, given: Coloring | None) -> Any:
+        """Return the matrix if there is a program, and the path is the right one."""
+        kept = self._kept.get(self._key(path))
+        if kept is None:
+            return None
+        asked, n_paths, colors, code = kept
+        if code is None or asked is not given or n_paths != len(self.paths.all):
+            return None
+        try:
+            values = self._run(path, code)
+        except LinAlgError:  # perhaps of a path that the arguments do not take
+            values = None
+        return None if values is None else colors.pattern.with_values(values)
+
+    def _run(self, path: Path, code: Code) -> Any:
+        """Return the entries, or None if this is not the path."""
+        outputs, guard, _ = code.run(self.paths.inputs(self.leaves))
+        if guard >= 0:
+            return None
+        path.n_rows += 1
+        return outputs[0]
+
+    def _code(self, path: Path, colors: Coloring) -> Code | None:
+        """Return all sweeps as one program, kept with the path; None: too many."""
+        kept = self._kept.get(self._key(path))
+        if kept is not None and kept[2] is colors:
+            found: Code | None = kept[3]
+            return found
+        program = path.derived(self.derived.steps)
+        points = self.paths.inputs(self.leaves)
+        whole = entries_program(program, colors, self._wanted(program), points)
+        return None if whole is None else Code(whole)
+
+    def _wanted(self, program: Program) -> list[bool]:
+        wanted = self.call.wanted
+        return [*wanted, *[False] * (len(program.input_shapes) - len(wanted))]
+
+    # ---- Shape, pattern, colours -----------------------------------------------------
+
+    def _shape(self, path: Path) -> Shape:
+        """Return the matrix's shape; raise where there is none."""
+        n = math.prod(self.side)
+        if self.name == "hessian":
+            check_number(self.call.name, path)
+            return n, n
+        shapes = path.program.output_shapes
+        if len(shapes) != 1:
+            raise ShapeError(
+                f"a sparse Jacobian is of one result, {self.call.name} returns "
+                f"{len(shapes)}"
+            )
+        return math.prod(shapes[0]), n
+
+    def _colors(self, shape: Shape, given: Coloring | None) -> Coloring:
+        """Return the colouring asked for, or that of all paths; kept until one is new."""
+        if given is not None:
+            if given.pattern.shape != shape:
+                raise ShapeError(
+                    f"{self.name}: {self.call.name} needs a pattern of shape {shape}, "
+                    f"got one of shape {given.pattern.shape}"
+                )
+            return given
+        key = self._key(shape, len(self.paths.all))
+        found: Coloring | None = self._kept.get(key)
+        if found is None:
+            pattern = self._pattern(shape)
+            if self.name == "hessian":
+                pattern = pattern.symmetrized()
+            found = pattern.color("symmetric" if self.name == "hessian" else None)
+            self._kept[key] = found
+        return found
+
+    def _pattern(self, shape: Shape) -> Pattern:
+        """Return the union of the patterns of all paths whose results fit the shape."""
+        pattern = Pattern.of_entries(shape, [], [])
+        for path in self.paths.all:
+            program = path.derived(self.derived.steps)
+            if sum(math.prod(s) for s in program.output_shapes) == shape[0]:
+                pattern |= Pattern.of_program(program, self._wanted(program))
+        return pattern
+
+    # ---- Many sweeps -----------------------------------------------------------------
+
+    def _products(self, colors: Coloring) -> Any:
+        """Run one sweep for each colour, as lanes."""
+        n = colors.n_colors
+        if n == 0:
+            return np.empty((0, colors.n_products))
+        wanted = self.call.wanted
+        if colors.kind == "row":
+            step = self.derived.then("reverse", wanted, False)
+            [result] = self.derived.run(self.leaves)[1]
+            given = colors.seeds().reshape(n, *np.shape(result))
+        else:
+            step = self.derived.then("forward", wanted, False)
+            given = colors.seeds().reshape(n, *self.side)
+        _, found = in_directions(step, self.leaves, [given])
+        return np.reshape(found[0], (n, colors.n_products))
 
 
-def _products(call: Call, derived: Derived, colors: Coloring) -> Any:
-    """Run one sweep for each colour."""
-    seeds = colors.seeds()
-    n = len(seeds)
-    if n == 0:
-        return np.empty((0, colors.n_products))
-    if colors.kind == "row":
-        step = derived.then("reverse", call.wanted, False)
-        shape = derived.run([plain(v) for v in call.leaves])[1]
-        given = seeds.reshape(n, *np.shape(shape[0]))
-    else:
-        step = derived.then("forward", call.wanted, False)
-        given = seeds.reshape(n, *call.shapes()[0])
-    _, found = in_directions(step, [plain(v) for v in call.leaves], [given])
-    return np.reshape(found[0], (n, colors.n_products))
+def _value(leaf: Any) -> Any:
+    """Return what a program takes; a matrix of SciPy carries no gradient on."""
+    return np.asarray(leaf) if isinstance(leaf, Tensor) else plain(leaf)
