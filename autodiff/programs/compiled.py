@@ -93,6 +93,7 @@ class Compiled(FastCall):
         self.name = str(getattr(fun, "__name__", None) or type(fun).__name__)
         self._signatures: dict[Any, Signature] = {}
         self._quick: dict[Any, Code] = {}
+        self.quick_matrices: dict[Any, Any] = {}  # of sparse_derivatives
         self._bound: dict[int, tuple[Any, Compiled]] = {}  # by id; see __get__
         names = parameters_of(fun)
         self._has_out = "out" in names  # then out= is the function's own

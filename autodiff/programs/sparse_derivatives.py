@@ -9,15 +9,16 @@ to take a path that is new, the pattern is found again.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autodiff._core import Code, Program, Tensor
 from autodiff.errors import ArgumentError, LinAlgError, ShapeError
+from autodiff.programs.arguments import is_plain_argnums
 from autodiff.programs.compressed import entries_program
 from autodiff.programs.derivatives import Call, check_number, in_directions
-from autodiff.programs.paths import Path, plain
+from autodiff.programs.paths import Path, Paths, plain
 from autodiff.sparse import Coloring, Pattern
 
 Shape = tuple[int, int]
@@ -44,8 +45,18 @@ def derivative(
         What the user gave instead of what is found: anything that `Pattern.of` takes,
         a `Coloring`.
     """
-    request = _Request(Call(compiled, args, kwargs, argnums), name)
-    return request.matrix(_given(name, pattern, coloring))
+    given = _given(name, pattern, coloring)
+    is_plain = not kwargs and is_plain_argnums(argnums)
+    kept = compiled.quick_matrices.get((name, argnums)) if is_plain else None
+    if kept is not None and kept.given is given and kept.is_current():
+        found = compiled.try_fast(kept.code, args)
+        if found is not None:
+            return kept.matrix(found[0])
+    call = Call(compiled, args, kwargs, argnums)
+    matrix, kept = _Request(call, name).matrix(given)
+    if is_plain and kept.code and call.signature.is_flat and not kept.paths.captured:
+        compiled.quick_matrices[name, argnums] = kept
+    return matrix
 
 
 def _given(name: str, pattern: Any, coloring: Any) -> Coloring | None:
@@ -65,6 +76,32 @@ def _given(name: str, pattern: Any, coloring: Any) -> Coloring | None:
         return None
     kind = "symmetric" if name == "hessian" else None
     return Pattern.of(pattern).color(kind)
+
+
+class _Kept(NamedTuple):
+    """What is kept of one path: how its matrix was computed last time.
+
+    given is what the user asked for; n_paths and n_captured are how many paths, and
+    tensors of outside, there were: with another the pattern may be another.
+    """
+
+    given: Coloring | None
+    paths: Paths
+    n_paths: int
+    n_captured: int
+    path: Path
+    colors: Coloring
+    code: Code | None
+
+    def is_current(self) -> bool:
+        """Whether there is nothing new that the pattern would depend on."""
+        paths = self.paths
+        return self.n_paths == len(paths.all) and self.n_captured == len(paths.captured)
+
+    def matrix(self, values: Any) -> Any:
+        """Return the matrix of these entries, which the path's program computed."""
+        self.path.n_rows += 1
+        return self.colors.pattern.with_values(values)
 
 
 class _Request:
@@ -92,60 +129,59 @@ class _Request:
         if name == "hessian":
             self.derived = self.derived.then("reverse", call.wanted, False, True)
 
-    def matrix(self, given: Coloring | None) -> Any:
-        """Return the matrix at the arguments."""
+    def matrix(self, given: Coloring | None) -> tuple[Any, _Kept]:
+        """Return the matrix at the arguments, and what is kept of the way to it."""
         path = self.paths.first(self.leaves)
-        found = self._as_last_time(path, given)
-        if found is not None:
-            return found
+        kept = self._entries.get(self._key(path))
+        if kept is not None and kept.given is given and kept.is_current():
+            values = self._run(kept)
+            if values is not None:
+                return kept.matrix(values), kept
         if path.guards:
             path, _ = self.signature.value.run(self.leaves)
-        colors = self._colors(self._shape(path), given)
-        code = self._code(path, colors)
-        self._kept[self._key(path)] = given, len(self.paths.all), colors, code
-        values = None if code is None else self._run(path, code)
+        kept = self._keep(path, given)
+        values = self._run(kept)
         if values is None:
-            values = colors.values(self._products(colors))
-        return colors.pattern.with_values(values)
+            values = kept.colors.values(self._products(kept.colors))
+        return kept.matrix(values), kept
 
     # ---- One program -----------------------------------------------------------------
 
     @property
-    def _kept(self) -> dict[Any, Any]:
+    def _entries(self) -> dict[Any, Any]:
         found: dict[Any, Any] = self.signature.colorings
         return found
 
     def _key(self, *of: Any) -> Any:
         return (self.derived.steps, self.call.wanted, len(self.paths.captured), *of)
 
-    def _as_last_time(self, path: Path, given: Coloring | None) -> Any:
-        """Return the matrix if there is a program, and the path is the right one."""
-        kept = self._kept.get(self._key(path))
-        if kept is None:
-            return None
-        asked, n_paths, colors, code = kept
-        if code is None or asked is not given or n_paths != len(self.paths.all):
+    def _keep(self, path: Path, given: Coloring | None) -> _Kept:
+        """Find colours and the program of all sweeps for a path, and keep them."""
+        colors = self._colors(self._shape(path), given)
+        before = self._entries.get(self._key(path))
+        if before is not None and before.colors is colors:
+            code = before.code
+        else:
+            code = self._code(path, colors)
+        counts = len(self.paths.all), len(self.paths.captured)
+        kept = _Kept(given, self.paths, *counts, path, colors, code)
+        self._entries[self._key(path)] = kept
+        return kept
+
+    def _run(self, kept: _Kept) -> Any:
+        """Return the entries; None if this is not the path, or there is no program."""
+        if kept.code is None:
             return None
         try:
-            values = self._run(path, code)
-        except LinAlgError:  # perhaps of a path that the arguments do not take
-            values = None
-        return None if values is None else colors.pattern.with_values(values)
-
-    def _run(self, path: Path, code: Code) -> Any:
-        """Return the entries, or None if this is not the path."""
-        outputs, guard, _ = code.run(self.paths.inputs(self.leaves))
-        if guard >= 0:
-            return None
-        path.n_rows += 1
-        return outputs[0]
+            outputs, _, _ = kept.code.run(self.paths.inputs(self.leaves))
+        except LinAlgError:
+            if kept.path.guards:  # perhaps of a path that the arguments do not take
+                return None
+            raise
+        return None if outputs is None else outputs[0]
 
     def _code(self, path: Path, colors: Coloring) -> Code | None:
-        """Return all sweeps as one program, kept with the path; None: too many."""
-        kept = self._kept.get(self._key(path))
-        if kept is not None and kept[2] is colors:
-            found: Code | None = kept[3]
-            return found
+        """Return all sweeps as one program; None: too many."""
         program = path.derived(self.derived.steps)
         points = self.paths.inputs(self.leaves)
         whole = entries_program(program, colors, self._wanted(program), points)
@@ -181,13 +217,13 @@ class _Request:
                 )
             return given
         key = self._key(shape, len(self.paths.all))
-        found: Coloring | None = self._kept.get(key)
+        found: Coloring | None = self._entries.get(key)
         if found is None:
             pattern = self._pattern(shape)
             if self.name == "hessian":
                 pattern = pattern.symmetrized()
             found = pattern.color("symmetric" if self.name == "hessian" else None)
-            self._kept[key] = found
+            self._entries[key] = found
         return found
 
     def _pattern(self, shape: Shape) -> Pattern:
