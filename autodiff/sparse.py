@@ -100,13 +100,28 @@ class Pattern:
         """Return where a matrix, dense or of scipy.sparse, is other than zero.
 
         Stored zeros of a sparse matrix count as entries.
+
+        Raises
+        ------
+        ShapeError
+            When it has not two axes.
+        ArgumentError
+            When it is no matrix of numbers or booleans.
         """
         if isinstance(matrix, Pattern):
             return matrix
         if hasattr(matrix, "tocoo"):
             coo = matrix.tocoo()
             return cls.of_entries(coo.shape, coo.row, coo.col)
-        dense = np.asarray(matrix)
+        try:
+            dense = np.asarray(matrix)
+        except ValueError:  # of lists that are ragged
+            dense = np.asarray(None)
+        if dense.dtype.kind not in "biufc":
+            raise ArgumentError(
+                "a pattern is a Pattern, an array of two axes, or a matrix of "
+                f"scipy.sparse, not {matrix!r}"
+            )
         if dense.ndim != 2:
             raise ShapeError(f"a pattern has two axes, got an array of {dense.ndim}")
         return cls.of_entries(dense.shape, *np.nonzero(dense))

@@ -53,6 +53,7 @@ LAYERS = {
     "csrc/reduce": 3,
     "csrc/linalg": 3,
     # Its derivative.
+    "csrc/minors": 1,
     "csrc/rules": 4,
     # Programs: what one is; building one; deriving one; running one.
     "csrc/program": 3,

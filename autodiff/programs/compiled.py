@@ -286,7 +286,7 @@ class Compiled(FastCall):
             from autodiff.programs import sparse_derivatives
 
             return sparse_derivatives.derivative(
-                self, "jacobian", args, kwargs, argnums, pattern, coloring
+                self, "jacobian", args, kwargs, argnums, pattern, coloring, mode
             )
         out, kwargs = self.take_out(kwargs)
         return into(out, derivatives.jacobian(self, args, kwargs, argnums, mode))

@@ -58,9 +58,7 @@ def hessian_program(gradient: Program, wanted: Sequence[bool]) -> Program | None
 
     def matrix(leaves: list[Tensor]) -> Tensor:
         found = _entries(tangent, coloring, side, leaves)
-        return _core.reshape(
-            _core.put(np.zeros(n * n), places, found), (*side, *side)
-        )
+        return _core.reshape(_core.put(np.zeros(n * n), places, found), (*side, *side))
 
     points = [np.ones(s) if s else 1.0 for s in gradient.input_shapes]
     try:

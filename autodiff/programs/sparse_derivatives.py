@@ -19,7 +19,7 @@ from autodiff.programs.arguments import is_plain_argnums
 from autodiff.programs.compressed import entries_program
 from autodiff.programs.derivatives import Call, check_number, in_directions
 from autodiff.programs.paths import Path, Paths, plain
-from autodiff.sparse import Coloring, Pattern
+from autodiff.sparse import Coloring, Kind, Pattern
 
 Shape = tuple[int, int]
 
@@ -32,6 +32,7 @@ def derivative(
     argnums: Any,
     pattern: Any = None,
     coloring: Any = None,
+    mode: str | None = None,
 ) -> Any:
     """Return a sparse derivative in one array, as a matrix.
 
@@ -44,38 +45,61 @@ def derivative(
     pattern, coloring
         What the user gave instead of what is found: anything that `Pattern.of` takes,
         a `Coloring`.
+    mode
+        Colour columns ("forward") or rows ("reverse") of a Jacobian; None: whichever
+        need fewer colours.
     """
-    given = _given(name, pattern, coloring)
+    kind = _kind(name, mode)
+    given = _given(name, pattern, coloring, kind)
     is_plain = not kwargs and is_plain_argnums(argnums)
-    kept = compiled.quick_matrices.get((name, argnums)) if is_plain else None
+    key = name, argnums, kind
+    kept = compiled.quick_matrices.get(key) if is_plain else None
     if kept is not None and kept.given is given and kept.is_current():
         found = compiled.try_fast(kept.code, args)
         if found is not None:
             return kept.matrix(found[0])
     call = Call(compiled, args, kwargs, argnums)
-    matrix, kept = _Request(call, name).matrix(given)
+    matrix, kept = _Request(call, name, kind).matrix(given)
     if is_plain and kept.code and call.signature.is_flat and not kept.paths.captured:
-        compiled.quick_matrices[name, argnums] = kept
+        compiled.quick_matrices[key] = kept
     return matrix
 
 
-def _given(name: str, pattern: Any, coloring: Any) -> Coloring | None:
+def _kind(name: str, mode: str | None) -> Kind | None:
+    """Return how to colour for a mode; None: with the fewest colours."""
+    kinds: dict[str | None, Kind | None] = {
+        "forward": "column",
+        "reverse": "row",
+        None: "symmetric" if name == "hessian" else None,
+    }
+    if mode not in kinds:
+        raise ArgumentError(
+            f"{name}: mode must be 'forward', 'reverse' or None, got {mode!r}"
+        )
+    return kinds[mode]
+
+
+def _given(
+    name: str, pattern: Any, coloring: Any, kind: Kind | None
+) -> Coloring | None:
     """Return the colouring that a user asks for, or None."""
-    if coloring is not None:
-        if pattern is not None:
-            raise ArgumentError(
-                f"{name}: a coloring has a pattern; pattern= is one too many"
-            )
-        if not isinstance(coloring, Coloring):
-            raise ArgumentError(
-                f"{name}: coloring must be a sparse.Coloring, got {coloring!r}; "
-                "Pattern.color makes one"
-            )
-        return coloring
-    if pattern is None:
-        return None
-    kind = "symmetric" if name == "hessian" else None
-    return Pattern.of(pattern).color(kind)
+    if coloring is None:
+        return None if pattern is None else Pattern.of(pattern).color(kind)
+    if pattern is not None:
+        raise ArgumentError(
+            f"{name}: a coloring has a pattern; pattern= is one too many"
+        )
+    if not isinstance(coloring, Coloring):
+        raise ArgumentError(
+            f"{name}: coloring must be a sparse.Coloring, got {coloring!r}; "
+            "Pattern.color makes one"
+        )
+    if name == "jacobian" and kind not in (None, coloring.kind):
+        raise ArgumentError(
+            f"{name}: mode asks for a {kind} colouring, and coloring is a "
+            f"{coloring.kind} colouring"
+        )
+    return coloring
 
 
 class _Kept(NamedTuple):
@@ -113,16 +137,18 @@ class _Request:
         The arguments, sorted.
     name
         "jacobian" or "hessian".
+    kind
+        Of the colouring, where none is given; None: with the fewest colours.
     """
 
-    def __init__(self, call: Call, name: str):
+    def __init__(self, call: Call, name: str, kind: Kind | None):
         shapes = call.shapes()
         if len(shapes) != 1 or not call.is_single:
             raise ArgumentError(
                 f"{name}(sparse=True) is in one array; argnums names {len(shapes)} of "
                 f"{call.name}"
             )
-        self.call, self.name, self.side = call, name, shapes[0]
+        self.call, self.name, self.kind, self.side = call, name, kind, shapes[0]
         self.signature, self.paths = call.signature, call.signature.paths
         self.leaves = [_value(leaf) for leaf in call.leaves]
         self.derived = self.signature.value
@@ -153,7 +179,8 @@ class _Request:
         return found
 
     def _key(self, *of: Any) -> Any:
-        return (self.derived.steps, self.call.wanted, len(self.paths.captured), *of)
+        n_captured = len(self.paths.captured)
+        return (self.derived.steps, self.call.wanted, self.kind, n_captured, *of)
 
     def _keep(self, path: Path, given: Coloring | None) -> _Kept:
         """Find colours and the program of all sweeps for a path, and keep them."""
@@ -222,7 +249,7 @@ class _Request:
             pattern = self._pattern(shape)
             if self.name == "hessian":
                 pattern = pattern.symmetrized()
-            found = pattern.color("symmetric" if self.name == "hessian" else None)
+            found = pattern.color(self.kind)
             self._entries[key] = found
         return found
 
@@ -251,7 +278,7 @@ class _Request:
             step = self.derived.then("forward", wanted, False)
             given = colors.seeds().reshape(n, *self.side)
         _, found = in_directions(step, self.leaves, [given])
-        return np.reshape(found[0], (n, colors.n_products))
+        return np.reshape(plain(found[0]), (n, colors.n_products))
 
 
 def _value(leaf: Any) -> Any:
