@@ -1188,6 +1188,8 @@ class Code:
     """A program made ready to run."""
 
     program: Program
+    @property
+    def n_doubles(self) -> int: ...
     n_used: int
     def __init__(self, program: Program) -> None: ...
     def run(

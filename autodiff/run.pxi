@@ -27,6 +27,11 @@ cdef class Code:
         ad_code_free(self.code)
         ad_lines_free(self.spare)
 
+    @property
+    def n_doubles(self):
+        """How many numbers a run holds at one time, over one point."""
+        return ad_code_workspace(self.code, 1)
+
     cdef double *take_workspace(self) except NULL:
         cdef double *ws = self.spare
         self.spare = NULL

@@ -11,7 +11,7 @@
  * CHOLESKY and EIGH read one triangle of x, but x is meant to be symmetric: tangents
  * are made symmetric, x_dot -> (x_dot + x_dot') / 2, and so are adjoints.
  *
- * The file is long, and one, because all rules are written with the same helpers.
+ * size: all rules are written with the same helpers, which would be public otherwise.
  */
 #include <math.h>
 #include <string.h>

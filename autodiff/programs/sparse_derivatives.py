@@ -235,7 +235,7 @@ class _Request:
         return math.prod(shapes[0]), n
 
     def _colors(self, shape: Shape, given: Coloring | None) -> Coloring:
-        """Return the colouring asked for, or that of all paths; kept until one is new."""
+        """Return the colouring asked for, or that of all paths, which is kept."""
         if given is not None:
             if given.pattern.shape != shape:
                 raise ShapeError(

@@ -5,11 +5,10 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sparse.matrices import arrow, banded, finite_elements, grid, random
 
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.sparse import Coloring, Pattern
-from sparse.matrices import arrow, banded, finite_elements, grid, random
-
 
 SQUARE = {
     "diagonal": np.eye(7),
