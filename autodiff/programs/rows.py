@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Program, RouteJob, RowsJob, Tensor
+from autodiff._core import Code, Program, RouteJob, RowsJob, Tensor
 from autodiff.errors import LinAlgError, ShapeError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
-from autodiff.programs.families import choose, guard_known
+from autodiff.programs.choosing import choose, way_of
+from autodiff.programs.families import guard_known
+from autodiff.programs.joined import Joined, joined_of
 from autodiff.programs.paths import Path, Paths, Steps, plain
 from autodiff.programs.recording import record
 
@@ -76,11 +78,22 @@ class RowsRun:
         """Return a path that was taken, and the outputs."""
         with naming(0, self.paths.name):
             path = self.paths.first(self.row(0))
-        left = self._run_straight(path) if len(self.paths.all) == 1 else None
+        left = self._run_as_one(path)
         while left is None or left.size > 0:
             left = self._route(left)
         assert self.taken is not None
         return self.taken, [out if out.ndim else out.item() for out in self.outputs]
+
+    def _run_as_one(self, path: Path) -> Array | None:
+        """Run all rows by one program; return those it is not right for; None: all."""
+        if len(self.paths.all) == 1:
+            return self._run_straight(path)
+        if not any(self.is_batched[: self.paths.n_base]):  # all choose alike
+            with naming(0, self.paths.name):
+                path = self.paths.find(self.row(0))
+            return self._run_straight(path, path.bare_code(self.steps))
+        joined = joined_of(self.paths, self.row(0))
+        return self._run_joined(joined) if joined else None
 
     def _route(self, rows: Array | None) -> Array:
         """Run rows, each on its path; record new ones; return those still to be run."""
@@ -109,9 +122,7 @@ class RowsRun:
             return self._one_by_one(range(n) if rows is None else rows)
         self._add_sums(places, summed)
         for path, count in zip(known, job.counts, strict=True):
-            path.n_rows += int(count)
-            if count:
-                self._take(path)
+            self._count(path, int(count))
         lost = np.flatnonzero(job.lost_path >= 0)
         left = lost if rows is None else rows[lost]
         ways = np.stack([job.lost_path[lost], job.guard[lost], job.outcome[lost]])
@@ -182,26 +193,57 @@ class RowsRun:
             else:
                 out[row] = z
 
-    def _run_straight(self, path: Path) -> Array:
+    def _run_straight(self, path: Path, code: Code | None = None) -> Array:
         """Run all rows on a path; return those that are not its own."""
-        code = path.code(self.steps)
-        shapes, n = code.program.output_shapes, self.n_rows
-        summed = self._make_outputs(shapes)
-        n_lanes = min(_core.best_lanes(code), _power_of_two(n))
-        places = self._places(-(-n // n_lanes), shapes, summed)
-        inputs, is_shared = self._inputs()
-        job = RowsJob(code, inputs, is_shared, places, summed, n, None, n_lanes)
         try:
-            run_blocks(job, self.threads)
+            lost, _ = self._run_code(code or path.code(self.steps))
         except LinAlgError:  # of one lane, perhaps of a row that is not of this path
-            return self._one_by_one(range(n))
+            return self._one_by_one(range(self.n_rows))
+        self._count(path, self.n_rows - lost.size)
+        return lost
+
+    def _run_joined(self, joined: Joined) -> Array:
+        """Run all rows on all paths at once; return those of which none is known."""
+        if self.steps:  # whose rows were counted when the function itself was run
+            lost, _ = self._run_code(joined.path.code(self.steps))
+            self._take(joined.known[0])
+            self.is_capturing |= any(path.is_capturing for path in joined.known)
+            return lost
+        code = joined.counting.code(())
+        lost, counts = self._run_code(code, len(joined.known))
+        for path, count in zip(joined.known, counts, strict=True):
+            self._count(path, count)
+        return lost
+
+    def _run_code(self, code: Code, n_counts: int = 0) -> tuple[Array, list[int]]:
+        """Run all rows; return those whose guards differ, and sums of last outputs."""
+        n, shapes = self.n_rows, code.program.output_shapes
+        summed = self._make_outputs(shapes[: len(shapes) - n_counts])
+        n_lanes = min(_core.best_lanes(code), _power_of_two(n))
+        n_parts = -(-n // n_lanes)
+        places = self._places(n_parts, shapes[: len(summed)], summed)
+        counts = [np.zeros(n_parts) for _ in range(n_counts)]
+        inputs, is_shared = self._inputs()
+        job = RowsJob(
+            code,
+            inputs,
+            is_shared,
+            [*places, *counts],
+            [*summed, *[True] * n_counts],
+            n,
+            None,
+            n_lanes,
+        )
+        run_blocks(job, self.threads)
         self._add_sums(places, summed)
         differs = np.empty(0) if job.differs is None else job.differs
-        lost = np.flatnonzero(differs >= 0)
-        path.n_rows += n - lost.size
-        if lost.size < n:
+        return np.flatnonzero(differs >= 0), [int(each.sum()) for each in counts]
+
+    def _count(self, path: Path, n_rows: int) -> None:
+        """Note that so many rows took a path."""
+        if n_rows > 0:
             self._take(path)
-        return lost
+            path.n_rows += 0 if self.steps else n_rows
 
     def _take(self, path: Path) -> None:
         """Note that rows took a path; its results must be like those of others."""
@@ -379,9 +421,8 @@ class RowsDerived:
         programs = [path.derived(self.steps) for path in self.paths.all]
 
         def run(tensors: list[Tensor]) -> list[Any]:
-            results = [program.apply_openly(tensors) for program in programs]
-            outputs, known = choose(programs, results)
-            return [*outputs, 1.0 - known]
+            outputs, known = choose([way_of(each, tensors) for each in programs])
+            return [*outputs, 0.0 if known is None else 1.0 - known]
 
         pairs = zip(inputs, batched, strict=True)
         at = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
