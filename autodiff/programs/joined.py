@@ -17,7 +17,7 @@ from autodiff import _core
 from autodiff._core import Program, Tensor
 from autodiff.errors import LinAlgError
 from autodiff.programs.choosing import choose, masks_of, way_of
-from autodiff.programs.paths import Path, Paths
+from autodiff.programs.paths import Path, Paths, Steps
 from autodiff.programs.recording import Recorded, record
 
 MOST_PATHS = 16
@@ -88,6 +88,33 @@ def _as_path(
     return Path(
         Recorded(shared, known[0].structure, captured), paths.n_base, captured, places
     )
+
+
+def with_unknown(
+    paths: Paths, path: Path, steps: Steps, at: Sequence[Any]
+) -> tuple[Program, bool]:
+    """Return one derived program for all paths whose results are like those of one.
+
+    Behind its outputs it has the mask of whether no path is right, if that can be: the
+    second result. at: inputs of the derived program at a point.
+    """
+    shapes = path.program.output_shapes
+    alike = [
+        each.derived(steps)
+        for each in paths.all
+        if each.program.output_shapes == shapes and each.structure == path.structure
+    ]
+    can_be_unknown = False
+
+    def run(tensors: list[Tensor]) -> list[Any]:
+        nonlocal can_be_unknown
+        outputs, known = choose([way_of(each, tensors) for each in alike])
+        can_be_unknown = known is not None
+        return [*outputs, 1.0 - known] if can_be_unknown else outputs
+
+    with _core.recording_at(_core.innermost_recording(), ()):
+        recorded = record(run, at, paths.name, is_open=True)
+    return recorded.program, can_be_unknown
 
 
 def joined_of(paths: Paths, row: Sequence[Any]) -> Joined | None:

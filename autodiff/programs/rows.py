@@ -17,14 +17,12 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Code, Program, RouteJob, RowsJob, Tensor
+from autodiff._core import Code, RouteJob, RowsJob, Tensor
 from autodiff.errors import LinAlgError, ShapeError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
-from autodiff.programs.choosing import choose, way_of
 from autodiff.programs.families import guard_known
-from autodiff.programs.joined import Joined, joined_of
+from autodiff.programs.joined import Joined, joined_of, with_unknown
 from autodiff.programs.paths import Path, Paths, Steps, plain
-from autodiff.programs.recording import record
 
 Array = np.ndarray[Any, Any]
 FEW_ROWS = 16_384  # below, threads cost more than they gain
@@ -388,12 +386,13 @@ class RowsDerived:
             *[False] * len(self.paths.captured),
             *self.is_batched[n_base:],
         ]
-        chooses = any(known.guards for known in self.paths.all)
+        chooses = False
         if not any(self.is_batched[:n_base]):  # all rows choose alike: once, out here
             path.derived(()).apply(inputs[: n_base + len(self.paths.captured)])
-            chooses = False
-        if chooses:
-            program = self._joined(inputs, batched)
+        elif any(known.guards for known in self.paths.all):
+            pairs = zip(inputs, batched, strict=True)
+            at = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
+            program, chooses = with_unknown(self.paths, path, self.steps, at)
         shapes = program.output_shapes
         summed = [*(self.is_summed or [False] * (len(shapes) - chooses))]
         summed += [True] * chooses  # how many rows no path knows
@@ -415,19 +414,6 @@ class RowsDerived:
         if chooses:
             guard_known(_core.apply_row("_gt", found.pop(), 0.0))
         return found
-
-    def _joined(self, inputs: Sequence[Any], batched: Sequence[bool]) -> Program:
-        """Return one program for all paths, and behind it if none knows the row."""
-        programs = [path.derived(self.steps) for path in self.paths.all]
-
-        def run(tensors: list[Tensor]) -> list[Any]:
-            outputs, known = choose([way_of(each, tensors) for each in programs])
-            return [*outputs, 0.0 if known is None else 1.0 - known]
-
-        pairs = zip(inputs, batched, strict=True)
-        at = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
-        with _core.recording_at(_core.innermost_recording(), ()):
-            return record(run, at, self.paths.name, is_open=True).program
 
     def pull_back(
         self, inputs: Inputs, seeds: Sequence[Any], needs: Needs
