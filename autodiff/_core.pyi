@@ -1189,6 +1189,7 @@ class Code:
 
     program: Program
     n_used: int
+    turns: dict[tuple[int, float], Code]
     def __init__(self, program: Program) -> None: ...
     def run(
         self,
@@ -1203,7 +1204,8 @@ class FastCall:
     def set_fast(self, code: Code | None) -> None: ...
     def try_fast(
         self,
-        code: Code | None,
+        codes: dict[Any, Code],
+        key: Any,
         args: tuple[Any, ...],
         out: list[Any] | None = None,
     ) -> list[Any] | None: ...

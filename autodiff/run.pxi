@@ -12,6 +12,7 @@ cdef class Code:
     cdef list in_shapes, out_shapes
     cdef bint is_long, has_guarded
     cdef public int64_t n_used  # how many calls and rows it was right for
+    cdef readonly dict turns  # by guard and outcome: the Code to try next, of like results
 
     def __cinit__(self, Program program not None):
         self.program = program
@@ -20,6 +21,7 @@ cdef class Code:
             raise MemoryError("no memory to make a program ready to run")
         ad_code_set_linalg(self.code, fill_decomposition)
         self.in_shapes, self.out_shapes = program.input_shapes, program.output_shapes
+        self.turns = {}
         self.is_long = program.p.n > 4000
         self.has_guarded = ad_code_has_guarded(self.code)
 
@@ -191,9 +193,11 @@ cdef class Code:
 
     cdef object try_call(self, tuple args, bint wants_all, list out=None):
         """The first output, or a list of all, for plain arguments that fit and take this
-        path; NotImplemented otherwise. out: an array or None for each of all."""
+        path; else the Code to try next, or NotImplemented. out: an array or None for each
+        of all."""
         cdef double *ws
         cdef uint32_t k
+        cdef int differs
         if <uint32_t>len(args) != self.program.p.n_inputs:
             return NotImplemented
         ws = self.take_workspace()
@@ -205,8 +209,10 @@ cdef class Code:
                 self.run_point(ws)
             except errors.LinAlgError:  # perhaps of a path that the arguments do not take
                 return NotImplemented
-            if self.first_differing(ws) >= 0:
-                return NotImplemented
+            differs = self.first_differing(ws)
+            if differs >= 0:
+                return self.turns.get((differs, ws[ad_code_guard(self.code, differs)]),
+                                      NotImplemented)
             self.n_used += 1
             if not wants_all:
                 return self.output(ws, 0)
@@ -231,21 +237,44 @@ cdef class FastCall:
         """Say what to try first; None: nothing."""
         self.fast = code
 
-    def try_fast(self, Code code, tuple args, list out=None):
-        """Return all outputs of a code for plain arguments that fit, or None."""
+    def try_fast(self, dict codes, key, tuple args, list out=None):
+        """All outputs of the code under a key for plain arguments that fit, or None.
+
+        If they take another path that is known, its code takes the place of that one."""
+        cdef Code code = codes.get(key)
         if code is None or ad_builder_of(ad_py_tape()) != NULL:
             return None
         if out is not None and len(out) != code.program.p.n_outputs:
             return None
         result = code.try_call(args, True, out)
+        if type(result) is Code:
+            code, result = follow(result, args, True, out)
+            if result is not NotImplemented:
+                codes[key] = code
         return None if result is NotImplemented else result
 
     def __call__(self, *args, **kwargs):
         if self.fast is not None and not kwargs and ad_builder_of(ad_py_tape()) == NULL:
             result = self.fast.try_call(args, False)
+            if type(result) is Code:
+                code, result = follow(result, args, False, None)
+                if result is not NotImplemented:
+                    self.fast = code
             if result is not NotImplemented:
                 return result
         return self.call_slowly(args, kwargs)
+
+
+cdef tuple follow(Code code, tuple args, bint wants_all, list out):
+    """The code whose path arguments take, along turns that are known, and its result;
+    NotImplemented where these lead nowhere."""
+    cdef int n_turns
+    for n_turns in range(32):
+        result = code.try_call(args, wants_all, out)
+        if type(result) is not Code:
+            return code, result
+        code = result
+    return code, NotImplemented
 
 
 cdef c_bool hook_with_gil(int64_t m, int64_t n, int64_t k, const double *a, c_bool trans_a,

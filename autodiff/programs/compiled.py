@@ -365,13 +365,13 @@ class Compiled(FastCall):
         if type(argnums) is not int and not is_plain_argnums(argnums):
             return None
         if not kwargs:
-            return self.try_fast(self._quick.get((kind, argnums)), args)
+            return self.try_fast(self._quick, (kind, argnums), args)
         if len(kwargs) > 1 or "out" not in kwargs or self._has_out:
             return None
         out = flat_out(kwargs["out"], kind, argnums)
         if out is None:
             return None
-        return self.try_fast(self._quick.get((kind, argnums)), args, out)
+        return self.try_fast(self._quick, (kind, argnums), args, out)
 
     def remember(
         self, kind: str, argnums: Any, signature: Signature, path: Path, code: Code

@@ -98,11 +98,10 @@ def with_unknown(
     Behind its outputs it has the mask of whether no path is right, if that can be: the
     second result. at: inputs of the derived program at a point.
     """
-    shapes = path.program.output_shapes
     alike = [
         each.derived(steps)
         for each in paths.all
-        if each.program.output_shapes == shapes and each.structure == path.structure
+        if each.has_results_like(path)
     ]
     can_be_unknown = False
 
@@ -134,10 +133,7 @@ def _join(paths: Paths, row: Sequence[Any]) -> Joined | None:
     known = list(paths.all)
     first = known[0]
     shapes = first.program.output_shapes
-    if any(
-        path.structure != first.structure or path.program.output_shapes != shapes
-        for path in known
-    ):
+    if not all(path.has_results_like(first) for path in known):
         return None
     if sum(path.program.n_instructions for path in known) > MOST_INSTRUCTIONS:
         return None

@@ -79,6 +79,13 @@ class Path:
         """How many calls and rows took this path."""
         return self.n_rows + sum(code.n_used for code in self._codes.values())
 
+    def has_results_like(self, other: Path) -> bool:
+        """Whether results of another path have the same structure and shapes."""
+        shapes = self.program.output_shapes
+        return self.structure == other.structure and (
+            shapes == other.program.output_shapes
+        )
+
     def derived(self, steps: Steps) -> Program:
         """Return the program after these steps, derived when first asked for."""
         n = len(self._captured)
@@ -386,6 +393,8 @@ class Paths:
                 found, depth, is_from_root = self.all[0], -1, True
             elif found is None:
                 found, is_new = self.grow(path, guard, outcome, leaves)
+            if path.has_results_like(found):  # for calls that come the short way
+                path.code(steps).turns[guard, outcome] = found.code(steps)
             path = found
 
     def find(self, leaves: Leaves) -> Path:
