@@ -95,13 +95,13 @@ def jacobian(
     check_callable(fun, "jacobian")
     checked = check_argnums(argnums)
     if sparse or pattern is not None or coloring is not None:
-        return _sparse(fun, "jacobian", argnums, has_aux, pattern, coloring)
+        return _sparse(jacobian, fun, argnums, has_aux, pattern, coloring)
     if mode not in _MODES:
         raise ValueError(
             f"jacobian: mode must be 'forward', 'reverse' or None, got {mode!r}"
         )
 
-    @wraps(fun, "jacobian")
+    @wraps(jacobian, fun, argnums, has_aux, mode=mode)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         call = Call(fun, checked, has_aux, args, kwargs)
         n_in = sum(math.prod(shape) for shape in call.shapes)
@@ -125,26 +125,27 @@ def jacobian(
 
 
 def _sparse(
+    transform: Callable[..., Any],
     fun: Callable[..., Any],
-    name: str,
     argnums: Argnums,
     has_aux: bool,
     pattern: Pattern | None,
     coloring: Coloring | None,
 ) -> Callable[..., Any]:
     """Return the derivative as a function that gives sparse matrices."""
+    name = transform.__name__
     if has_aux:
         raise ArgumentError(f"{name}(sparse=True) takes no has_aux")
     compiled = compile(fun)
 
-    @wraps(fun, name)
+    options = {"sparse": True, "pattern": pattern, "coloring": coloring}
+
+    @wraps(transform, fun, argnums, **options)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         return getattr(compiled, name)(
             *args,
             argnums=argnums,
-            sparse=True,
-            pattern=pattern,
-            coloring=coloring,
+            **options,
             **kwargs,
         )
 
@@ -182,8 +183,8 @@ def hessian(
     """
     check_callable(fun, "hessian")
     if sparse or pattern is not None or coloring is not None:
-        return _sparse(fun, "hessian", argnums, has_aux, pattern, coloring)
-    return wraps(fun, "hessian")(  # type: ignore[no-any-return]
+        return _sparse(hessian, fun, argnums, has_aux, pattern, coloring)
+    return wraps(hessian, fun, argnums, has_aux, mode=mode)(  # type: ignore[no-any-return]
         jacobian(grad(fun, argnums, has_aux), argnums, has_aux, mode=mode)
     )
 

@@ -24,10 +24,12 @@ from autodiff.programs.arguments import (
     as_bools,
     check_max_paths,
     flat_out,
+    flatten_arguments,
     into,
     is_bool,
     is_plain_argnums,
     leaf_value,
+    noting_lists,
     parameters_of,
     static_places,
 )
@@ -73,7 +75,8 @@ class Signature:
         args, kwargs = tree.unflatten(self._structure, tensors)
         if self._static:
             args, kwargs = self._owner.with_static(args, kwargs, self._static)
-        return self._owner.fun(*args, **kwargs)
+        with noting_lists(args):
+            return self._owner.fun(*args, **kwargs)
 
 
 class Compiled(FastCall):
@@ -148,14 +151,11 @@ class Compiled(FastCall):
     def _flatten(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], tree.Structure]:
-        try:
-            return tree.flatten((args, kwargs), f"arguments of {self.name}")
-        except TypeError as error:
-            error.add_note(
-                "What is no number, and selects what the function does, is given by "
-                "name: compile(f, static_argnames=...)"
-            )
-            raise
+        hint = (
+            "what is no number, and selects what the function does, is named: "
+            "compile(f, static_argnames=...)"
+        )
+        return flatten_arguments(args, kwargs, self.name, hint)
 
     def _take_static(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -239,6 +239,9 @@ def _variables(sources: Sequence[Any]) -> Iterator[tuple[tuple[str, ...], Tensor
         if id(found) in seen:
             continue
         seen.add(id(found))
+        wrapped = getattr(found, "__wrapped__", None)  # by grad, compile, ...
+        if wrapped is not None:
+            waiting.append(((*name, "__wrapped__"), wrapped))
         cells = getattr(found, "__closure__", None)
         for variable, cell in zip(
             found.__code__.co_freevars if cells else (), cells or (), strict=True
