@@ -56,7 +56,7 @@ def is_sparse(frame: FrameType) -> bool:
 
 
 def sparse_product() -> str:
-    """Return what to write instead of a product with a sparse matrix, if one is made."""
+    """Return what to write instead of a product with a sparse matrix, or ""."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not is_sparse(frame):
         frame = frame.f_back

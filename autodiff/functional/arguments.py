@@ -77,7 +77,7 @@ class Transformed:
 
     def __reduce__(self) -> Any:
         if is_named(self):
-            return self.__qualname__
+            return vars(self)["__qualname__"]
         return _make_again, (self._transform, *self._made_of)
 
 
@@ -107,8 +107,8 @@ def check_argnums(argnums: Any) -> tuple[int, ...]:
         is_int = hasattr(number, "__index__") and np.shape(number) == ()
         if isinstance(number, (bool, np.bool_)) or not is_int:
             raise TypeError(
-                f"argnums must be an int or a tuple of ints, got {argnums!r}; what the "
-                "function is applied to comes in a second call: grad(f)(x), hvp(f)(x, v)"
+                f"argnums must be an int or a tuple of ints, got {argnums!r}; what "
+                "fun is applied to comes in a second call: grad(f)(x), hvp(f)(x, v)"
             )
     return tuple(operator.index(number) for number in many)
 

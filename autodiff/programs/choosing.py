@@ -9,6 +9,7 @@ Invariant: where no way is right, `known` says so; what is chosen then means not
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -71,8 +72,7 @@ def _make_tree(ways: Sequence[Way]) -> bool:
     outcomes = sorted(way.outcomes for way in ways)
     if any(z == KNOWN or z != z for each in outcomes for z in each):
         return False
-    pairs = zip(outcomes, outcomes[1:], strict=False)
-    return all(b[: len(a)] != a for a, b in pairs)
+    return all(b[: len(a)] != a for a, b in itertools.pairwise(outcomes))
 
 
 def _choose_at(ways: list[Way], depth: int) -> tuple[list[Any], Any]:

@@ -1,8 +1,9 @@
 """All paths of a function as one program, for rows that take them at random.
 
 Sorting rows by path moves every row to its group and back, which costs more than cheap
-paths do. Where all paths together cost little more than one (what they share is shared),
-every row runs all of them, and comparisons choose: rows stay where they are.
+paths do. Where all paths together cost little more than one, for what they share is
+computed once, every row runs all of them, and comparisons choose: rows stay where they
+are.
 
 Invariant: a row of which no path is known is told by the one guard of the program.
 """
@@ -15,7 +16,6 @@ from typing import Any
 
 from autodiff import _core
 from autodiff._core import Program, Tensor
-from autodiff.errors import LinAlgError
 from autodiff.programs.choosing import choose, masks_of, way_of
 from autodiff.programs.paths import Path, Paths, Steps
 from autodiff.programs.recording import Recorded, record
@@ -81,7 +81,8 @@ def _as_path(
             _core.guard_value(mask)
         return [*outputs, *(masks_of(ways) if counts else [])]
 
-    recorded = record(run, at, paths.name)
+    with _core.recording_at(_core.innermost_recording(), ()):
+        recorded = record(run, at, paths.name)
     shared = recorded.program.with_inputs(list(range(len(at))))
     places = list(range(len(paths.captured)))
     captured = list(paths.captured)
@@ -98,11 +99,7 @@ def with_unknown(
     Behind its outputs it has the mask of whether no path is right, if that can be: the
     second result. at: inputs of the derived program at a point.
     """
-    alike = [
-        each.derived(steps)
-        for each in paths.all
-        if each.has_results_like(path)
-    ]
+    alike = [each.derived(steps) for each in paths.all if each.has_results_like(path)]
     can_be_unknown = False
 
     def run(tensors: list[Tensor]) -> list[Any]:

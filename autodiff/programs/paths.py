@@ -398,7 +398,7 @@ class Paths:
             path = found
 
     def find(self, leaves: Leaves) -> Path:
-        """Return the path that leaves take, recorded if it is new; it is not counted."""
+        """Return the path that leaves take, recorded if new; this is not counted."""
         path, _ = self.run((), leaves[: self.n_base])
         path.n_rows -= 1
         return path

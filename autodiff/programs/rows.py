@@ -90,7 +90,8 @@ class RowsRun:
             with naming(0, self.paths.name):
                 path = self.paths.find(self.row(0))
             return self._run_straight(path, path.bare_code(self.steps))
-        joined = joined_of(self.paths, self.row(0))
+        with naming(0, self.paths.name):
+            joined = joined_of(self.paths, self.row(0))
         return self._run_joined(joined) if joined else None
 
     def _route(self, rows: Array | None) -> Array:
@@ -391,8 +392,8 @@ class RowsDerived:
             path.derived(()).apply(inputs[: n_base + len(self.paths.captured)])
         elif any(known.guards for known in self.paths.all):
             pairs = zip(inputs, batched, strict=True)
-            at = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
-            program, chooses = with_unknown(self.paths, path, self.steps, at)
+            point = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
+            program, chooses = with_unknown(self.paths, path, self.steps, point)
         shapes = program.output_shapes
         summed = [*(self.is_summed or [False] * (len(shapes) - chooses))]
         summed += [True] * chooses  # how many rows no path knows

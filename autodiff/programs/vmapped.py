@@ -142,17 +142,17 @@ class Vmapped:
     ) -> int:
         """Return how many rows there are, by the shapes of all leaves."""
         counts: dict[int, int] = {}  # and the first leaf that says so
-        for k, (shape, axis) in enumerate(zip(shapes, axes, strict=True)):
+        for k, (extents, axis) in enumerate(zip(shapes, axes, strict=True)):
             if axis is None:
                 continue
-            if not -len(shape) <= axis < len(shape):
+            if not -len(extents) <= axis < len(extents):
                 raise ShapeError(
                     f"vmap of {self.name}: {leaf_names(structure)[k]} has the shape "
-                    f"{shape}, and its rows are to lie along axis {axis}; pass an array "
-                    "with that axis (an array, not a list, for rows of numbers), or "
-                    "in_axes=None for what all rows share"
+                    f"{extents}, and its rows are to lie along axis {axis}; pass an "
+                    "array with that axis (an array, not a list, for rows of numbers), "
+                    "or in_axes=None for what all rows share"
                 )
-            counts.setdefault(shape[axis], k)
+            counts.setdefault(extents[axis], k)
         if not counts:
             raise ArgumentError(
                 f"vmap of {self.name}: no argument is mapped over; give at least one "
@@ -206,10 +206,9 @@ class Vmapped:
 
     def __reduce__(self) -> Any:
         if is_named(self):
-            return self.__qualname__
-        options = {"threads": self.threads, "max_paths": self.max_paths}
-        made = self.fun, self.in_axes, self.out_axes
-        return functools.partial(vmap, **options), made  # it is recorded anew there
+            return vars(self)["__qualname__"]
+        options = self.in_axes, self.out_axes, self.threads, self.max_paths
+        return Vmapped, (self.fun, *options)  # what was recorded is recorded anew
 
     @property
     def programs(self) -> list[Any]:
