@@ -1250,6 +1250,7 @@ class RouteJob:
         n_rows: int,
         rows: Any,
         turns: list[list[tuple[int, float, int]]],
+        path_of: np.ndarray[Any, Any],
     ) -> None: ...
     @property
     def n_blocks(self) -> int: ...

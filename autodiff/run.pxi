@@ -387,12 +387,13 @@ cdef class RouteJob:
     cdef readonly object lost_path, guard, outcome, counts
 
     def __cinit__(self, list guards, list codes, list inputs, is_shared, list outputs,
-                  is_summed, int64_t n_rows, rows, list turns):
+                  is_summed, int64_t n_rows, rows, list turns, path_of):
         """guards: the Code of each path's guards or None; codes: what is to be run, whose
         inputs begin with those of the guards. inputs: of each path, contiguous float64
         arrays, of one row where shared; outputs: arrays to write to, for all paths;
         where summed, one part for each chunk, zeros. is_shared: of each input of each
-        path. turns: of each path, (guard, outcome, path)."""
+        path. turns: of each path, (guard, outcome, path). path_of: int32 by number of
+        row: its path, or -1 to be told."""
         cdef Py_ssize_t n = len(codes), n_out = len(outputs), k, i
         cdef Py_ssize_t n_turns = sum([len(t) for t in turns])
         cdef Py_ssize_t n_in = sum([len(each) for each in inputs])
@@ -404,7 +405,7 @@ cdef class RouteJob:
         self.all_inputs = <ad_batch_input *>calloc(n_in + 1, sizeof(ad_batch_input))
         self.all_outputs = <ad_batch_output *>calloc(n_out + 1, sizeof(ad_batch_output))
         self.turns = <ad_turn *>calloc(n_turns + 1, sizeof(ad_turn))
-        self.buffers = <Py_buffer *>calloc(n_in + n_out + 5, sizeof(Py_buffer))
+        self.buffers = <Py_buffer *>calloc(n_in + n_out + 6, sizeof(Py_buffer))
         if (self.paths == NULL or self.all_inputs == NULL or self.all_outputs == NULL
                 or self.turns == NULL or self.buffers == NULL):
             raise MemoryError
@@ -427,6 +428,7 @@ cdef class RouteJob:
                 turn.guard, turn.outcome, turn.path = number, outcome, path
                 turn += 1
         self.set_rows(n_rows, rows, n)
+        self.route.path_of = <int32_t *>self.hold(path_of, True)
 
     cdef int set_rows(self, int64_t n_rows, rows, Py_ssize_t n) except -1:
         self.route.n_rows, self.route.n_paths, self.route.paths = n_rows, n, self.paths

@@ -46,6 +46,9 @@ class RowsRun:
         At least 1.
     threads
         How many, or None: by the number of rows.
+    path_of
+        By number of row: which of paths.all it takes, or -1; as another run at the same
+        values left it. Of what that run found out nothing is asked again.
     """
 
     def __init__(
@@ -57,8 +60,10 @@ class RowsRun:
         is_summed: Sequence[bool] | None,
         n_rows: int,
         threads: int | None,
+        path_of: Array | None = None,
     ):
         self.paths, self.steps = paths, steps
+        self.path_of = path_of
         self.leaves, self.is_batched = list(leaves), list(is_batched)
         self.is_summed, self.n_rows = is_summed, n_rows
         many = os.cpu_count() or 1
@@ -76,7 +81,7 @@ class RowsRun:
         """Return a path that was taken, and the outputs."""
         with naming(0, self.paths.name):
             path = self.paths.first(self.row(0))
-        left = self._run_as_one(path)
+        left = None if self.path_of is not None else self._run_as_one(path)
         while left is None or left.size > 0:
             left = self._route(left)
         assert self.taken is not None
@@ -104,6 +109,8 @@ class RowsRun:
         summed = self._make_outputs(shapes)
         places = self._places(_core.route_chunks(n), shapes, summed)
         inputs, is_shared = self._inputs()
+        if self.path_of is None:
+            self.path_of = np.full(self.n_rows, -1, np.int32)
         job = RouteJob(
             [path.guards_code() for path in known],
             [path.bare_code(self.steps) for path in known],
@@ -114,6 +121,7 @@ class RowsRun:
             n,
             rows,
             self.paths.turns(known),
+            self.path_of,
         )
         try:
             run_blocks(job, self.threads)
@@ -186,6 +194,8 @@ class RowsRun:
             path, found = self.paths.run(self.steps, self.row(row))
         self._make_outputs([np.shape(z) for z in found])
         self._take(path)
+        if self.path_of is not None and path in self.paths.all:
+            self.path_of[row] = self.paths.all.index(path)
         for k, (z, out) in enumerate(zip(found, self.outputs, strict=True)):
             if self.is_summed is not None and self.is_summed[k]:
                 out += z
@@ -199,6 +209,9 @@ class RowsRun:
         except LinAlgError:  # of one lane, perhaps of a row that is not of this path
             return self._one_by_one(range(self.n_rows))
         self._count(path, self.n_rows - lost.size)
+        if lost.size > 0:
+            self.path_of = np.full(self.n_rows, self.paths.all.index(path), np.int32)
+            self.path_of[lost] = -1
         return lost
 
     def _run_joined(self, joined: Joined) -> Array:
@@ -350,8 +363,10 @@ class RowsDerived:
         is_summed: tuple[bool, ...] | None,
         n_rows: int,
         threads: int | None,
+        path_of: Array | None = None,
     ):
         self.paths, self.steps = paths, steps
+        self.path_of = path_of  # of the last call, for derivatives at its values
         self.is_batched, self.is_summed = is_batched, is_summed
         self.n_rows, self.threads = n_rows, threads
 
@@ -365,8 +380,10 @@ class RowsDerived:
             self.is_summed,
             self.n_rows,
             self.threads,
+            self.path_of,
         )
         path, outputs = run.run()
+        self.path_of = run.path_of
         is_tracked = run.is_capturing or any(
             isinstance(x, Tensor) and x.requires_grad for x in leaves
         )
@@ -439,6 +456,7 @@ class RowsDerived:
             tuple(s for s, need in zip(is_shared, flags, strict=True) if need),
             self.n_rows,
             self.threads,
+            self.path_of,
         )
         return adjoint([*inputs.base, *inputs.extra, *seeds])[1]
 
@@ -461,5 +479,6 @@ class RowsDerived:
             self.is_summed,
             self.n_rows,
             self.threads,
+            self.path_of,
         )
         return forward([*inputs.base, *inputs.extra, *tangents])[1]
