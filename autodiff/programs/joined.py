@@ -11,21 +11,22 @@ Invariant: a row of which no path is known is told by the one guard of the progr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import _core
-from autodiff._core import Program, Tensor
+from autodiff._core import FUNCTIONS, Code, Program, Tensor
 from autodiff.programs.choosing import choose, masks_of, way_of
 from autodiff.programs.paths import Path, Paths, Steps
 from autodiff.programs.recording import Recorded, record
 
 MOST_PATHS = 16
+MOST_DECIDED = 64
 MOST_INSTRUCTIONS = 20_000
 
 # What things cost a row, in multiples of a sum of two numbers.
 SORTING = 40  # to be sent to its group
-MOVING = 10  # of each number in or out
+MOVING = 3  # of each number in or out
 FUNCTION = 8  # of an elementary function
 _FREE = {"input", "const", "as_strided", "view", "stop", "pack"}
 _CHEAP = {
@@ -118,16 +119,54 @@ def joined_of(paths: Paths, row: Sequence[Any]) -> Joined | None:
 
     row has leaves at a point. What is found is kept until there are more paths.
     """
-    kept = paths.joined
-    if kept is None or kept[0] != (len(paths.all), len(paths.captured)):
-        made = _join(paths, row) if len(paths.all) <= MOST_PATHS else None
-        kept = paths.joined = (len(paths.all), len(paths.captured)), made
-    found: Joined | None = kept[1]
-    return found
+    made: Joined | None = _kept(paths, "joined", lambda: _join(paths, row))
+    return made
+
+
+def deciding_of(paths: Paths, row: Sequence[Any]) -> Code | None:
+    """Return what tells a row's path by its number, -1 for none; None: not worth it.
+
+    It asks the questions of all paths at once, those that they share only once; apart,
+    each path asks the rows that come to it. Kept until there are more paths.
+    """
+    made: Code | None = _kept(paths, "deciding", lambda: _deciding(paths, row))
+    return made
+
+
+def _deciding(paths: Paths, row: Sequence[Any]) -> Code | None:
+    known = list(paths.all)
+    asking = [path.derived(()).with_outputs([]) for path in known]
+    if len(known) > MOST_DECIDED or (
+        sum(each.n_instructions for each in asking) > MOST_INSTRUCTIONS
+    ):
+        return None
+
+    def run(tensors: list[Tensor]) -> list[Any]:
+        ways = [way_of(each, tensors) for each in asking]
+        numbered = [way._replace(outputs=[float(k)]) for k, way in enumerate(ways)]
+        [number], mask = choose(numbered)
+        return [number if mask is None else FUNCTIONS["where"](mask, number, -1.0)]
+
+    at = paths.inputs(row[: paths.n_base])
+    with _core.recording_at(_core.innermost_recording(), ()):
+        program = record(run, at, paths.name).program
+    program = program.with_inputs(list(range(len(at))))
+    apart = max(cost(each) for each in asking)
+    return Code(program) if cost(program) <= 2.0 * apart + SORTING else None
+
+
+def _kept(paths: Paths, name: str, make: Callable[[], Any]) -> Any:
+    found = paths.kept.get(name)
+    if found is None or found[0] != (len(paths.all), len(paths.captured)):
+        made = make()
+        found = paths.kept[name] = (len(paths.all), len(paths.captured)), made
+    return found[1]
 
 
 def _join(paths: Paths, row: Sequence[Any]) -> Joined | None:
     known = list(paths.all)
+    if len(known) > MOST_PATHS:
+        return None
     first = known[0]
     shapes = first.program.output_shapes
     if not all(path.has_results_like(first) for path in known):

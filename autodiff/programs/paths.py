@@ -217,7 +217,7 @@ class Paths:
         self.all: list[Path] = []
         self.captured: list[Tensor] = []  # by all paths so far; only grows
         self.last: Path | None = None  # to be tried first
-        self.joined: Any = None  # what `joined` keeps here
+        self.kept: dict[str, Any] = {}  # by `joined`
         self._lock = threading.RLock()
 
     def _record(self, leaves: Leaves) -> Recorded:

@@ -21,7 +21,7 @@ from autodiff._core import Code, RouteJob, RowsJob, Tensor
 from autodiff.errors import LinAlgError, ShapeError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
 from autodiff.programs.families import guard_known
-from autodiff.programs.joined import Joined, joined_of, with_unknown
+from autodiff.programs.joined import Joined, deciding_of, joined_of, with_unknown
 from autodiff.programs.paths import Path, Paths, Steps, plain
 
 Array = np.ndarray[Any, Any]
@@ -110,7 +110,7 @@ class RowsRun:
         places = self._places(_core.route_chunks(n), shapes, summed)
         inputs, is_shared = self._inputs()
         if self.path_of is None:
-            self.path_of = np.full(self.n_rows, -1, np.int32)
+            self.path_of = self._decide()
         job = RouteJob(
             [path.guards_code() for path in known],
             [path.bare_code(self.steps) for path in known],
@@ -134,6 +134,28 @@ class RowsRun:
         left = lost if rows is None else rows[lost]
         ways = np.stack([job.lost_path[lost], job.guard[lost], job.outcome[lost]])
         return self._record_lost(left, ways, len(known))
+
+    def _decide(self) -> Array:
+        """Return the number of each row's path, -1 where it is not known yet."""
+        code = deciding_of(self.paths, self.row(0))
+        if code is None:
+            return np.full(self.n_rows, -1, np.int32)
+        numbers = np.empty(self.n_rows)
+        n = len(code.program.input_shapes)
+        inputs, is_shared = self._inputs()
+        n_lanes = min(_core.best_lanes(code), _power_of_two(self.n_rows))
+        job = RowsJob(
+            code,
+            inputs[:n],
+            is_shared[:n],
+            [numbers],
+            [False],
+            self.n_rows,
+            None,
+            n_lanes,
+        )
+        run_blocks(job, self.threads)
+        return numbers.astype(np.int32)
 
     def _record_lost(self, rows: Array, ways: Array, n_known: int) -> Array:
         """Run one row of each way in which rows were lost alone; return the rest."""
