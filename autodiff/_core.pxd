@@ -413,6 +413,7 @@ cdef extern from "route.h":
         int32_t *lost_path
         int32_t *guard
         double *outcome
+        int32_t *path_of
     int64_t ad_route_chunks(const ad_route *route) nogil
     ad_status ad_route_run(const ad_route *route, int64_t first, int64_t last,
                            int64_t *counts, const int *stop, ad_matmul_hook hook,

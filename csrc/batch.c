@@ -34,6 +34,15 @@ static int64_t row_at(const run *r, int64_t lane)
     return r->batch->rows != NULL ? r->batch->rows[r->first + lane] : r->first + lane;
 }
 
+static bool lie_side_by_side(const run *r)
+{
+    const int64_t *rows = r->batch->rows;
+    for (int64_t lane = 1; rows != NULL && lane < r->n; lane++)
+        if (rows[r->first + lane] != rows[r->first] + lane)
+            return false;
+    return true;
+}
+
 static void load_shared(double *to, const double *from, int64_t size, int64_t n_lanes)
 {
     for (int64_t e = 0; e < size; e++)
@@ -56,10 +65,8 @@ static void prepare(run *r)
 static void load_rows(const run *r, const ad_batch_input *in, double *to, int64_t size)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    const int64_t first = row_at(r, 0);
-    const bool is_dense = row_at(r, r->n - 1) - first == r->n - 1; /* they ascend */
-    if (size == 1 && in->stride == 1 && is_dense) {
-        memcpy(to, in->data + first, (size_t)r->n * sizeof *to);
+    if (size == 1 && in->stride == 1 && r->is_dense) {
+        memcpy(to, in->data + row_at(r, 0), (size_t)r->n * sizeof *to);
         return;
     }
     if (size == 1 && r->batch->rows != NULL) {
@@ -152,8 +159,8 @@ static void store_rows(const run *r, double *to, const double *from, int64_t siz
                        bool any_bad)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    if (size == 1 && !any_bad && r->batch->rows == NULL) {
-        memcpy(to + r->first, from, (size_t)r->n * sizeof *to);
+    if (size == 1 && !any_bad && r->is_dense) {
+        memcpy(to + row_at(r, 0), from, (size_t)r->n * sizeof *to);
         return;
     }
     if (size == 1 && !any_bad) {
@@ -259,6 +266,7 @@ ad_status ad_batch_run_with(run *r, const ad_batch *batch, int64_t from, int64_t
         r->first = block * batch->n_lanes;
         r->n = batch->n_rows - r->first;
         r->n = r->n < batch->n_lanes ? r->n : batch->n_lanes;
+        r->is_dense = lie_side_by_side(r);
         status = run_block(r, hook, message);
     }
     return status;

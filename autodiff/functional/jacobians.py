@@ -104,10 +104,10 @@ def jacobian(
             f"jacobian: mode must be 'forward', 'reverse' or None, got {mode!r}"
         )
     if sparse or pattern is not None or coloring is not None:
-        options = {"mode": mode, "pattern": pattern, "coloring": coloring}
-        return _sparse(fun, "jacobian", argnums, has_aux, options)
+        options = {"sparse": True, "pattern": pattern, "coloring": coloring}
+        return _sparse(jacobian, fun, argnums, has_aux, {"mode": mode, **options})
 
-    @wraps(fun, "jacobian")
+    @wraps(jacobian, fun, argnums, has_aux, mode=mode)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         call = Call(fun, checked, has_aux, args, kwargs)
         n_in = sum(math.prod(shape) for shape in call.shapes)
@@ -131,21 +131,22 @@ def jacobian(
 
 
 def _sparse(
+    transform: Callable[..., Any],
     fun: Callable[..., Any],
-    name: str,
     argnums: Argnums,
     has_aux: bool,
     options: dict[str, Any],
 ) -> Callable[..., Any]:
     """Return the derivative as a function that gives sparse matrices."""
+    name = transform.__name__
     if has_aux:
         raise ArgumentError(f"{name}(sparse=True) takes no has_aux")
     compiled = compile(fun)
 
-    @wraps(fun, name)
+    @wraps(transform, fun, argnums, **options)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         find = getattr(compiled, name)
-        return find(*args, argnums=argnums, sparse=True, **options, **kwargs)
+        return find(*args, argnums=argnums, **options, **kwargs)
 
     return derivative  # type: ignore[no-any-return]
 
@@ -181,9 +182,9 @@ def hessian(
     """
     check_callable(fun, "hessian")
     if sparse or pattern is not None or coloring is not None:
-        options = {"pattern": pattern, "coloring": coloring}
-        return _sparse(fun, "hessian", argnums, has_aux, options)
-    return wraps(fun, "hessian")(  # type: ignore[no-any-return]
+        options = {"sparse": True, "pattern": pattern, "coloring": coloring}
+        return _sparse(hessian, fun, argnums, has_aux, options)
+    return wraps(hessian, fun, argnums, has_aux, mode=mode)(  # type: ignore[no-any-return]
         jacobian(grad(fun, argnums, has_aux), argnums, has_aux, mode=mode)
     )
 
