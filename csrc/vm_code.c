@@ -470,8 +470,10 @@ static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
 static ad_code *make_code(ad_program *p, ad_plan_kind kind)
 {
     ad_program *lowered = ad_vm_lower(p);
-    ad_code *code = lowered != NULL ? make_lowered(lowered, kind) : NULL;
+    ad_program *merged = lowered != NULL ? ad_vm_merge(lowered) : NULL;
+    ad_code *code = merged != NULL ? make_lowered(merged, kind) : NULL;
     ad_program_drop(lowered);
+    ad_program_drop(merged);
     return code;
 }
 

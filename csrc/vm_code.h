@@ -132,6 +132,10 @@ int64_t ad_slots_end(const ad_slots *s); /* slots so far */
  * new reference, p itself where it has none. NULL: no memory. vm_lower.c. */
 ad_program *ad_vm_lower(ad_program *p);
 
+/* The program with loops over the same rows made one; new reference, p itself where there
+ * are none. NULL: no memory. vm_merge.c. */
+ad_program *ad_vm_merge(ad_program *p);
+
 /* What is worked out about a program before its code is made; vm_plan.c and
  * vm_pair.c. */
 enum { AD_LOOP_LEAST = 1024 }; /* elements of instructions that share a loop */
