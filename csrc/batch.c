@@ -47,7 +47,9 @@ static void prepare(run *r)
     ad_code_prepare(r->batch->code, r->ws, n_lanes);
     for (uint32_t k = 0; k < r->p->n_inputs; k++) {
         const ad_batch_input *in = &r->batch->inputs[k];
-        if (in->stride == 0)
+        if (in->stride == 0 && n_lanes == 1)
+            ad_code_load(r->batch->code, r->ws, k, in->data);
+        else if (in->stride == 0)
             load_shared(r->ws + ad_code_input(r->batch->code, k) * n_lanes, in->data,
                         ad_program_size(r->p, k), n_lanes);
     }
@@ -85,6 +87,11 @@ static void load(const run *r)
         const int64_t size = ad_program_size(r->p, k);
         if (in->stride == 0)
             continue;
+        if (n_lanes == 1) {
+            ad_code_load(r->batch->code, r->ws, k,
+                         in->data + row_at(r, 0) * in->stride);
+            continue;
+        }
         load_rows(r, in, to, size);
         for (int64_t e = 0; e < size && r->n < n_lanes; e++)
             ad_kernel_fill(n_lanes - r->n, to[e * n_lanes + r->n - 1],

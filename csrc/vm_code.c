@@ -23,6 +23,7 @@ typedef struct maker {
     uint32_t *buffer;    /* of values in the loop at hand; AD_NONE: not in one */
     uint32_t *inner;     /* of bases: which member is the last to read it */
     uint32_t *idle, n_idle; /* buffers that are free */
+    bool *is_outside;       /* of bases */
     uint32_t cap_pool;
     bool has_failed;
 } maker;
@@ -60,6 +61,24 @@ static void give_back(maker *m, uint32_t i, uint32_t now)
     give_if_last(m, i, now);
 }
 
+/* The slots of what is read outside, which the pointers to it follow. */
+static void place_outside(maker *m)
+{
+    ad_code *code = m->code;
+    for (uint32_t i = 0; i < m->p->n && !m->has_failed; i++) {
+        if (!m->is_outside[i])
+            continue;
+        ad_room pointer;
+        if (!ad_slots_take(m->slots, 1, &pointer)) {
+            m->has_failed = true;
+            return;
+        }
+        code->outside[code->n_outside++] = (ad_outside){
+            m->room[i].slot, pointer.slot, ad_program_size(m->p, i)};
+        code->outside_end = m->room[i].slot + (uint32_t)ad_program_size(m->p, i);
+    }
+}
+
 static void place_inputs_and_constants(maker *m)
 {
     const ad_program *p = m->p;
@@ -73,6 +92,7 @@ static void place_inputs_and_constants(maker *m)
         pair[0] = i;
         pair[1] = slot_of(m, i);
     }
+    place_outside(m);
 }
 
 /* Step of the k-th in order, where a loop is one step: that of its end. */
@@ -323,9 +343,7 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
 static void add_loop(maker *m, uint32_t n, const uint32_t *members, uint32_t now)
 {
     ad_code *code = m->code;
-    const bool is_total = ad_plan_class(m->p, members[0]) == AD_TOTAL;
-    ad_loop loop = {.n = ad_program_size(
-                        m->p, is_total ? m->p->instr[members[0]].args[0] : members[0]),
+    ad_loop loop = {.n = ad_plan_loop_length(m->p, members[0]),
                     .first = code->n_loop_steps,
                     .first_spread = code->n_pooled};
     m->n_idle = 0;
@@ -410,9 +428,11 @@ static bool make_room(maker *m)
     const ad_program *p = m->p;
     ad_code *code = m->code;
     const size_t n = (size_t)p->n + 1;
-    size_t n_consts = 1, n_jobs = 1;
-    for (uint32_t i = 0; i < p->n; i++)
+    size_t n_consts = 1, n_jobs = 1, n_large = 1;
+    for (uint32_t i = 0; i < p->n; i++) {
         n_consts += p->instr[i].op == AD_OP_CONST;
+        n_large += ad_plan_is_large(p, i);
+    }
     for (uint32_t k = 0; k < m->plan.n_order; k++)
         n_jobs += ad_plan_class(p, m->plan.order[k]) != AD_SCALAR;
     m->slots = ad_slots_new(p->n_shapes + 1);
@@ -421,6 +441,8 @@ static bool make_room(maker *m)
     m->buffer = malloc(n * sizeof *m->buffer);
     m->inner = malloc(n * sizeof *m->inner);
     m->idle = malloc(n_jobs * sizeof *m->idle);
+    m->is_outside = calloc(n, sizeof *m->is_outside);
+    code->outside = malloc(n_large * sizeof *code->outside);
     code->steps = malloc(((size_t)m->plan.n_order + 1) * sizeof *code->steps);
     code->jobs = malloc(n_jobs * sizeof *code->jobs);
     code->loops = malloc(n_jobs * sizeof *code->loops);
@@ -429,7 +451,8 @@ static bool make_room(maker *m)
     if (m->buffer != NULL)
         memset(m->buffer, 0xff, n * sizeof *m->buffer); /* AD_NONE */
     return m->slots != NULL && m->room != NULL && m->last_read != NULL &&
-           m->buffer != NULL && m->inner != NULL && m->idle != NULL &&
+           m->buffer != NULL && m->inner != NULL && m->idle != NULL && m->is_outside != NULL &&
+           code->outside != NULL &&
            code->steps != NULL && code->jobs != NULL && code->loops != NULL &&
            code->loop_steps != NULL && code->consts != NULL;
 }
@@ -443,6 +466,7 @@ static void drop_maker(maker *m)
     free(m->buffer);
     free(m->inner);
     free(m->idle);
+    free(m->is_outside);
 }
 
 static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
@@ -454,6 +478,7 @@ static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
     bool is_made = ad_plan_make(&m.plan, p, kind) && make_room(&m);
     if (is_made) {
         find_last_reads(&m);
+        ad_plan_outside(&m.plan, m.is_outside);
         place_inputs_and_constants(&m);
         if (!m.has_failed)
             add_steps(&m);
@@ -499,5 +524,6 @@ void ad_code_free(ad_code *code)
     free(code->outputs);
     free(code->guards);
     free(code->consts);
+    free(code->outside);
     free(code);
 }

@@ -46,7 +46,7 @@ static double *find(const loop_run *l, uint32_t where, int64_t at)
 {
     if (where & AD_IN_BUFFER)
         return l->buffers + (where & ~AD_IN_BUFFER) * l->width;
-    return l->run->ws + (where + at) * l->run->n_lanes;
+    return ad_vm_at(l->run, where) + at * l->run->n_lanes;
 }
 
 /* Elements `at` to at + n of x among zeros. */

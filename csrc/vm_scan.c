@@ -35,7 +35,7 @@ int64_t ad_vm_scan_scratch(const ad_code *body)
 
 static const double *operand(const scan_run *r, uint32_t k)
 {
-    return r->run->ws + r->slots[k + r->s->has_count] * r->b;
+    return ad_vm_at(r->run, r->slots[k + r->s->has_count]);
 }
 
 static double *input(const scan_run *r, uint32_t k)
@@ -65,6 +65,15 @@ static void copy(double *to, const double *from, int64_t n)
         memcpy(to, from, (size_t)n * sizeof *to);
 }
 
+/* The body's input k takes these elements. */
+static void load(const scan_run *r, uint32_t k, const double *from)
+{
+    if (r->b == 1)
+        ad_code_load(r->body, r->ws, k, from);
+    else
+        copy(input(r, k), from, size_of(r, k));
+}
+
 /* to = from in lanes that go on, `other` (or 0 for NULL) in the rest. */
 static void copy_going(const scan_run *r, double *to, const double *from,
                        const double *other, int64_t n)
@@ -83,7 +92,7 @@ static void start(const scan_run *r)
     memset(r->z, 0, (size_t)(ad_scan_size(s) * r->b) * sizeof *r->z);
     ad_code_prepare(r->body, r->ws, r->b);
     for (uint32_t k = 0; k < s->n_shared; k++)
-        copy(input(r, k), operand(r, k), size_of(r, k));
+        load(r, k, operand(r, k));
     for (uint32_t k = 0; k < s->n_carry; k++)
         copy(part(r, AD_SCAN_CARRY, k), operand(r, s->n_shared + k),
              size_of(r, s->n_shared + k));
@@ -97,7 +106,7 @@ static void load_step(const scan_run *r, int64_t t)
     double *last = r->z, *kept = s->keeps_carry ? part(r, AD_SCAN_KEPT, 0) : NULL;
     for (uint32_t k = s->n_shared; k < s->n_shared + s->n_carry; k++) {
         const int64_t n = size_of(r, k);
-        copy(input(r, k), last, n);
+        load(r, k, last);
         if (kept != NULL) {
             copy(kept + t * n, last, n);
             kept += s->n_steps * n;
@@ -106,7 +115,7 @@ static void load_step(const scan_run *r, int64_t t)
     }
     for (uint32_t k = s->n_shared + s->n_carry; k < s->body->n_inputs; k++) {
         const int64_t n = size_of(r, k);
-        copy(input(r, k), operand(r, k) + t * n, n);
+        load(r, k, operand(r, k) + t * n);
     }
 }
 
