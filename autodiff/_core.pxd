@@ -365,6 +365,7 @@ cdef extern from "vm.h":
     int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes) nogil
     int64_t ad_code_best_lanes(const ad_code *code) nogil
     void ad_code_prepare(const ad_code *code, double *ws, int64_t n_lanes) nogil
+    void ad_code_load(const ad_code *code, double *ws, uint32_t k, const double *data) nogil
     int64_t ad_code_input(const ad_code *code, uint32_t k) nogil
     int64_t ad_code_output(const ad_code *code, uint32_t k) nogil
     int64_t ad_code_guard(const ad_code *code, uint32_t k) nogil

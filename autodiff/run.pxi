@@ -51,7 +51,8 @@ cdef class Code:
             ad_lines_free(ws)
 
     cdef int fill(self, uint32_t k, double *ws, object x) except -1:
-        """Input k takes the value of x; 0 if it is of another type or shape."""
+        """Input k takes the value of x, which the caller holds until the run is over; 0 if
+        it is of another type or shape."""
         cdef double *to = ws + ad_code_input(self.code, k)
         cdef Py_buffer buffer
         cdef tuple shape = <tuple>self.in_shapes[k]
@@ -74,8 +75,8 @@ cdef class Code:
         fits = buffer.ndim == ndim and buffer.format[0] == c"d" and buffer.format[1] == 0
         for i in range(ndim if fits else 0):
             fits = fits and buffer.shape[i] == <object>shape[i]
-        if fits and buffer.len > 0:
-            memcpy(to, buffer.buf, buffer.len)
+        if fits:
+            ad_code_load(self.code, ws, k, <const double *>buffer.buf)
         PyBuffer_Release(&buffer)
         return fits
 
