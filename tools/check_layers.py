@@ -159,6 +159,7 @@ LAYERS = {
     "autodiff/fit/options": 105,
     "autodiff/fit/formula/": 110,
     "autodiff/fit/data/": 120,
+    "autodiff/fit/binding/": 130,
     "autodiff/fit/problem": 140,
     "autodiff/fit/solve/": 150,
     "autodiff/fit/stats/": 160,

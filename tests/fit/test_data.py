@@ -73,7 +73,7 @@ def test_a_missing_value_in_an_unused_column_drops_nothing():
         (b"x,y\n1,2\nabc,4\n", "line 3, column 'x': 'abc' is not a number"),
         (b"x,y\n1,2\n3,inf\n", "line 3, column 'y': 'inf'"),
         (b"x,y\n1,2\n3,1e999\n", "finite"),
-        (b"x;y\n1,5;2\n", "decimal point"),
+        (b"x,y\n1,5;2\n", "not a number"),
         (b"x,y\n1_000,2\n", "line 2, column 'x'"),
         (b"x,y\n1,2,3\n", "line 2: 3 values, but there are 2 columns"),
         (b"x,y\n1\n", "line 2: 1 value, but there are 2 columns"),
@@ -81,7 +81,7 @@ def test_a_missing_value_in_an_unused_column_drops_nothing():
         (b"x,x,y\n1,2,3\n", "2 columns are called 'x'"),
         (b"x,y\n1,\0\n", "binary data"),
         (b"x,y\n\xff\xfe,2\n", "not UTF-8"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary data"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image"),
     ],
 )
 def test_a_bad_table_is_told_with_place_and_cure(raw, words):
