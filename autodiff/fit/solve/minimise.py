@@ -124,7 +124,7 @@ def _centred(found: Solution) -> Array | None:
     scaled = factor.scale * found.point
     point: Array = (scaled - null.T @ (null @ scaled)) / factor.scale
     is_inside = (Box(found.model.problem.parameters).clip(point) == point).all()
-    limit = found.objective * (1 + 1e-6)
+    limit = found.objective * 1.01 + 1e-28 * data_square(found.model)
     return point if is_inside and found.model.objective(point) <= limit else None
 
 
