@@ -160,7 +160,6 @@ LAYERS = {
     "autodiff/fit/solve/": 150,
     "autodiff/fit/stats/": 160,
     "autodiff/fit/output/": 170,
-    "autodiff/fit/solve/driver": 180,
     "autodiff/fit/api": 190,
     "autodiff/fit/__init__": 200,
     "autodiff/fit/command/": 210,

@@ -1,9 +1,10 @@
-"""Fit from Python, with the words of the command line."""
+"""Fitting from Python: `fit` and `compare`, with the words of the command."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,14 @@ import numpy as np
 from autodiff.fit.data.columns import ArrayColumns, Columns
 from autodiff.fit.data.text import read_table
 from autodiff.fit.errors import DataError, UsageError
+from autodiff.fit.options import Options
+from autodiff.fit.problem import Problem, pose
+from autodiff.fit.stats.compare import Comparison
 from autodiff.fit.stats.result import FitResult
 
-__all__ = ["fit"]
+__all__ = ["compare", "fit", "fit_problem", "is_nested", "table_of"]
+
+Watch = Callable[[int, int, float], None]
 
 
 def fit(
@@ -22,12 +28,20 @@ def fit(
     start: Mapping[str, float] | None = None,
     *,
     columns: Sequence[str] | None = None,
+    loss: str = "normal",
+    loss_scale: float | None = None,
+    se: str = "auto",
+    ci: str = "auto",
+    level: float = 0.95,
+    derive: Mapping[str, str] | None = None,
+    starts: int | str = "auto",
     method: str = "lm",
     lr: float = 0.01,
     epochs: int = 100,
-    level: float = 0.95,
+    max_evaluations: int = 20_000,
+    **binding: Any,
 ) -> FitResult:
-    """Fit a formula to data by least squares.
+    """Fit a formula to data.
 
     Parameters
     ----------
@@ -37,15 +51,34 @@ def fit(
     data : mapping of arrays, structured array, table or path
         Columns of equal length n, or the path of a CSV file.
     start : mapping of str to float, optional
-        Start values; a model linear in its parameters needs none.
+        Start values, in the unit of each parameter; none is needed.
     columns : sequence of str, optional
         Names for the columns of a file without a header line.
-    method : {'lm', 'sgd'}
-        Least squares to full precision, or gradient descent a row at a time.
-    lr, epochs : float, int
-        Step and number of passes of gradient descent.
+    loss : str
+        ``normal`` (least squares), ``huber``, ``soft-l1``, ``cauchy``, ``tukey``,
+        ``poisson``, ``bernoulli`` or ``binomial``.
+    loss_scale : float, optional
+        Where a robust loss begins to bend; estimated if left out.
+    se : {'auto', 'jtj', 'hessian', 'sandwich'}
+        Kind of standard errors.
+    ci : {'auto', 'wald', 'profile'}
+        Kind of intervals.
     level : float
         Probability of the intervals, in (0, 1).
+    derive : mapping of str to str, optional
+        Quantities computed from the parameters: ``{'t_half': 'log(2)/b'}``.
+    starts : int or 'auto'
+        How many starting points are tried.
+    method : {'lm', 'sgd'}
+        To full precision, or gradient descent a row at a time.
+    lr, epochs : float, int
+        Step and number of passes of gradient descent.
+    max_evaluations : int
+        Passes over the rows before the search gives up.
+    **binding
+        Of the problem: ``bounds={'b': (0, inf)}``, ``fix={'c': 0.0}``,
+        ``tie={'tau': '1/b'}``, ``sigma`` (absolute) or ``weight`` (relative),
+        ``trials``, ``where``: names of columns or expressions.
 
     Returns
     -------
@@ -62,23 +95,124 @@ def fit(
     --------
     >>> line = {"x": [0, 1, 2, 3], "y": [3, 8, 13, 18]}
     >>> result = fit("y ~ w*x + b", line)
-    >>> result.parameters["w"].estimate, result.parameters["b"].estimate
-    (5.0, 3.0)
+    >>> result.params
+    {'w': 5.0, 'b': 3.0}
     """
-    from autodiff.fit.options import Options
-    from autodiff.fit.problem import pose
-    from autodiff.fit.solve.driver import report
-
     if not isinstance(formula, str):
         raise UsageError(
-            "F101",
+            "U160",
             f"the formula is a {type(formula).__name__}; a str is expected, "
             "as in 'y ~ w*x + b'",
         )
-    table = _table(data, columns)
-    problem = pose(formula, table, _start(start))
-    options = Options(method=method, lr=lr, epochs=epochs, level=level)
-    return report(problem, options)
+    options = Options(
+        loss=loss,
+        loss_scale=loss_scale,
+        se=se,
+        ci=ci,
+        level=level,
+        starts=starts,
+        method=method,
+        lr=lr,
+        epochs=epochs,
+        max_evaluations=max_evaluations,
+        derive=dict(derive or {}),
+    )
+    table = table_of(data, columns)
+    return fit_problem(pose(formula, table, _start(start), **binding), options)
+
+
+def fit_problem(
+    problem: Problem, options: Options, watch: Watch | None = None
+) -> FitResult:
+    """Fit a bound problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        Formula and data.
+    options : Options
+        What to minimise, and what to report.
+    watch : callable, optional
+        Told epoch, row and loss of each step of gradient descent.
+    """
+    from autodiff.fit.solve.driver import solve
+    from autodiff.fit.stats.summarize import summarize
+
+    return summarize(solve(problem, options, watch), options)
+
+
+def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Comparison:
+    """Rank fits of the same response by AICc, and test nested ones.
+
+    Parameters
+    ----------
+    *results : FitResult
+        At least two.
+    labels : sequence of str, optional
+        What to call them; their formulas if left out.
+
+    Returns
+    -------
+    Comparison
+        Ranks from best to worst, and an F test for each pair of which one is a
+        special case of the other.
+
+    Raises
+    ------
+    UsageError
+        If they are not of the same rows and loss.
+
+    Examples
+    --------
+    >>> data = {"x": [0.0, 1, 2, 3, 4, 5, 6], "y": [1.0, 3.1, 4.9, 7.2, 8.8, 11.1, 13]}
+    >>> found = compare(fit("y ~ a", data), fit("y ~ a + b*x", data))
+    >>> found.ranks[0].label
+    'y ~ a + b*x'
+    """
+    from autodiff.fit.stats.compare import compare as rank
+
+    names = [r.formula for r in results] if labels is None else list(labels)
+    if len(names) != len(results):
+        raise UsageError("U161", "compare: labels must be as many as results")
+    for result, name in zip(results, names, strict=True):
+        if not result.converged:
+            raise UsageError(
+                "U162", f"{name}: {result.verdict}; only good fits can be compared"
+            )
+    first = results[0].problem if results else None
+    for result, name in zip(results, names, strict=True):
+        other = result.problem
+        if (
+            first is not None
+            and other is not None
+            and not np.array_equal(first.response, other.response)
+        ):
+            raise UsageError(
+                "U163",
+                f"{names[0]} and {name} have different responses: a transformed "
+                "response is another unit; compare fits of one response",
+            )
+    return rank(results, names, lambda i, j: is_nested(results[i], results[j]))
+
+
+def is_nested(small: FitResult, large: FitResult) -> bool:
+    """Say whether one fit's curve is among the curves of another's formula.
+
+    Notes
+    -----
+    The larger formula is fitted to the smaller's curve: it meets every point of it, or
+    the smaller is no special case.
+    """
+    from autodiff.fit.solve.driver import solve
+
+    if small.problem is None or large.problem is None:
+        return False
+    curve = replace(large.problem, response=small.fitted)
+    found = solve(curve, Options())
+    if found.linearization.factor is None:
+        return False
+    misfit = float(np.abs(found.model.residual(found.point)).max(initial=0.0))
+    return misfit <= 1e-6 * float(np.abs(small.fitted).max(initial=0.0))
 
 
 def _start(start: Mapping[str, float] | None) -> dict[str, float]:
@@ -95,7 +229,8 @@ def _start(start: Mapping[str, float] | None) -> dict[str, float]:
     return given
 
 
-def _table(data: Any, columns: Sequence[str] | None) -> Columns:
+def table_of(data: Any, columns: Sequence[str] | None = None) -> Columns:
+    """Return whatever holds the data as named columns."""
     if isinstance(data, (str, os.PathLike)):
         return read_table(os.fspath(data), columns=columns)
     if columns is not None:

@@ -1,89 +1,226 @@
-"""Write a result: for people, as tab-separated text, as JSON."""
+"""Write a result for people.
+
+Values are rounded by their errors and aligned; what they rest on follows. Says whether
+errors are absolute or scaled, which intervals these are, and how R squared is defined.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from autodiff.fit.stats.result import FitResult
+from autodiff.fit.output.numbers import aligned, short, together
+from autodiff.fit.output.style import PLAIN, Style
+from autodiff.fit.stats.result import Estimate, FitResult
 
-__all__ = ["json_report", "plain_report", "text_report"]
+__all__ = ["best_point", "group_report", "json_report", "text_report"]
 
-SCHEMA = "autodiff-fit/1"
+_ERRORS = {
+    "scaled": "scaled by s, for no sigma was given",
+    "absolute": "absolute, from sigma",
+    "model": "from the likelihood",
+}
+_KINDS = {
+    "jtj": "from J'J",
+    "hessian": "from the Hessian",
+    "sandwich": "sandwich, which holds also where the variance is not constant",
+}
+MOST_CORRELATED = 0.95  # in absolute value; beyond it people are told
 
 
-def text_report(result: FitResult) -> str:
+def text_report(
+    result: FitResult, style: Style = PLAIN, *, with_notes: bool = True
+) -> str:
     """Return the report for people.
 
-    A parameter a line, as ``name = estimate +- standard error``, then what they
-    rest on. An exact fit has no errors to show.
+    Parameters
+    ----------
+    result : FitResult
+        Of one fit.
+    style : Style
+        Of the terminal; by default plain text.
+    with_notes : bool
+        Whether warnings stand at the end.
+
+    Returns
+    -------
+    str
+        A parameter a line, as ``name = estimate +- error  [lo, hi]``, then what they
+        rest on. An exact fit has no errors to show.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> print(ad.fit("y ~ w*x + b", {"x": [0, 1, 2], "y": [3, 8, 13]}).report())
+    w = 5
+    b = 3
+    exact fit: all 3 residuals are 0; standard errors are 0
     """
-    digits = 13 if result.exact else 12
-    lines = []
-    for name, p in result.parameters.items():
-        line = f"{name} = {p.estimate:.{digits}g}"
-        if not result.exact and math.isfinite(p.se):
-            line += f" +- {p.se:.12g}"
-            line += f"   ({100 * result.level:.6g} % interval {p.lo:.8g} .. {p.hi:.8g})"
-        lines.append(line)
-    lines.append(_footing(result))
+    lines = _table({**result.parameters, **result.derived}, result)
+    if result.exact and result.converged:
+        lines.append(style.good("exact fit") + _exactness(result))
+    else:
+        lines += ["", *_footing(result, style)]
+    if not result.converged:
+        lines.append(f"{style.bad(result.verdict)}: {result.reason} [{result.code}]")
+    if with_notes:
+        lines += [
+            f"{style.careful('note')}: {note.text} [{note.code}]"
+            for note in result.warnings
+        ]
     return "\n".join(lines)
 
 
-def _footing(result: FitResult) -> str:
-    if result.exact and result.largest_residual == 0.0:
-        return f"exact fit: all {result.n} residuals are 0; standard errors are 0"
-    if result.exact:
-        return (
-            f"exact fit: all {result.n} residuals are 0 up to rounding (largest "
-            f"{result.largest_residual:.2g}); standard errors are 0 up to rounding"
-        )
-    if result.df == 0:
-        return (
-            f"{result.n} rows for {len(result.parameters)} parameters: "
-            f"no standard errors; rss {result.rss:.12g}"
-        )
-    return (
-        f"residual standard deviation {result.sigma:.12g} on {result.df} degrees of "
-        f"freedom; rss {result.rss:.12g}; n {result.n}"
-    )
+def best_point(result: FitResult) -> str:
+    """Return where a fit that did not converge stands, one line; empty if nowhere."""
+    known = {n: p for n, p in result.parameters.items() if math.isfinite(p.estimate)}
+    if not known:
+        return ""
+    point = ", ".join(f"{name} = {p.estimate:.9g}" for name, p in known.items())
+    rss = f"; rss {short(result.rss, 9)}" if math.isfinite(result.rss) else ""
+    return f"best point so far: {point}{rss}"
 
 
-def plain_report(result: FitResult) -> str:
-    """Return name, estimate, se, lo, hi, tab-separated, a parameter a line."""
-    return "\n".join(
-        f"{name}\t{p.estimate!r}\t{p.se!r}\t{p.lo!r}\t{p.hi!r}"
-        for name, p in result.parameters.items()
-    )
+def group_report(
+    results: Mapping[str, FitResult], by: str, style: Style = PLAIN
+) -> str:
+    """Return a table with a line a group: estimates, errors, verdict.
+
+    Parameters
+    ----------
+    results : mapping of str to FitResult
+        By group.
+    by : str
+        The column that tells groups apart.
+    style : Style
+        Of the terminal.
+    """
+    names: dict[str, None] = {}
+    for result in results.values():
+        names.update(dict.fromkeys([*result.parameters, *result.derived]))
+    head = [by]
+    for name in names:
+        head += [name, "+-"]
+    rows = [[*head, "n", "s", "verdict"]]
+    for group, result in results.items():
+        found = {**result.parameters, **result.derived}
+        cells = [group]
+        for name in names:
+            p = found.get(name)
+            if p is None:
+                cells += ["-", "-"]
+                continue
+            error, value = together(p.se if result.converged else None, p.estimate)
+            cells += [value, error]
+        verdict = "exact fit" if result.exact and result.converged else result.verdict
+        dress = style.good if result.converged else style.bad
+        code = f" [{result.code}]" if result.code else ""
+        rows.append([*cells, str(result.n), short(result.sigma), dress(verdict) + code])
+    return "\n".join(aligned(rows, [False, *[True] * (2 * len(names) + 2), False]))
 
 
 def json_report(result: FitResult) -> str:
     """Return the result as JSON, all 17 digits, undefined numbers as null."""
     import json
 
-    document = {
-        "schema": SCHEMA,
-        "formula": result.formula,
-        "verdict": result.verdict,
-        "reason": result.reason,
-        "parameters": {
-            name: {
-                "estimate": _number(p.estimate),
-                "se": _number(p.se),
-                "lo": _number(p.lo),
-                "hi": _number(p.hi),
-            }
-            for name, p in result.parameters.items()
-        },
-        "level": result.level,
-        "rss": _number(result.rss),
-        "n": result.n,
-        "df": result.df,
-        "exact": result.exact,
-        "evaluations": result.n_evaluations,
-        "warnings": list(result.warnings),
-    }
-    return json.dumps(document, indent=2)
+    from autodiff.fit.output.document import document
+
+    return json.dumps(document(result), indent=2, ensure_ascii=False)
 
 
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _table(parameters: Mapping[str, Estimate], result: FitResult) -> list[str]:
+    rows = [_row(name, p, result) for name, p in parameters.items()]
+    widths = [max(len(row[j]) for row in rows) for j in range(4)]
+    lines = []
+    for row in rows:
+        head = " ".join(row[j].ljust(widths[j]) for j in range(3))
+        lines.append(f"{head}  {row[3].ljust(widths[3])}  {row[4]}".rstrip())
+    return lines
+
+
+def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
+    """Return name, estimate, error, interval and status of a parameter."""
+    status = "" if p.status in ("free", "derived") else f"({p.status})"
+    if result.exact or not result.converged or p.status == "fixed":
+        return [name, f"= {p.estimate:.13g}", "", "", status]
+    error, value, lo, hi = together(p.se, p.estimate, p.lo, p.hi)
+    shown = f"+- {error}" if math.isfinite(p.se) else ""
+    interval = "" if math.isnan(p.lo) and math.isnan(p.hi) else f"[{lo}, {hi}]"
+    return [name, f"= {value}", shown, interval, status]
+
+
+def _exactness(result: FitResult) -> str:
+    if result.largest_residual == 0.0:
+        return f": all {result.n} residuals are 0; standard errors are 0"
+    return (
+        f": all {result.n} residuals are 0 up to rounding (largest "
+        f"{result.largest_residual:.2g}); standard errors are 0 up to rounding"
+    )
+
+
+def _footing(result: FitResult, style: Style) -> list[str]:
+    free = len(result.free)
+    counts = (
+        f"{result.n} row{'s' * (result.n != 1)}, {free} parameter{'s' * (free != 1)}, "
+        f"{result.df} degree{'s' * (result.df != 1)} of freedom"
+    )
+    lines = [f"{style.good('converged')}: {counts}" if result.converged else counts]
+    if math.isfinite(result.rss):
+        lines.append(_spread(result))
+    if math.isfinite(result.deviance):
+        lines.append(f"{result.loss} likelihood, deviance {short(result.deviance)}")
+    elif result.loss != "normal":
+        lines.append(f"loss: {result.loss}")
+    if result.converged:
+        lines += _about_errors(result)
+    return lines + _criteria(result)
+
+
+def _spread(result: FitResult) -> str:
+    if result.errors == "absolute":
+        chance = short(result.chi2_probability, 3)
+        more = f" on {result.df}: probability {chance}" if result.df > 0 else ""
+        return f"chi-square {short(result.rss)}{more}"
+    text = f"rss {short(result.rss)}"
+    if math.isfinite(result.sigma):
+        text = f"residual standard deviation s = {short(result.sigma)}, {text}"
+    return text
+
+
+def _about_errors(result: FitResult) -> list[str]:
+    if result.df <= 0 and result.errors == "scaled":
+        return ["no standard errors: there are as many parameters as rows"]
+    errors = _ERRORS.get(result.errors, result.errors)
+    lines = [f"standard errors: {errors}; {_KINDS.get(result.se, result.se)}"]
+    if any(math.isfinite(p.lo + p.hi) for p in result.parameters.values()):
+        why = f": {result.ci}" if result.ci else ""
+        lines.append(f"{100 * result.level:.6g} % intervals in brackets{why}")
+    return lines + _correlated(result)
+
+
+def _correlated(result: FitResult) -> list[str]:
+    """Name pairs of parameters that the data hardly tell apart."""
+    table = result.correlations
+    pairs = [
+        f"{result.free[j]} and {a} {table[i, j]:.4f}"
+        for i, a in enumerate(result.free)
+        for j in range(i)
+        if abs(table[i, j]) > MOST_CORRELATED
+    ]
+    more = f", and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return [f"correlations: {', '.join(pairs[:3])}{more}"] if pairs else []
+
+
+def _criteria(result: FitResult) -> list[str]:
+    lines = []
+    if math.isfinite(result.r_squared):
+        lines.append(
+            f"R squared {short(result.r_squared)} "
+            "= 1 - rss / sum of squares about the mean"
+        )
+    if math.isfinite(result.loglik):
+        lines.append(
+            f"log-likelihood {short(result.loglik)}, AIC {short(result.aic)}, "
+            f"AICc {short(result.aicc)}, BIC {short(result.bic)}"
+        )
+    return lines

@@ -10,7 +10,8 @@ fit (`judge.py`); a member that has not is handed back, and its fate decided sin
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ __all__ = ["Batch", "Outcome", "descend", "polish"]
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+Kind = TypeVar("Kind", bound=np.generic)
 
 RANK_TOLERANCE = 2e-14
 FIRST_DAMPING, LARGEST_DAMPING = 1e-3, 1e14
@@ -70,16 +72,11 @@ class Batch(NamedTuple):
 
     def take(self, members: Index | Mask) -> Batch:
         """Return some of the members."""
-
-        def part(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-            shared = array.ndim == 0 or array.shape[1] == 1
-            return array if shared else array[:, members]
-
         return self._replace(
-            columns=tuple(part(column) for column in self.columns),
-            response=part(self.response),
-            root=part(self.root),
-            positions=tuple(part(each) for each in self.positions),
+            columns=tuple(_members(column, members) for column in self.columns),
+            response=_members(self.response, members),
+            root=_members(self.root, members),
+            positions=tuple(_members(each, members) for each in self.positions),
         )
 
     def slots(self, points: Array) -> tuple[list[Array], list[Array]]:
@@ -157,6 +154,12 @@ class Batch(NamedTuple):
     def clip(self, points: Array) -> Array:
         """Return the nearest points inside the bounds."""
         return np.clip(points, self.lower, self.upper)
+
+
+def _members(array: npt.NDArray[Kind], which: Index | Mask) -> npt.NDArray[Kind]:
+    """Return some of the last axis, or what all share."""
+    shared = array.ndim == 0 or array.shape[1] == 1
+    return array if shared else array[:, which]
 
 
 def _pairs(one: Index, two: Index) -> npt.NDArray[np.intp]:
@@ -238,19 +241,19 @@ class _Descent:
         self.metric = self.here.factor.scale.copy()
         self.damping, self.growth = np.full(g, damping), np.full(g, 2.0)
 
-    def run(self, most: int):  # type: ignore[no-untyped-def]
+    def run(self, most: int) -> Iterator[tuple[_Descent, Index]]:
         """Step until all are done; yield the descent with the members that are."""
         done = ~np.isfinite(self.here.rss)
         for _ in range(most):
             if done.any():
-                yield self._part(done), self.members[done]
+                yield self._chosen(done), self.members[done]
                 self._keep(~done)
             if not len(self.members):
                 return
             done = self._step()
         yield self, self.members
 
-    def _part(self, which: Mask) -> _Descent:
+    def _chosen(self, which: Mask) -> _Descent:
         part = object.__new__(_Descent)
         part.points, part.metric = self.points[:, which], self.metric[:, which]
         factor = self.here.factor
@@ -260,7 +263,7 @@ class _Descent:
         return part
 
     def _keep(self, which: Mask) -> None:
-        part = self._part(which)
+        part = self._chosen(which)
         self.points, self.metric, self.here = part.points, part.metric, part.here
         self.members, self.damping = self.members[which], self.damping[which]
         self.growth, self.batch = self.growth[which], self.batch.take(which)
@@ -281,7 +284,7 @@ class _Descent:
         better = there.rss < rss
         size = np.linalg.norm(self.metric * step, axis=0)
         length = np.linalg.norm(self.metric * self.points, axis=0)
-        arrived = (size <= self.near * length) & (self.damping <= FIRST_DAMPING)
+        arrived: Mask = (size <= self.near * length) & (self.damping <= FIRST_DAMPING)
         arrived |= (size <= 1e-14 * length) | (self.damping > LARGEST_DAMPING)
         arrived |= (rss == 0.0) | ~(promised > 1e-15 * rss)
         self.points[:, better] = trial[:, better]

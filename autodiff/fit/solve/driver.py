@@ -29,9 +29,8 @@ from autodiff.fit.solve.solution import (
     NOT_DETERMINABLE,
     Solution,
 )
-from autodiff.fit.stats.result import FitResult, summarize
 
-__all__ = ["report", "solve"]
+__all__ = ["solve"]
 
 Array = npt.NDArray[np.float64]
 Watch = Callable[[int, int, float], None]
@@ -39,34 +38,6 @@ Watch = Callable[[int, int, float], None]
 FEW_ROWS = 1_000  # more are solved on a hundredth of them first, but not on fewer
 THINNING = 100
 DIRECT_NUMBERS = 4_000_000  # of a linear design that is held in doubled precision
-
-
-def report(problem: Problem, options: Options, watch: Watch | None = None) -> FitResult:
-    """Fit a problem and summarize."""
-    solution = solve(problem, options, watch)
-    model = solution.model
-    errors: Array | None = np.full(model.n_params, np.nan)
-    if solution.converged and solution.linearization.factor is not None:
-        errors = solution.errors
-        if errors is None:
-            errors = solution.linearization.factor.unscaled_errors()
-    assert errors is not None
-    residual = solution.residual
-    if residual is None:
-        residual = model.residual(solution.point)
-    return summarize(
-        model.names,
-        solution.point,
-        residual,
-        problem.response,
-        errors,
-        level=options.level,
-        formula=problem.formula.text,
-        verdict=solution.verdict,
-        reason=solution.reason,
-        n_evaluations=solution.n_evaluations,
-        warnings=tuple(note.text for note in solution.notes),
-    )
 
 
 def solve(

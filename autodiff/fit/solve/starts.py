@@ -80,7 +80,8 @@ def _linear_slots(problem: Problem) -> set[str]:
     }
     tied |= {slot.name for slot in problem.slots if slot.kind == "tied"}
     free = [s.name for s in problem.slots if s.kind in ("free", "indexed")]
-    rhs, best = problem.formula.rhs, set()
+    rhs = problem.formula.rhs
+    best: set[str] = set()
     for first in free:
         chosen: set[str] = set()
         for name in (first, *free):

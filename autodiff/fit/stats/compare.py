@@ -1,0 +1,168 @@
+"""Which of several models the data prefer.
+
+Models of the same response are ranked by AICc; where one is a special case of another,
+an F test asks whether the larger earns its parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from autodiff.fit.errors import UsageError
+
+__all__ = ["Candidate", "Comparison", "NestedTest", "Rank", "compare", "f_probability"]
+
+Array = npt.NDArray[np.float64]
+
+
+class Candidate(Protocol):
+    """What is asked of a fitted model."""
+
+    formula: str
+    rss: float
+    n: int
+    df: int
+    aicc: float
+    bic: float
+    loss: str
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One model of a comparison.
+
+    Attributes
+    ----------
+    label : str
+        What the model is called.
+    n_parameters : int
+        Free parameters.
+    delta, weight : float
+        AICc above the smallest, and the share of the evidence (Akaike weight).
+    """
+
+    label: str
+    n_parameters: int
+    rss: float
+    aicc: float
+    bic: float
+    delta: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class NestedTest:
+    """Whether a larger model fits better than chance would have it.
+
+    Attributes
+    ----------
+    smaller, larger : str
+        Labels; the smaller is a special case of the larger.
+    f, df1, df2, probability : float
+        The statistic, its degrees of freedom, and the probability of one as large if
+        the smaller model is true.
+    """
+
+    smaller: str
+    larger: str
+    f: float
+    df1: int
+    df2: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models from best to worst by AICc, and tests between nested ones."""
+
+    ranks: tuple[Rank, ...]
+    tests: tuple[NestedTest, ...]
+
+
+def compare(
+    models: Sequence[Candidate],
+    labels: Sequence[str],
+    nested: Callable[[int, int], bool],
+) -> Comparison:
+    """Rank models and test those that are nested.
+
+    Parameters
+    ----------
+    models : sequence of Candidate
+        Fits of the same response, at least two.
+    labels : sequence of str
+        What to call them.
+    nested : callable
+        ``nested(i, j)``: whether model i is a special case of model j.
+
+    Raises
+    ------
+    UsageError
+        If the models cannot be compared.
+    """
+    _check(models, labels)
+    best = min(model.aicc for model in models)
+    deltas = [
+        0.0 if model.aicc == best else model.aicc - best for model in models
+    ]  # an infinite best would give NaN
+    shares = [math.exp(-0.5 * delta) for delta in deltas]
+    ranks = [
+        Rank(label, m.n - m.df, m.rss, m.aicc, m.bic, delta, share / math.fsum(shares))
+        for label, m, delta, share in zip(labels, models, deltas, shares, strict=True)
+    ]
+    ranks.sort(key=lambda rank: (rank.delta, rank.n_parameters))
+    tests = [
+        _test(models[i], models[j], labels[i], labels[j])
+        for i in range(len(models))
+        for j in range(len(models))
+        if models[i].df > models[j].df > 0
+        and models[i].loss == "normal"
+        and nested(i, j)
+    ]
+    return Comparison(tuple(ranks), tuple(tests))
+
+
+def _check(models: Sequence[Candidate], labels: Sequence[str]) -> None:
+    if len(models) < 2:
+        raise UsageError("U152", "compare needs at least two models")
+    first = models[0]
+    for model, label in zip(models[1:], labels[1:], strict=True):
+        if model.n != first.n:
+            raise UsageError(
+                "U153",
+                f"{labels[0]} rests on {first.n} rows and {label} on {model.n}: only "
+                "fits of the same rows can be compared; leave out rows with --where "
+                "in both",
+            )
+        if model.loss != first.loss:
+            raise UsageError(
+                "U154",
+                f"{labels[0]} was fitted with the loss {first.loss} and {label} with "
+                f"{model.loss}; compare fits with one loss",
+            )
+
+
+def _test(a: Candidate, b: Candidate, smaller: str, larger: str) -> NestedTest:
+    df1, df2 = a.df - b.df, b.df
+    gained = max(0.0, a.rss - b.rss)
+    f = math.inf if b.rss == 0.0 else gained / df1 / (b.rss / df2)
+    return NestedTest(smaller, larger, f, df1, df2, f_probability(f, df1, df2))
+
+
+def f_probability(f: float, df1: int, df2: int) -> float:
+    """Return ``P(F > f)``.
+
+    Examples
+    --------
+    >>> round(f_probability(4.0, 2, 10), 6)
+    0.05303
+    """
+    from scipy.special import fdtrc
+
+    return float(fdtrc(df1, df2, f)) if math.isfinite(f) else 0.0
