@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from autodiff.fit.errors import Note
 from autodiff.fit.solve.bounds import Box
-from autodiff.fit.solve.determined import undetermined
+from autodiff.fit.solve.determined import NO_EFFECT, undetermined
 from autodiff.fit.solve.factor import Factor
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.solve.solution import (
@@ -27,6 +27,7 @@ __all__ = ["data_square", "deviation", "judge"]
 Array = npt.NDArray[np.float64]
 Verdict = tuple[str, str, str]
 
+FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on it
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -38,11 +39,11 @@ def data_square(model: Model) -> float:
     return float(size @ size)
 
 
-def deviation(model: Model, objective: float) -> float:
+def deviation(model: Model, objective: float, n_determined: int) -> float:
     """Return the standard deviation of data in standard units, given or estimated."""
     if model.loss.is_likelihood or model.problem.sigma is not None:
         return 1.0
-    return float(np.sqrt(2.0 * objective / max(1, model.n_rows - model.n_params)))
+    return float(np.sqrt(2.0 * objective / max(1, model.n_rows - n_determined)))
 
 
 def judge(
@@ -117,17 +118,23 @@ def _verdict(
     if not free.any():
         return CONVERGED, "", ""
     if factor.rank < len(factor.scale):
-        error = deviation(model, here.objective)
+        if _is_separable(model, point):
+            return _separable(model)
+        error = deviation(model, here.objective, factor.rank)
         return NOT_DETERMINABLE, *undetermined(model, point, factor, free, error)
     bends = factor.bends_down(curvature)
     step = np.abs(factor.newton_step(None if bends else curvature))
     small = _is_noise(model, point[free], here.objective, factor, step, metric[free])
     if small.all() and not bends:
+        lost = _without_influence(model, point, free, factor, metric)
+        if lost.size:
+            which = ", ".join(f"{model.names[j]} = {point[j]:.3g}" for j in lost)
+            return NOT_DETERMINABLE, "N103", f"near {which} {NO_EFFECT}"
         return CONVERGED, "", ""
     if _is_separable(model, point):
         return _separable(model)
     names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
-    lost = np.flatnonzero(~small & (factor.scale < 1e-7 * metric[free]))
+    lost = np.flatnonzero(~small & (factor.scale < FLAT * metric[free]))
     if lost.size:
         return _ran_off([(names[j], point[free][j]) for j in lost])
     if bends:
@@ -141,6 +148,35 @@ def _verdict(
         f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
         "give better start values with -p",
     )
+
+
+def _without_influence(
+    model: Model,
+    point: Array,
+    free: npt.NDArray[np.bool_],
+    factor: Factor,
+    metric: Array,
+) -> npt.NDArray[np.intp]:
+    """Return which parameters have an effect elsewhere, but below rounding here.
+
+    The rate of an exponential whose amplitude is zero: any value will do, although no
+    column vanishes exactly and the step left is small. A parameter that is zero itself
+    looks alike, but its effect does not grow when others move by what the data span.
+    """
+    data, places = np.sqrt(data_square(model)), np.flatnonzero(free)
+    faint = factor.scale * np.abs(point[free]) <= 1e-10 * data
+    if not faint.any():
+        return places[:0]
+    longest = metric[free].copy()
+    for k in np.flatnonzero(faint):
+        unit = data / factor.scale[k] / np.sqrt(model.n_rows)
+        probe = point.copy()
+        probe[places[k]] += min(unit, 1e6 * max(1.0, abs(point[places[k]])))
+        there = model.linearize(probe).factor
+        if there is not None:
+            longest = np.maximum(longest, there.scale[free])
+    lost: npt.NDArray[np.intp] = places[faint & (factor.scale < FLAT * longest)]
+    return lost
 
 
 def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
@@ -188,9 +224,9 @@ def _is_noise(
     is zero to rounding though the formula depends on it, against the data.
     """
     size = np.abs(point)
-    errors = deviation(model, objective) * factor.unscaled_errors()
+    errors = deviation(model, objective, model.n_params) * factor.unscaled_errors()
     data = np.sqrt(data_square(model))
-    zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > 1e-7 * metric)
+    zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > FLAT * metric)
     zero &= factor.s[-1] > 1e-6 * factor.s[0]
     noise: npt.NDArray[np.bool_] = (
         (step <= 1e-8 * size)
