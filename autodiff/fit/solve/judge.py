@@ -27,6 +27,8 @@ __all__ = ["data_square", "deviation", "judge"]
 Array = npt.NDArray[np.float64]
 Verdict = tuple[str, str, str]
 
+EPSILON = float(np.finfo(np.float64).eps)
+ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -123,7 +125,7 @@ def _verdict(
     step = np.abs(factor.newton_step(None if bends else curvature))
     small = _is_noise(model, point[free], here.objective, factor, step, metric[free])
     if small.all() and not bends:
-        return CONVERGED, "", ""
+        return _beside_zero(model, point, factor, free)
     if _is_separable(model, point):
         return _separable(model)
     names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
@@ -140,6 +142,38 @@ def _verdict(
         f"after {model.n_evaluations} evaluations {names[worst]} = "
         f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
         "give better start values with -p",
+    )
+
+
+def _beside_zero(
+    model: Model, point: Array, factor: Factor, free: npt.NDArray[np.bool_]
+) -> Verdict:
+    """Return the verdict on a minimum; converged, unless it hides a singular one.
+
+    A parameter that is zero but for rounding may carry others: in ``a*exp(-b*x) + c``
+    fitted to a constant, a is 1e-16 and b whatever it happens to be. At zero itself
+    the formula does not depend on b.
+    """
+    rounding = EPSILON * np.sqrt(data_square(model) / model.n_rows)
+    none = np.abs(point[free]) <= ROUNDINGS * rounding * factor.unscaled_errors()
+    if not none.any():
+        return CONVERGED, "", ""
+    nearby = point.copy()
+    nearby[np.flatnonzero(free)[none]] = 0.0
+    there = model.linearize(Box(model.problem.parameters).clip(nearby)).factor
+    if there is None or there.only(free).rank == len(factor.scale):
+        return CONVERGED, "", ""
+    left = there.only(free)
+    names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
+    lost = [names[j] for j in np.flatnonzero(left.vanished)]
+    zero = [name for j, name in enumerate(names) if none[j] and name not in lost]
+    if not (lost and zero):
+        return NOT_DETERMINABLE, *undetermined(model, nearby, left, free, 0.0)
+    return (
+        NOT_DETERMINABLE,
+        "N103",
+        f"{' and '.join(zero)} is 0 but for rounding, and then the formula does not "
+        f"depend on {' and '.join(lost)}; take it out of the formula",
     )
 
 
