@@ -229,7 +229,8 @@ def _start(start: Mapping[str, float] | None) -> dict[str, float]:
     return given
 
 
-def table_of(data: Any, columns: Sequence[str] | None) -> Columns:
+def table_of(data: Any, columns: Sequence[str] | None = None) -> Columns:
+    """Return whatever holds the data as named columns."""
     if isinstance(data, (str, os.PathLike)):
         return read_table(os.fspath(data), columns=columns)
     if columns is not None:

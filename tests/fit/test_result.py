@@ -91,7 +91,9 @@ def test_missing_rows_are_dropped_with_a_warning():
     data = {"x": [0, 1, 2, 3, 4], "y": [3, 8, math.nan, 18, 23]}
     result = fit("y ~ w*x + b", data)
     assert result.n == 4
-    assert result.warnings == ("1 of 5 rows left out: a value is missing",)
+    assert [note.text for note in result.warnings] == [
+        "1 of 5 rows left out: a value is missing"
+    ]
 
 
 def test_as_many_rows_as_parameters_leave_no_standard_error():
@@ -121,14 +123,14 @@ def test_a_minimum_worse_than_a_constant_comes_with_a_warning():
     x = np.linspace(0.0, 6.0, 40)
     data = {"x": x, "y": 5.0 + np.sin(x)}
     result = fit("y ~ 5*sin(w*x)", data, {"w": 3.0})
-    assert any("a constant would fit better" in note for note in result.warnings)
+    assert any("a constant would fit better" in note.text for note in result.warnings)
 
 
 def test_the_same_input_gives_the_same_bits():
     x = np.linspace(0.0, 4.0, 30)
     data = {"x": x, "y": np.exp(-x) + 0.01 * np.cos(40.0 * x)}
     first, second = (fit("y ~ a*exp(-b*x)", data) for _ in range(2))
-    assert first == second
+    assert first.to_json() == second.to_json()
 
 
 def test_json_holds_every_digit():

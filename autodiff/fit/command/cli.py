@@ -174,10 +174,10 @@ def _fit(options: argparse.Namespace) -> int:
             "U173", "no data: name a file, or pipe a table into the command"
         )
 
+    from autodiff.fit.api import fit_problem as fit_and_summarize
     from autodiff.fit.data.text import read_table
     from autodiff.fit.options import Options
     from autodiff.fit.problem import pose
-    from autodiff.fit.api import fit_problem as fit_and_summarize
 
     table = read_table(options.file, columns=columns)
     text = not (options.json or options.plain or options.quiet)

@@ -29,7 +29,6 @@ from autodiff.fit.solve.solution import (
     NOT_DETERMINABLE,
     Solution,
 )
-from autodiff.fit.solve.starts import starting_points
 
 __all__ = ["solve"]
 

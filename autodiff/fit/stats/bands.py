@@ -66,9 +66,7 @@ def bands(result: FitResult, problem: Problem, level: float | None = None) -> Ba
     """
     level = result.level if level is None else level
     if not 0.0 < level < 1.0:
-        raise UsageError(
-            "U159", f"level {level!r}: a probability in (0, 1) is expected"
-        )
+        raise UsageError("U159", f"level {level!r}: expected a number in (0, 1)")
     df = result.df if result.errors == "scaled" else math.inf
     quantile = t_quantile(level, df) if df > 0 else math.nan
     held = np.array([p.status.startswith("at ") for p in _free(result)], dtype=bool)

@@ -66,13 +66,12 @@ def intervals(
     point, errors = solution.point, np.sqrt(np.diagonal(cov))
     p = len(point)
     reach = quantile * errors
-    wald = [(float(a), float(b)) for a, b in zip(point - reach, point + reach)]
+    wald = [(float(x - r), float(x + r)) for x, r in zip(point, reach, strict=True)]
     if options.ci == "profile":
         _check_profile(solution, options)
     asked = options.ci == "profile"
     if options.ci == "wald" or profiler is None or not np.isfinite(errors).any():
-        why = "Wald" if options.ci == "wald" or profiler is not None else "Wald"
-        return Intervals(wald, ["wald"] * p, why)
+        return Intervals(wald, ["wald"] * p, "Wald")
     if not asked and (why := _needs_none(solution, options)):
         return Intervals(wald, ["wald"] * p, why)
     ends, kinds, notes, worst = list(wald), ["wald"] * p, [], 0.0
@@ -125,7 +124,7 @@ def _bend(profiler: Profiler, j: int, reach: float, quantile: float) -> float:
         value = float(profiler.point[j] + direction * reach)
         if not profiler.lower[j] <= value <= profiler.upper[j]:
             return math.inf
-        refit = profiler.refit(j, value, profiler.point)
+        refit = profiler.refit(j, value, profiler.near(j, value))
         if refit is None:
             return math.inf
         worst = max(worst, abs(profiler.root(refit) / quantile - 1.0))

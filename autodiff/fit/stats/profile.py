@@ -106,6 +106,8 @@ class Profiler:
         What a unit of the objective is worth: s^2, or 1 where errors are absolute.
     lower, upper : array of shape (p,)
         Bounds of the parameters.
+    cov : array of shape (p, p)
+        Covariance of the parameters: how the others follow one that is moved.
     """
 
     model: Curve
@@ -114,12 +116,20 @@ class Profiler:
     variance: float
     lower: Array
     upper: Array
+    cov: Array
 
     def root(self, refit: Refit) -> float:
         """Return ``sqrt(2 (F - F_min)) / s``, never negative."""
         return math.sqrt(
             max(0.0, 2.0 * (refit.objective - self.minimum) / self.variance)
         )
+
+    def near(self, j: int, value: float) -> Array:
+        """Return where the others would go with parameter `j`, were all linear."""
+        column = self.cov[:, j] / self.cov[j, j]
+        moved = (value - self.point[j]) * np.where(np.isfinite(column), column, 0.0)
+        result: Array = self.point + moved
+        return result
 
     def refit(self, j: int, value: float, start: Array) -> Refit | None:
         """Minimise over all but parameter `j`; None where that fails.
@@ -177,7 +187,8 @@ class Profiler:
         """
         limit = self.upper[j] if direction > 0 else self.lower[j]
         near, far = 0.0, math.inf  # distances: below and above the target
-        distance, start = first, self.point
+        distance = first
+        start = self.near(j, float(self.point[j] + direction * distance))
         for _ in range(MAX_REFITS):
             value = self.point[j] + direction * distance
             at_limit = direction * (value - limit) >= 0.0

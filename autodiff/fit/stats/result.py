@@ -66,7 +66,7 @@ class Estimate:
     interval: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitResult:
     """What a fit found.
 
@@ -151,8 +151,12 @@ class FitResult:
     n_evaluations: int = 0
     n_outside: int = 0
     warnings: tuple[Note, ...] = ()
-    fitted: Array = field(default_factory=lambda: np.empty(0), repr=False)
-    residuals: Array = field(default_factory=lambda: np.empty(0), repr=False)
+    fitted: Array = field(
+        default_factory=lambda: np.empty(0), repr=False, compare=False
+    )
+    residuals: Array = field(
+        default_factory=lambda: np.empty(0), repr=False, compare=False
+    )
     problem: Problem | None = field(default=None, repr=False, compare=False)
     profiler: Profiler | None = field(default=None, repr=False, compare=False)
 

@@ -73,7 +73,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         unit = _unit(model, rss, df, largest)
         cov = _covariance(solution, options, standard, unit, df)
         quantile = t_quantile(options.level, _df_of_errors(model, df))
-        profiler = _profiler(solution, unit) if solution.converged else None
+        profiler = _profiler(solution, unit, cov) if solution.converged else None
         found = intervals(
             profiler if df > 0 and not exact else None,
             solution,
@@ -233,7 +233,7 @@ def _scores(model: Model, point: Array) -> Array:
     return total
 
 
-def _profiler(solution: Solution, unit: float) -> Profiler | None:
+def _profiler(solution: Solution, unit: float, cov: Array) -> Profiler | None:
     parameters = solution.model.problem.parameters
     if solution.model.loss.is_robust or not unit > 0.0:
         return None
@@ -244,6 +244,7 @@ def _profiler(solution: Solution, unit: float) -> Profiler | None:
         variance=unit,
         lower=np.array([p.lower for p in parameters]),
         upper=np.array([p.upper for p in parameters]),
+        cov=cov,
     )
 
 
@@ -268,9 +269,9 @@ def _parameters(
             result[slot.name] = free[slot.position]
             values[slot.name] = free[slot.position].estimate
         elif slot.kind == "indexed":
-            for name, one in zip(problem.names, free, strict=True):
-                if name.startswith(f"{slot.name}["):
-                    result[name] = one
+            own = f"{slot.name}["
+            pairs = zip(problem.names, free, strict=True)
+            result |= {name: one for name, one in pairs if name.startswith(own)}
         elif slot.kind == "fixed":
             result[slot.name] = Estimate(
                 slot.value, 0.0, slot.value, slot.value, "fixed"
