@@ -163,6 +163,7 @@ LAYERS = {
     "autodiff/fit/problem": 140,
     "autodiff/fit/solve/": 150,
     "autodiff/fit/stats/": 160,
+    "autodiff/fit/grouped": 165,
     "autodiff/fit/output/": 170,
     "autodiff/fit/api": 190,
     "autodiff/fit/__init__": 200,

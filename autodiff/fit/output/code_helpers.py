@@ -106,7 +106,9 @@ class Language(Protocol):
     def constant(self, name: str, value: float) -> str:
         """Return the definition of a constant."""
 
-    def by_level(self, name: str, column: str, values: Mapping[str, float]) -> list[str]:
+    def by_level(
+        self, name: str, column: str, values: Mapping[str, float]
+    ) -> list[str]:
         """Return the definition of a constant that depends on a word."""
 
     def file(
@@ -151,10 +153,14 @@ class _C:
     def constant(self, name: str, value: float) -> str:
         return f"const double {name} = {value!r};"
 
-    def by_level(self, name: str, column: str, values: Mapping[str, float]) -> list[str]:
+    def by_level(
+        self, name: str, column: str, values: Mapping[str, float]
+    ) -> list[str]:
         lines = [f"const double {name} ="]
         for level, value in values.items():
-            lines.append(f"    strcmp({column}, {self.string(level)}) == 0 ? {value!r} :")
+            lines.append(
+                f"    strcmp({column}, {self.string(level)}) == 0 ? {value!r} :"
+            )
         return [*lines, "    NAN; /* a level that was not in the data */"]
 
     def file(
@@ -207,7 +213,9 @@ class _Python:
     def constant(self, name: str, value: float) -> str:
         return f"{name} = {value!r}"
 
-    def by_level(self, name: str, column: str, values: Mapping[str, float]) -> list[str]:
+    def by_level(
+        self, name: str, column: str, values: Mapping[str, float]
+    ) -> list[str]:
         pairs = [f"    {json.dumps(k)}: {v!r}," for k, v in values.items()]
         return [f"{name} = {{", *pairs, f"}}[{column}]"]
 

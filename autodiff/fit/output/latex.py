@@ -97,7 +97,10 @@ def _piece(node: Node, own: list[tuple[str, int]]) -> tuple[str, int]:
         return rf"\neg {_in(own[0], ATOM)}", LOGIC
     if kind in _SIGNS:
         level = LOGIC if kind in ("and", "or") else COMPARE
-        return f"{_in(own[0], level + 1)} {_SIGNS[kind]} {_in(own[1], level + 1)}", level
+        return (
+            f"{_in(own[0], level + 1)} {_SIGNS[kind]} {_in(own[1], level + 1)}",
+            level,
+        )
     return _leaf(node), ATOM
 
 
@@ -135,8 +138,12 @@ def _name(name: str) -> str:
     if match and (match[1] in _GREEK or len(match[1]) == 1):
         head = f"\\{match[1]}" if match[1] in _GREEK else match[1]
         if match[2]:
-            index.insert(0, match[2] if len(match[2]) == 1 or match[2].isdigit()
-                         else rf"\text{{{_escaped(match[2])}}}")
+            index.insert(
+                0,
+                match[2]
+                if len(match[2]) == 1 or match[2].isdigit()
+                else rf"\text{{{_escaped(match[2])}}}",
+            )
     else:
         head = rf"\mathrm{{{_escaped(base)}}}".replace(" ", r"\ ")
     return head + (f"_{{{','.join(index)}}}" if index else "")

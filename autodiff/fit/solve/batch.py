@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from autodiff.fit.solve.judge import ROUNDINGS
 from autodiff.fit.solve.rows import RowFunction
 from autodiff.fit.solve.stacked import Triangle, damped_step, triangle
 
@@ -351,7 +352,7 @@ class Outcome(NamedTuple):
     rank_ratio: Array
 
 
-def polish(batch: Batch, points: Array, n_rows: Array, *, curved: bool) -> Outcome:
+def polish(batch: Batch, points: Array, n_rows: Index, *, curved: bool) -> Outcome:
     """Take undamped steps until they are noise; judge the end.
 
     Parameters
@@ -360,7 +361,7 @@ def polish(batch: Batch, points: Array, n_rows: Array, *, curved: bool) -> Outco
         The rows of g members.
     points : array of shape (p, g)
         Near their minima.
-    n_rows : array of shape (g,)
+    n_rows : array of int, shape (g,)
         Rows of each member that are not padding.
     curved : bool
         Whether the formula has second derivatives in its parameters at all.
@@ -369,7 +370,7 @@ def polish(batch: Batch, points: Array, n_rows: Array, *, curved: bool) -> Outco
         return _polish(batch, points, n_rows, curved)
 
 
-def _polish(batch: Batch, points: Array, n_rows: Array, curved: bool) -> Outcome:
+def _polish(batch: Batch, points: Array, n_rows: Index, curved: bool) -> Outcome:
     here = batch.at(points)
     best, lowest = points.copy(), here.rss.copy()
     best_state = State(here.rss.copy(), Triangle(*(a.copy() for a in here.factor)))
@@ -406,7 +407,7 @@ def _relative(scale: Array, step: Array, points: Array) -> Array:
 
 
 def _judge(
-    batch: Batch, points: Array, state: State, n_rows: Array, curved: bool
+    batch: Batch, points: Array, state: State, n_rows: Index, curved: bool
 ) -> Outcome:
     """Ask of each member what `judge.py` asks of a single fit."""
     factor, rss = state.factor, state.rss
@@ -423,7 +424,10 @@ def _judge(
         | ((step <= 1e-9 * deviation * errors) & (deviation * errors <= 1e3 * size))
         | (zero & (factor.scale * step <= 1e-13 * data))
     )
+    rounding = ROUNDINGS * np.finfo(np.float64).eps * data / np.sqrt(n_rows)
+    beside_zero = (size <= rounding * errors).any(axis=0)
     inside = (points > batch.lower) & (points < batch.upper)
     converged = (noise & inside).all(axis=0) & np.isfinite(rss) & ~bends
+    converged &= ~beside_zero  # which is for a single fit to judge
     converged &= (ratio > RANK_TOLERANCE) & (n_rows >= len(points))
     return Outcome(points, rss, errors, converged, ratio)

@@ -21,7 +21,7 @@ from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.rows import RowFunction
 from autodiff.fit.solve.scales import Reach, reaches
 
-__all__ = ["starting_points", "wide_search"]
+__all__ = ["linear_parameters", "starting_points", "wide_search"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -91,6 +91,16 @@ def _linear_slots(problem: Problem) -> set[str]:
         if len(chosen) > len(best):
             best = chosen
     return best
+
+
+def linear_parameters(problem: Problem) -> Mask:
+    """Return in which parameters, together, the formula is linear, shape (p,)."""
+    chosen = _linear_slots(problem)
+    mask = np.zeros(len(problem.names), dtype=np.bool_)
+    for slot in problem.slots:
+        if slot.name in chosen:
+            mask[_places(slot.position, slot.positions)] = True
+    return mask
 
 
 class _Search:
