@@ -84,6 +84,7 @@ cdef extern from "linalg.h":
 
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
+    c_bool ad_kernel_has_nan(int64_t n, const double *v) nogil
 
 cdef extern from "program.h":
     ctypedef struct ad_guard:
@@ -364,6 +365,7 @@ cdef extern from "vm.h":
     int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes) nogil
     int64_t ad_code_best_lanes(const ad_code *code) nogil
     void ad_code_prepare(const ad_code *code, double *ws, int64_t n_lanes) nogil
+    void ad_code_load(const ad_code *code, double *ws, uint32_t k, const double *data) nogil
     int64_t ad_code_input(const ad_code *code, uint32_t k) nogil
     int64_t ad_code_output(const ad_code *code, uint32_t k) nogil
     int64_t ad_code_guard(const ad_code *code, uint32_t k) nogil
@@ -412,6 +414,7 @@ cdef extern from "route.h":
         int32_t *lost_path
         int32_t *guard
         double *outcome
+        int32_t *path_of
     int64_t ad_route_chunks(const ad_route *route) nogil
     ad_status ad_route_run(const ad_route *route, int64_t first, int64_t last,
                            int64_t *counts, const int *stop, ad_matmul_hook hook,

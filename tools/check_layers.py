@@ -53,6 +53,7 @@ LAYERS = {
     "csrc/reduce": 3,
     "csrc/linalg": 3,
     # Its derivative.
+    "csrc/minors": 1,
     "csrc/rules": 4,
     # Programs: what one is; building one; deriving one; running one.
     "csrc/program": 3,
@@ -123,12 +124,14 @@ LAYERS = {
     "autodiff/programs/listing": 62,
     "autodiff/programs/export_c": 63,
     "autodiff/programs/recording": 64,
+    "autodiff/programs/choosing": 64,
     "autodiff/programs/compressed": 65,
     "autodiff/programs/paths": 65,
     "autodiff/programs/path_text": 66,
     "autodiff/programs/derived": 66,
     "autodiff/programs/families": 66,
     "autodiff/programs/arguments": 66,
+    "autodiff/programs/joined": 66,
     "autodiff/programs/rows": 67,
     "autodiff/programs/nan_report": 67,
     "autodiff/programs/derivatives": 68,

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from autodiff.fit.solve.judge import ROUNDINGS
 from autodiff.fit.solve.rows import RowFunction
 from autodiff.fit.solve.stacked import Triangle, damped_step, triangle
 
@@ -423,7 +424,10 @@ def _judge(
         | ((step <= 1e-9 * deviation * errors) & (deviation * errors <= 1e3 * size))
         | (zero & (factor.scale * step <= 1e-13 * data))
     )
+    rounding = ROUNDINGS * np.finfo(np.float64).eps * data / np.sqrt(n_rows)
+    beside_zero = (size <= rounding * errors).any(axis=0)
     inside = (points > batch.lower) & (points < batch.upper)
     converged = (noise & inside).all(axis=0) & np.isfinite(rss) & ~bends
+    converged &= ~beside_zero  # which is for a single fit to judge
     converged &= (ratio > RANK_TOLERANCE) & (n_rows >= len(points))
     return Outcome(points, rss, errors, converged, ratio)

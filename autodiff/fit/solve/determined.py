@@ -18,11 +18,15 @@ import numpy.typing as npt
 from autodiff.fit.solve.factor import Factor
 from autodiff.fit.solve.model import Model
 
-__all__ = ["undetermined"]
+__all__ = ["NO_EFFECT", "undetermined"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+NO_EFFECT = (
+    "the formula does not depend on it; start elsewhere with -p, or take it out of the "
+    "formula"
+)
 MOST_SHOWN = 4  # combinations
 MOST_MIXED = 4  # parameters
 LARGEST_WHOLE = 100  # denominators of coefficients
@@ -51,10 +55,7 @@ def undetermined(
     if factor.vanished.any():
         lost = np.flatnonzero(factor.vanished)
         place = ", ".join(f"{names[j]} = {values[j]:.3g}" for j in lost)
-        return "N103", (
-            f"near {place} the formula does not depend on it; "
-            "start elsewhere with -p, or take it out of the formula"
-        )
+        return "N103", f"near {place} {NO_EFFECT}"
     null = factor.null_space() / factor.scale
     size = np.abs(null * factor.scale).max(axis=0)
     members = np.flatnonzero(size > 1e-6 * size.max(initial=1e-300))

@@ -112,7 +112,8 @@ class Doubled:
 
     def _sign(self, other: Any) -> Array:
         rest = self - other
-        return np.where(rest.high != 0.0, rest.high, rest.low)
+        sign: Array = np.where(rest.high != 0.0, rest.high, rest.low)
+        return sign
 
     def __lt__(self, other: Any) -> Any:
         return self._sign(other) < 0.0

@@ -119,7 +119,7 @@ def _linear(model: Model) -> Solution:
     if factor.rank < model.n_params:
         point = factor.newton_step()
         here = model.linearize(point)
-        free, error = held == 0, deviation(model, here.objective)
+        free, error = held == 0, deviation(model, here.objective, factor.rank)
         code, reason = undetermined(model, point, factor, free, error)
         verdict = NOT_DETERMINABLE, code, reason
         return Solution(model, point, here.objective, here, held, *verdict)

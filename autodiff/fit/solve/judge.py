@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from autodiff.fit.errors import Note
 from autodiff.fit.solve.bounds import Box
-from autodiff.fit.solve.determined import undetermined
+from autodiff.fit.solve.determined import NO_EFFECT, undetermined
 from autodiff.fit.solve.factor import Factor
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.solve.solution import (
@@ -39,11 +39,11 @@ def data_square(model: Model) -> float:
     return float(size @ size)
 
 
-def deviation(model: Model, objective: float) -> float:
+def deviation(model: Model, objective: float, n_determined: int) -> float:
     """Return the standard deviation of data in standard units, given or estimated."""
     if model.loss.is_likelihood or model.problem.sigma is not None:
         return 1.0
-    return float(np.sqrt(2.0 * objective / max(1, model.n_rows - model.n_params)))
+    return float(np.sqrt(2.0 * objective / max(1, model.n_rows - n_determined)))
 
 
 def judge(
@@ -118,7 +118,9 @@ def _verdict(
     if not free.any():
         return CONVERGED, "", ""
     if factor.rank < len(factor.scale):
-        error = deviation(model, here.objective)
+        if _is_separable(model, point):
+            return _separable(model)
+        error = deviation(model, here.objective, factor.rank)
         return NOT_DETERMINABLE, *undetermined(model, point, factor, free, error)
     bends = factor.bends_down(curvature)
     step = np.abs(factor.newton_step(None if bends else curvature))
@@ -126,7 +128,8 @@ def _verdict(
     if small.all() and not bends:
         lost = _without_influence(model, point, free, factor, metric)
         if lost.size:
-            return _ran_off([(model.names[j], point[j]) for j in lost])
+            which = ", ".join(f"{model.names[j]} = {point[j]:.3g}" for j in lost)
+            return NOT_DETERMINABLE, "N103", f"near {which} {NO_EFFECT}"
         return CONVERGED, "", ""
     if _is_separable(model, point):
         return _separable(model)
@@ -172,7 +175,8 @@ def _without_influence(
         there = model.linearize(probe).factor
         if there is not None:
             longest = np.maximum(longest, there.scale[free])
-    return places[faint & (factor.scale < FLAT * longest)]
+    lost: npt.NDArray[np.intp] = places[faint & (factor.scale < FLAT * longest)]
+    return lost
 
 
 def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
@@ -220,7 +224,7 @@ def _is_noise(
     is zero to rounding though the formula depends on it, against the data.
     """
     size = np.abs(point)
-    errors = deviation(model, objective) * factor.unscaled_errors()
+    errors = deviation(model, objective, model.n_params) * factor.unscaled_errors()
     data = np.sqrt(data_square(model))
     zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > FLAT * metric)
     zero &= factor.s[-1] > 1e-6 * factor.s[0]
