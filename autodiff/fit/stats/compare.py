@@ -161,7 +161,7 @@ def f_probability(f: float, df1: int, df2: int) -> float:
     Examples
     --------
     >>> round(f_probability(4.0, 2, 10), 6)
-    0.05303
+    0.052922
     """
     from scipy.special import fdtrc
 
