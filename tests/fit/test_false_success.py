@@ -146,7 +146,7 @@ STARTS = (None, 1.0, -1.0, 0.01, 30.0)
 def test_what_is_undetermined_never_succeeds(case, start):
     text, x, y = UNDETERMINED[case]
     names = pose(text, ArrayColumns({"x": x, "y": y}), {}).names
-    given = {name: start for name in names} if start is not None else {}
+    given = dict.fromkeys(names, start) if start is not None else {}
     found = _solve(text, {"x": x, "y": y}, given)
     assert not found.converged, found.point
     assert found.code
@@ -156,7 +156,7 @@ def test_what_is_undetermined_never_succeeds(case, start):
 @pytest.mark.parametrize("start", STARTS)
 def test_collinear_columns_never_succeed(start):
     data = {"x": X, "z": 3.0 * X, "y": DECAY}
-    given = {name: start for name in "abc"} if start is not None else {}
+    given = dict.fromkeys("abc", start) if start is not None else {}
     assert not _solve("y ~ a*x + b*z + c", data, given).converged
     assert not _solve("y ~ exp(-a*x - b*z) + c", data, given).converged
 
