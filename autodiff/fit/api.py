@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import UsageError
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem, pose
-from autodiff.fit.stats.compare import Comparison
 from autodiff.fit.stats.result import FitResult
+
+if TYPE_CHECKING:
+    from autodiff.fit.stats.compare import Comparison
 
 __all__ = ["compare", "fit", "fit_problem", "is_nested", "table_of"]
 
