@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.fit.data.columns import ArrayColumns
+from autodiff.fit.data.arrays import ArrayColumns
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Parameter, Problem, Slot, pose
 from autodiff.fit.solve.driver import solve
