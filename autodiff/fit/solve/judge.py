@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from autodiff.fit.errors import Note
 from autodiff.fit.solve.bounds import Box
-from autodiff.fit.solve.determined import NO_EFFECT, undetermined
+from autodiff.fit.solve.determined import undetermined
 from autodiff.fit.solve.factor import Factor
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.solve.solution import (
@@ -28,6 +28,8 @@ Array = npt.NDArray[np.float64]
 Verdict = tuple[str, str, str]
 
 FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on it
+EPSILON = float(np.finfo(np.float64).eps)
+ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -126,11 +128,7 @@ def _verdict(
     step = np.abs(factor.newton_step(None if bends else curvature))
     small = _is_noise(model, point[free], here.objective, factor, step, metric[free])
     if small.all() and not bends:
-        lost = _without_influence(model, point, free, factor, metric)
-        if lost.size:
-            which = ", ".join(f"{model.names[j]} = {point[j]:.3g}" for j in lost)
-            return NOT_DETERMINABLE, "N103", f"near {which} {NO_EFFECT}"
-        return CONVERGED, "", ""
+        return _beside_zero(model, point, factor, free)
     if _is_separable(model, point):
         return _separable(model)
     names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
@@ -150,33 +148,36 @@ def _verdict(
     )
 
 
-def _without_influence(
-    model: Model,
-    point: Array,
-    free: npt.NDArray[np.bool_],
-    factor: Factor,
-    metric: Array,
-) -> npt.NDArray[np.intp]:
-    """Return which parameters have an effect elsewhere, but below rounding here.
+def _beside_zero(
+    model: Model, point: Array, factor: Factor, free: npt.NDArray[np.bool_]
+) -> Verdict:
+    """Return the verdict on a minimum; converged, unless it hides a singular one.
 
-    The rate of an exponential whose amplitude is zero: any value will do, although no
-    column vanishes exactly and the step left is small. A parameter that is zero itself
-    looks alike, but its effect does not grow when others move by what the data span.
+    A parameter that is zero but for rounding may carry others: in ``a*exp(-b*x) + c``
+    fitted to a constant, a is 1e-16 and b whatever it happens to be. At zero itself
+    the formula does not depend on b.
     """
-    data, places = np.sqrt(data_square(model)), np.flatnonzero(free)
-    faint = factor.scale * np.abs(point[free]) <= 1e-10 * data
-    if not faint.any():
-        return places[:0]
-    longest = metric[free].copy()
-    for k in np.flatnonzero(faint):
-        unit = data / factor.scale[k] / np.sqrt(model.n_rows)
-        probe = point.copy()
-        probe[places[k]] += min(unit, 1e6 * max(1.0, abs(point[places[k]])))
-        there = model.linearize(probe).factor
-        if there is not None:
-            longest = np.maximum(longest, there.scale[free])
-    lost: npt.NDArray[np.intp] = places[faint & (factor.scale < FLAT * longest)]
-    return lost
+    rounding = EPSILON * np.sqrt(data_square(model) / model.n_rows)
+    none = np.abs(point[free]) <= ROUNDINGS * rounding * factor.unscaled_errors()
+    if not none.any():
+        return CONVERGED, "", ""
+    nearby = point.copy()
+    nearby[np.flatnonzero(free)[none]] = 0.0
+    there = model.linearize(Box(model.problem.parameters).clip(nearby)).factor
+    if there is None or there.only(free).rank == len(factor.scale):
+        return CONVERGED, "", ""
+    left = there.only(free)
+    names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
+    lost = [names[j] for j in np.flatnonzero(left.vanished)]
+    zero = [name for j, name in enumerate(names) if none[j] and name not in lost]
+    if not (lost and zero):
+        return NOT_DETERMINABLE, *undetermined(model, nearby, left, free, 0.0)
+    return (
+        NOT_DETERMINABLE,
+        "N103",
+        f"{' and '.join(zero)} is 0 but for rounding, and then the formula does not "
+        f"depend on {' and '.join(lost)}; take it out of the formula",
+    )
 
 
 def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
