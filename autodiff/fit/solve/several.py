@@ -17,7 +17,7 @@ from autodiff.fit.solve.judge import data_square
 from autodiff.fit.solve.minimise import minimise
 from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.solution import Solution
-from autodiff.fit.solve.starts import starting_points, wide_search
+from autodiff.fit.solve.starts import glance, starting_points, wide_search
 
 __all__ = ["from_starts", "worse_than_constant"]
 
@@ -38,8 +38,10 @@ def from_starts(model: Model, options: Options) -> Solution:
     """
     found = _lowest(model, starting_points(model, options.starts), options)
     is_good = found.converged and not worse_than_constant(found)
-    if is_good or not model.problem.given or options.starts != "auto":
+    if not model.problem.given or options.starts != "auto":
         return found
+    if is_good:
+        return replace(found, notes=(*found.notes, *_lower_elsewhere(found)))
     anywhere = np.full(model.n_params, np.nan)
     wide = _lowest(model, wide_search(model, anywhere), options)
     if not wide.converged or (
@@ -53,6 +55,29 @@ def from_starts(model: Model, options: Options) -> Solution:
         "other points",
     )
     return replace(wide, notes=(note, *wide.notes))
+
+
+def _lower_elsewhere(found: Solution) -> tuple[Note, ...]:
+    """Return a note if a short look around finds a lower minimum than a given start."""
+    model = found.model
+    rounding = 1e-20 * data_square(model)
+    if model.loss.name != "normal" or found.objective <= rounding:
+        return ()
+    elsewhere = glance(model)
+    if not model.objective(elsewhere) < found.objective * (1 - 1e-6):
+        return ()
+    lower = minimise(model, elsewhere, patient=False)
+    if not (lower.converged and lower.objective < found.objective * (1 - 1e-6)):
+        return ()
+    place = " ".join(
+        f"-p {name}={value:.4g}"
+        for name, value in zip(model.names, lower.point, strict=True)
+    )
+    text = (
+        f"a lower minimum than that of the start given has rss "
+        f"{2.0 * lower.objective:.6g}; start it with {place}"
+    )
+    return (Note("W131", text),)
 
 
 def _lowest(model: Model, starts: list[Array], options: Options) -> Solution:

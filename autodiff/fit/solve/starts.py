@@ -10,10 +10,13 @@ next peak, another frequency. The same input gives the same points.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.formula.evaluate import degree_in, names_in
+from autodiff.fit.formula.parse import Node
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve.batch import Batch, descend, project
 from autodiff.fit.solve.bounds import Box
@@ -21,7 +24,7 @@ from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.rows import RowFunction
 from autodiff.fit.solve.scales import Reach, reaches
 
-__all__ = ["linear_parameters", "starting_points", "wide_search"]
+__all__ = ["glance", "linear_parameters", "starting_points", "wide_search"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -32,6 +35,9 @@ KEPT = 4  # points that are handed on
 SCANNED, SCAN_VALUES, SCAN_ROUNDS = 3, 40, 2
 MOST_ROWS = 120
 FIRST_PASSES, LAST_PASSES = 20, 100
+QUOTIENT_PASSES = 6
+CROSSED = " response"  # no name of a user's
+GLANCED, GLANCE_PASSES = 8, 12
 SAME = 1e-5  # relative difference of sums of squares below which points are one
 
 
@@ -67,10 +73,25 @@ def wide_search(model: Model, start: Array, count: int | str = "auto") -> list[A
     refined = REFINED if count == "auto" else max(1, int(count))
     if not search.sampled:
         return [search.solve_linear()]
-    points = search.refine(search.sample(refined), FIRST_PASSES)
+    sampled = [search.sample(refined), *search.quotient()]
+    points = search.refine(np.concatenate(sampled, axis=1), FIRST_PASSES)
     for _ in range(SCAN_ROUNDS if len(search.sampled) > 1 else 1):
         points = search.merge(points, search.scan(points[:, :SCANNED]))
     return list(search.refine(points[:, :KEPT], LAST_PASSES).T)
+
+
+def glance(model: Model) -> Array:
+    """Return where a short look around ends, as if no start had been given.
+
+    A hundredth of a second or so: for a check whether a minimum is the lowest.
+    """
+    search = _Search(model, np.full(model.n_params, np.nan))
+    if not search.sampled:
+        return search.solve_linear()
+    sampled = [search.sample(GLANCED), *search.quotient()]
+    ends = search.refine(np.concatenate(sampled, axis=1), GLANCE_PASSES)
+    lowest: Array = ends[:, 0]
+    return lowest
 
 
 def _linear_slots(problem: Problem) -> set[str]:
@@ -114,7 +135,7 @@ class _Search:
         problem = model.problem
         n = len(problem.response)
         rows = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).round().astype(int))
-        self.start = start
+        self.start, self.problem = start, problem
         self.missing = np.isnan(start)
         self.batch = _shared_rows(model, rows)
         self.linear = np.zeros(len(start), dtype=np.bool_)
@@ -187,6 +208,44 @@ class _Search:
         chosen = np.unique([i for i in best if np.isfinite(rss[i])]).astype(np.intp)
         return points[:, chosen if chosen.size else np.arange(1)]
 
+    def quotient(self) -> list[Array]:
+        """Return a point for a formula that is a quotient, each part linear; or none.
+
+        Numerator less response times denominator is linear in all parameters. Its rows
+        are weighted by the denominator of the pass before (C. K. Sanathanan, J.
+        Koerner, "Transfer function synthesis as a ratio of two complex polynomials",
+        1963).
+        """
+        nodes, slots = self.problem.formula.rhs, self.problem.slots
+        top, moving = nodes[-1], frozenset(slot.name for slot in slots)
+        if top.kind != "/" or any(slot.kind in ("indexed", "tied") for slot in slots):
+            return []
+        above, below = (nodes[: operand + 1] for operand in top.operands)
+        if max(degree_in(above, moving), degree_in(below, moving)) > 1:
+            return []
+        at = len(nodes) - 1
+        crossed = (
+            *nodes[:-1],
+            top._replace(kind="name", text=CROSSED, operands=()),
+            top._replace(kind="*", operands=(top.operands[1], at)),
+            top._replace(kind="-", operands=(top.operands[0], at + 1)),
+        )
+        rows = RowFunction(_with(self.problem, crossed, CROSSED))
+        bottom = RowFunction(_with(self.problem, below))
+        batch = self.batch._replace(
+            rows=rows,
+            columns=(*self.batch.columns, self.batch.response),
+            response=np.zeros_like(self.batch.response),
+        )
+        point = self._fill(1)
+        for _ in range(QUOTIENT_PASSES):
+            point, _ = project(batch, self._fill(1), self.missing)
+            size = np.abs(bottom.value(*self.batch.slots(point)))
+            if not (np.isfinite(size).all() and size.all()):
+                return []
+            batch = batch._replace(root=self.batch.root / size[:, None])
+        return [point]
+
     def refine(self, points: Array, passes: int) -> Array:
         """Descend from points; return distinct ends, the lowest first."""
         linear = self.linear if self.linear.any() else None
@@ -233,6 +292,12 @@ def _sequence(dims: int, count: int) -> Array:
     steps = root ** -np.arange(1.0, dims + 1.0)
     points: Array = np.mod(0.5 + steps[:, None] * np.arange(1, count + 1), 1.0)
     return points
+
+
+def _with(problem: Problem, rhs: tuple[Node, ...], extra: str = "") -> Problem:
+    """Return a problem with another right-hand side, over one more column."""
+    columns = {**problem.columns, extra: problem.response} if extra else problem.columns
+    return replace(problem, formula=problem.formula._replace(rhs=rhs), columns=columns)
 
 
 def _places(
