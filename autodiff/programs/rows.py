@@ -449,7 +449,7 @@ class RowsDerived:
         outputs: Sequence[int],
         summed: Sequence[bool],
     ) -> list[Tensor]:
-        """Run a program for each row, in a loop; return these outputs, or their sums."""
+        """Run a program for each row, in a loop; return outputs, or their sums."""
         shapes = program.output_shapes
         order = sorted(range(len(inputs)), key=lambda k: batched[k])
         placed = sorted(range(len(outputs)), key=lambda k: summed[k])

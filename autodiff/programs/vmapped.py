@@ -269,9 +269,9 @@ def vmap(
     The function is recorded once for each way through its choices; rows then run as
     SIMD lanes, with the interpreter's lock released. Where all ways together cost
     little more than one, every row runs all of them and keeps its own; else rows are
-    sorted by their way, and each group runs that alone. In a function that is being recorded
-    itself, every row runs all ways that are known. Memory is that of arguments and
-    results, and of one block of rows for each thread.
+    sorted by their way, and each group runs that alone. In a function that is being
+    recorded itself, every row runs all ways that are known. Memory is that of arguments
+    and results, and of one block of rows for each thread.
 
     Examples
     --------
