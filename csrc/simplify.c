@@ -80,6 +80,18 @@ static bool simplify_guarded(ad_tape *tape, const ad_value *args, ad_value *out)
     return simplify_product(tape, args, out);
 }
 
+/* A comparison is 0 or 1 already: whether it is not 0, or 1 where it is not 0. */
+static bool simplify_mask(ad_tape *tape, int op, const ad_value *args, ad_value *out)
+{
+    const bool is_same = op == AD_OP_NE
+                             ? is_number(&args[1], 0.0)
+                             : is_number(&args[1], 1.0) && is_number(&args[2], 0.0);
+    if (!is_same || args[0].entry == AD_NONE)
+        return false;
+    const int from = ad_builder_of(tape)->program->instr[args[0].entry].op;
+    return from >= AD_OP_GT && from <= AD_OP_NE && is_operand(&args[0], out);
+}
+
 /* A view that shows everything in its order is a reshape; a reshape to the shape that
  * is there already is nothing. */
 static bool simplify_reshape(const ad_value *x, const ad_attr *attr, ad_value *out)
@@ -147,6 +159,8 @@ bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
         return simplify_power(tape, op, args, out);
     if (op == AD_OP_DIV && is_number(&args[1], 1.0))
         return is_operand(&args[0], out);
+    if (op == AD_OP_NE || op == AD_OP_WHERE)
+        return simplify_mask(tape, op, args, out);
     if (op == AD_OP_STRIDED_ADD)
         return is_total(&args[0], attr) &&
                ad_simplify_sum_of_rows(ad_builder_of(tape), &args[0], out);
