@@ -7,6 +7,7 @@
 
 #include "apply.h"
 #include "builder.h"
+#include "runs.h"
 #include "simplify_scan.h"
 
 /* A constant of this value and no shape. */
@@ -103,6 +104,28 @@ static bool simplify_reshape(const ad_value *x, const ad_attr *attr, ad_value *o
     return is_same && is_operand(x, out);
 }
 
+/* A view of consecutive elements is one of where they were made. */
+static bool simplify_view(ad_tape *tape, const ad_value *x, const ad_attr *attr,
+                          ad_value *out)
+{
+    const ad_builder *b = ad_builder_of(tape);
+    const ad_array *shape = attr->shape;
+    ad_run_of run = {x->entry, attr->offset, shape != NULL ? shape->size : 1};
+    if (x->entry == AD_NONE || run.size == 0 ||
+        !ad_runs_is_contiguous(shape, shape != NULL ? shape->ndim : 0, attr->strides) ||
+        !ad_runs_follow(b->program, &run))
+        return false;
+    ad_attr there = *attr;
+    there.offset = run.first;
+    ad_value source = ad_builder_value(b, run.value);
+    const bool is_done =
+        source.array == NULL && shape == NULL
+            ? is_operand(&source, out)
+            : ad_apply(tape, AD_OP_STRIDED, 1, &source, &there, out) == AD_OK;
+    ad_value_drop(&source);
+    return is_done;
+}
+
 static bool is_total(const ad_value *x, const ad_attr *attr)
 {
     for (int i = 0; x->array != NULL && i < x->array->ndim; i++)
@@ -164,6 +187,8 @@ bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
     if (op == AD_OP_STRIDED_ADD)
         return is_total(&args[0], attr) &&
                ad_simplify_sum_of_rows(ad_builder_of(tape), &args[0], out);
+    if (op == AD_OP_STRIDED)
+        return simplify_view(tape, &args[0], attr, out);
     if (op == AD_OP_RESHAPE)
         return simplify_reshape(&args[0], attr, out);
     if (op == AD_OP_NEG) {
