@@ -34,10 +34,17 @@ def run_check(options: Namespace) -> int:
 
 
 def _columns(options: Namespace) -> list[str] | None:
-    """Return the names of columns; None where nothing says which names are data."""
+    """Return the names of columns; None where nothing says which names are data.
+
+    With a table the formula is bound to it, so that what a fit would refuse is told.
+    """
     if options.file is None:
         return column_names(options.columns)
-    return list(table(options.file, options).names)
+    from autodiff.fit.problem import pose
+
+    data = table(options.file, options)
+    pose(options.formula, data)
+    return list(data.names)
 
 
 def describe(formula: Formula, columns: list[str] | None) -> dict[str, Any]:
