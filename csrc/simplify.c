@@ -168,6 +168,39 @@ static bool simplify_spread(ad_tape *tape, int op, const ad_value *args, ad_valu
     return false;
 }
 
+/* A view of elements that all lie in one of the vectors that were joined is a view of that
+ * one. */
+static bool simplify_view(ad_tape *tape, const ad_value *x, const ad_attr *attr,
+                          ad_value *out)
+{
+    const ad_builder *b = ad_builder_of(tape);
+    const ad_instr *cat = made_by(tape, x, AD_OP_CAT);
+    if (cat == NULL || x->array->ndim != 1)
+        return false;
+    int64_t low = attr->offset, high = attr->offset, begin = 0;
+    for (int i = 0; attr->shape != NULL && i < attr->shape->ndim; i++) {
+        const int64_t reach = attr->strides[i] * (attr->shape->shape[i] - 1);
+        if (attr->shape->shape[i] == 0)
+            return false;
+        *(reach < 0 ? &low : &high) += reach;
+    }
+    for (int k = 0; k < cat->n_args; k++) {
+        const uint32_t piece = ad_instr_args(b->program, cat)[k];
+        const int64_t end = begin + ad_program_size(b->program, piece);
+        if (low >= begin && high < end) {
+            const ad_value of = ad_builder_value(b, piece);
+            ad_attr within = *attr;
+            within.offset -= begin;
+            const bool is_done =
+                ad_apply(tape, AD_OP_STRIDED, 1, &of, &within, out) == AD_OK;
+            ad_array_drop(of.array);
+            return is_done;
+        }
+        begin = end;
+    }
+    return false;
+}
+
 bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
                  const ad_attr *attr, ad_value *out)
 {
@@ -184,6 +217,8 @@ bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
         return is_operand(&args[0], out);
     if (op == AD_OP_NE || op == AD_OP_WHERE)
         return simplify_mask(tape, op, args, out);
+    if (op == AD_OP_STRIDED)
+        return simplify_view(tape, &args[0], attr, out);
     if (op == AD_OP_STRIDED_ADD)
         return is_total(&args[0], attr) &&
                ad_simplify_sum_of_rows(ad_builder_of(tape), &args[0], out);

@@ -584,9 +584,13 @@ static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
 static ad_code *make_code(ad_program *p, ad_plan_kind kind)
 {
     ad_program *lowered = ad_vm_lower(p);
-    ad_program *merged = lowered != NULL ? ad_vm_merge(lowered) : NULL;
+    ad_program *wide = NULL;
+    if (lowered != NULL)
+        wide = kind == AD_PLAN_WHOLE ? ad_vm_widen(lowered) : ad_program_keep(lowered);
+    ad_program *merged = wide != NULL ? ad_vm_merge(wide) : NULL;
     ad_code *code = merged != NULL ? make_lowered(merged, kind) : NULL;
     ad_program_drop(lowered);
+    ad_program_drop(wide);
     ad_program_drop(merged);
     return code;
 }
