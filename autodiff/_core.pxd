@@ -128,6 +128,7 @@ cdef extern from "tape.h":
         int64_t n_steps
         uint32_t n_shared, n_carry, n_rows, n_out_rows, n_out_sums
         bint is_reversed, keeps_carry, has_exit, has_count
+        int64_t n_snapshots
     ctypedef struct ad_call "struct ad_call":
         ad_program *adjoint
         ad_program *tangent
@@ -259,6 +260,9 @@ cdef extern from "sweep.h":
                                const ad_value *seeds, int n_out, const uint32_t *outputs,
                                bint is_strict, ad_value *out, c_bool *is_reached)
     int ad_entry_args(const ad_tape *tape, const ad_entry *entry, ad_value *args)
+
+cdef extern from "schedule.h":
+    int64_t ad_schedule_stride(int64_t n_left, int64_t n_snapshots)
 
 cdef extern from "scan.h":
     ad_scan *ad_scan_new(const ad_scan *like)

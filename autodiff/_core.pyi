@@ -1170,7 +1170,10 @@ def apply_scan(
     n_carry: int,
     n_sums: int,
     has_exit: bool,
+    is_reversed: bool = False,
+    n_snapshots: int = 0,
 ) -> tuple[Tensor, list[int], list[int], list[int], int | None]: ...
+def snapshot_stride(n_left: int, n_snapshots: int) -> int: ...
 def apply_call(
     value: Tensor,
     active: Sequence[Tensor],

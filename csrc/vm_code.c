@@ -203,28 +203,39 @@ static void add_job(maker *m, ad_job job)
 
 static ad_code *make_code(ad_program *p, ad_plan_kind kind);
 
-/* Code of a loop's body, which is the job's. */
-static void add_body(maker *m, uint32_t i, ad_job *job)
+/* One more body of the code. False: no memory. */
+static bool add_body(maker *m, ad_program *program, ad_plan_kind kind)
 {
-    ad_code *code = m->code;
-    const ad_attr attr = ad_program_attr(m->p, i);
-    const bool is_guarded = m->plan.is_guarded[i] || attr.scan->has_exit;
-    ad_code *body =
-        make_code(attr.scan->body, is_guarded ? AD_PLAN_GUARDED_BODY : AD_PLAN_BODY);
+    ad_code *code = m->code, *body = make_code(program, kind);
     ad_code **grown = realloc(code->bodies, (code->n_bodies + 1) * sizeof *grown);
     if (grown != NULL)
         code->bodies = grown;
     if (grown == NULL || body == NULL) {
         ad_code_free(body);
         m->has_failed = true;
-        return;
+        return false;
     }
-    job->run = ad_vm_scan;
-    job->body = code->n_bodies;
     code->bodies[code->n_bodies++] = body;
     code->needs_hook |= body->needs_hook;
     code->has_guarded |= body->has_guarded;
-    need_scratch(m, ad_vm_scan_scratch(body), 0);
+    return true;
+}
+
+/* The body of a loop, which is the job's, and of those whose carries it computes again:
+ * rightly at once, as they were computed the first time. */
+static void add_scan(maker *m, uint32_t i, ad_job *job)
+{
+    const ad_scan *s = ad_program_attr(m->p, i).scan;
+    const ad_readback *back = s->readback;
+    const bool is_guarded = m->plan.is_guarded[i] || s->has_exit;
+    job->run = ad_vm_scan;
+    job->body = m->code->n_bodies;
+    bool is_made =
+        add_body(m, s->body, is_guarded ? AD_PLAN_GUARDED_BODY : AD_PLAN_BODY);
+    for (uint32_t j = 0; back != NULL && j < back->n_loops && is_made; j++)
+        is_made = add_body(m, back->loops[j]->body, AD_PLAN_GUARDED_BODY);
+    if (is_made)
+        need_scratch(m, ad_vm_scan_scratch(s, m->code->bodies + job->body), 0);
 }
 
 static void add_structural(maker *m, uint32_t i)
@@ -244,7 +255,7 @@ static void add_structural(maker *m, uint32_t i)
         pool(m, step.op[AD_GUARDED]);
         need_scratch(m, ad_loop_scratch(ad_program_size(m->p, i), AD_MAX_ARITY, 0), 0);
     } else if (instr->op == AD_OP_SCAN)
-        add_body(m, i, &job);
+        add_scan(m, i, &job);
     else if (instr->op == AD_OP_PACK)
         job.run = ad_vm_pack;
     else {
@@ -573,9 +584,13 @@ static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
 static ad_code *make_code(ad_program *p, ad_plan_kind kind)
 {
     ad_program *lowered = ad_vm_lower(p);
-    ad_program *merged = lowered != NULL ? ad_vm_merge(lowered) : NULL;
+    ad_program *wide = NULL;
+    if (lowered != NULL)
+        wide = kind == AD_PLAN_WHOLE ? ad_vm_widen(lowered) : ad_program_keep(lowered);
+    ad_program *merged = wide != NULL ? ad_vm_merge(wide) : NULL;
     ad_code *code = merged != NULL ? make_lowered(merged, kind) : NULL;
     ad_program_drop(lowered);
+    ad_program_drop(wide);
     ad_program_drop(merged);
     return code;
 }

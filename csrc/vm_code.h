@@ -164,6 +164,10 @@ ad_program *ad_vm_lower(ad_program *p);
  * are none. NULL: no memory. vm_merge.c. */
 ad_program *ad_vm_merge(ad_program *p);
 
+/* The program with loops over rows of numbers made array instructions; new reference, p
+ * itself where there are none. NULL: no memory. vm_widen.c. */
+ad_program *ad_vm_widen(ad_program *p);
+
 /* What is worked out about a program before its code is made; vm_plan.c and
  * vm_pair.c. */
 enum { AD_LOOP_LEAST = 1024 }; /* elements of instructions that share a loop */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "batch.h"
+#include "schedule.h"
 #include "vm_code.h"
 
 /* A value that goes into the body or comes out of it: n doubles, all lanes. */
@@ -32,15 +33,18 @@ typedef struct scan_run {
     const double **rows;   /* operands: those of rows are read at each step */
     double *kept, *done;   /* parts of the result, or NULL */
     int64_t b;
+    int64_t next_kept, n_kept; /* of few: the step of the next, how many there are */
+    ad_backward *back;         /* NULL: all operands are as they are */
 } scan_run;
 
 /* The body's slots and scratch, of which what does not grow with lanes is counted as if
  * it did; flags of lanes; and what rounding takes. */
-int64_t ad_vm_scan_scratch(const ad_code *body)
+int64_t ad_vm_scan_scratch(const ad_scan *scan, ad_code *const *bodies)
 {
     enum { FLAGS = 1, ROUNDING = 24 };
+    const ad_code *body = bodies[0];
     return body->n_slots + body->scratch_elements + body->scratch_doubles + FLAGS +
-           ROUNDING;
+           ROUNDING + ad_backward_scratch(scan, bodies);
 }
 
 static const double *operand(const scan_run *r, uint32_t k)
@@ -125,21 +129,40 @@ static void start(const scan_run *r)
         r->is_going[lane] = 1.0;
 }
 
-static void load_step(const scan_run *r, int64_t t)
+/* Where the carries before a step are kept: behind so many others; -1: not at all. */
+static int64_t place_to_keep(scan_run *r, int64_t step, int64_t t)
 {
     const ad_scan *s = r->s;
-    double *last = r->z, *kept = r->kept;
+    if (!s->keeps_few)
+        return s->keeps_carry ? t : -1;
+    if (step != r->next_kept)
+        return -1;
+    const int64_t stride =
+        ad_schedule_stride(s->n_steps - step, s->n_snapshots - r->n_kept);
+    r->next_kept = stride > 0 ? step + stride : -1;
+    return r->n_kept++;
+}
+
+static void load_step(scan_run *r, int64_t step, int64_t t)
+{
+    const ad_scan *s = r->s;
+    const int64_t place = place_to_keep(r, step, t);
+    const ad_readback *readback = s->readback;
+    double *last = r->z, *kept = place >= 0 ? r->kept : NULL;
     for (uint32_t k = s->n_shared; k < s->n_shared + s->n_carry; k++) {
         const int64_t n = r->in[k].n;
         load(r, k, last);
         if (kept != NULL) {
-            copy(kept + t * n, last, n);
-            kept += s->n_steps * n;
+            copy(kept + place * n, last, n);
+            kept += (s->keeps_few ? s->n_snapshots : s->n_steps) * n;
         }
         last += n;
     }
     for (uint32_t k = s->n_shared + s->n_carry; k < s->body->n_inputs; k++)
-        load(r, k, r->rows[k] + t * r->in[k].n);
+        if (readback != NULL && readback->carry_of[k] != AD_NONE)
+            load(r, k, ad_backward_carry(r->back, readback->carry_of[k]));
+        else
+            load(r, k, r->rows[k] + t * r->in[k].n);
 }
 
 /* Which lanes go on? False: none. */
@@ -193,7 +216,7 @@ enum { LEAST_FOR_LANES = 8 };
 
 static bool is_independent(const ad_scan *s)
 {
-    return s->n_carry == 0 && !s->has_exit && !s->has_count &&
+    return s->n_carry == 0 && !s->has_exit && !s->has_count && s->readback == NULL &&
            s->n_steps >= LEAST_FOR_LANES;
 }
 
@@ -245,14 +268,16 @@ static ad_status run_as_rows(const scan_run *r)
     return status;
 }
 
-static ad_status go_round(const scan_run *r)
+/* All steps; the status of the first that fails. */
+static ad_status go_round(scan_run *r)
 {
     const ad_scan *s = r->s;
     const ad_run *run = r->run;
     /* A lone lane that does not go on ends the loop, or skips the step. */
     const bool is_masked = r->b > 1 && (s->has_exit || s->has_count);
+    ad_status status = AD_OK;
     start(r);
-    for (int64_t step = 0; step < s->n_steps; step++) {
+    for (int64_t step = 0; step < s->n_steps && status == AD_OK; step++) {
         /* Backwards the count says where to begin: lanes join as it is reached. */
         const int64_t t = s->is_reversed ? s->n_steps - 1 - step : step;
         if (s->has_count && !goes_on(r, t)) {
@@ -260,27 +285,29 @@ static ad_status go_round(const scan_run *r)
                 continue;
             break;
         }
-        load_step(r, t);
-        ad_status status =
-            ad_code_run(r->body, r->ws, r->b, run->n_used, run->mode == AD_GUARDED,
-                        run->hook, run->message);
+        if (r->back != NULL)
+            status = ad_backward_to(r->back, s->n_steps - 1 - step);
         if (status != AD_OK)
-            return status;
-        if (s->has_exit && !goes_on(r, t))
+            break;
+        load_step(r, step, t);
+        status = ad_code_run(r->body, r->ws, r->b, run->n_used, run->mode == AD_GUARDED,
+                             run->hook, run->message);
+        if (status != AD_OK || (s->has_exit && !goes_on(r, t)))
             break;
         store_step(r, t, is_masked);
     }
-    return AD_OK;
+    return status;
 }
 
 ad_status ad_vm_scan(const ad_run *run, const ad_job *job)
 {
     const ad_program *p = run->code->program;
     const ad_attr attr = ad_program_attr(p, job->instr);
+    ad_code *const *bodies = run->code->bodies + job->body;
     const int64_t b = run->n_lanes;
     scan_run r = {.run = run,
                   .s = attr.scan,
-                  .body = run->code->bodies[job->body],
+                  .body = bodies[0],
                   .slots = run->code->slots + job->args,
                   .z = run->ws + job->z * b,
                   .is_going = run->scratch,
@@ -290,7 +317,16 @@ ad_status ad_vm_scan(const ad_run *run, const ad_job *job)
         return run_as_rows(&r);
     if (!find_ports(&r))
         return AD_NO_MEMORY;
-    const ad_status status = go_round(&r);
+    ad_status status = AD_OK;
+    if (r.s->readback != NULL) {
+        double *scratch = run->scratch + b * (ad_vm_scan_scratch(r.s, bodies) -
+                                              ad_backward_scratch(r.s, bodies));
+        r.back = ad_backward_new(run, r.s, bodies, r.slots, scratch);
+        status = r.back != NULL ? AD_OK : AD_NO_MEMORY;
+    }
+    if (status == AD_OK)
+        status = go_round(&r);
+    ad_backward_free(r.back);
     free(r.in);
     return status;
 }

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Code, RouteJob, RowsJob, Tensor
+from autodiff._core import Code, Program, RouteJob, RowsJob, Tensor
 from autodiff.errors import LinAlgError, ShapeError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
 from autodiff.programs.families import guard_known
@@ -433,13 +433,30 @@ class RowsDerived:
             pairs = zip(inputs, batched, strict=True)
             point = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
             program, chooses = with_unknown(self.paths, path, self.steps, point)
+        n = len(program.output_shapes) - chooses
+        summed = [*(self.is_summed or [False] * n)]
+        if chooses:  # in a loop of its own, for outputs may turn out not to be needed
+            count = self._record_loop(program, inputs, batched, [n], [True])
+            guard_known(_core.apply_row("_gt", count[0], 0.0))
+        outputs = list(range(n))
+        return self._record_loop(program, inputs, batched, outputs, summed)
+
+    def _record_loop(
+        self,
+        program: Program,
+        inputs: Sequence[Any],
+        batched: Sequence[bool],
+        outputs: Sequence[int],
+        summed: Sequence[bool],
+    ) -> list[Tensor]:
+        """Run a program for each row, in a loop; return outputs, or their sums."""
         shapes = program.output_shapes
-        summed = [*(self.is_summed or [False] * (len(shapes) - chooses))]
-        summed += [True] * chooses  # how many rows no path knows
         order = sorted(range(len(inputs)), key=lambda k: batched[k])
-        outputs = sorted(range(len(summed)), key=lambda k: summed[k])
+        placed = sorted(range(len(outputs)), key=lambda k: summed[k])
         vector, _, rows, sums, _ = _core.apply_scan(
-            program.with_inputs(order).with_outputs(outputs, False),
+            program.with_inputs(order).with_outputs(
+                [outputs[k] for k in placed], False
+            ),
             [inputs[k] for k in order],
             self.n_rows,
             batched.count(False),
@@ -447,13 +464,11 @@ class RowsDerived:
             sum(summed),
             False,
         )
-        found: list[Any] = [None] * len(summed)
-        for k, at in zip(outputs, [*rows, *sums], strict=True):
-            shape = shapes[k] if summed[k] else (self.n_rows, *shapes[k])
-            found[k] = part(vector, at, shape)
-        if chooses:
-            guard_known(_core.apply_row("_gt", found.pop(), 0.0))
-        return found
+        found: dict[int, Tensor] = {}
+        for k, at in zip(placed, [*rows, *sums], strict=True):
+            shape = shapes[outputs[k]]
+            found[k] = part(vector, at, shape if summed[k] else (self.n_rows, *shape))
+        return [found[k] for k in range(len(outputs))]
 
     def pull_back(
         self, inputs: Inputs, seeds: Sequence[Any], needs: Needs

@@ -262,15 +262,16 @@ def vmap(
         for different rows.
     TraceError
         When `fun` asks for a value that depends on its row as a plain number, or takes
-        more than max_paths ways; or when it chooses, and vmap(fun) is called in a
-        function that is being recorded itself.
+        more than max_paths ways.
 
     Notes
     -----
     The function is recorded once for each way through its choices; rows then run as
-    SIMD lanes, with the interpreter's lock released. Rows that choose otherwise run on
-    the way of the others first, so each group of rows costs a run more. Memory is that
-    of arguments and results, and of one block of rows for each thread.
+    SIMD lanes, with the interpreter's lock released. Where all ways together cost
+    little more than one, every row runs all of them and keeps its own; else rows are
+    sorted by their way, and each group runs that alone. In a function that is being
+    recorded itself, every row runs all ways that are known. Memory is that of arguments
+    and results, and of one block of rows for each thread.
 
     Examples
     --------

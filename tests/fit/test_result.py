@@ -92,7 +92,7 @@ def test_missing_rows_are_dropped_with_a_warning():
     result = fit("y ~ w*x + b", data)
     assert result.n == 4
     assert [note.text for note in result.warnings] == [
-        "1 of 5 rows left out: a value is missing"
+        "1 of 5 rows left out (row 3): a value is missing in y"
     ]
 
 

@@ -50,7 +50,9 @@ def branching(seed: int) -> Callable[[Any, Any], Any]:
             elif kind == 3:
                 z = sorted([a, b, c])[1] * 1.5
             elif kind == 4:
-                z = [a, ad.exp(-b * b), ad.tanh(c)][int(ad.stop_gradient(3 * ad.sigmoid(b)))]
+                z = [a, ad.exp(-b * b), ad.tanh(c)][
+                    int(ad.stop_gradient(3 * ad.sigmoid(b)))
+                ]
             else:
                 z = abs(a) ** 1.5 if -0.3 < b < 0.7 else ad.cos(a + c)
             values.append(ad.tanh(z))

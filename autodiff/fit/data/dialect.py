@@ -25,6 +25,7 @@ __all__ = ["Dialect", "detect", "split_blanks"]
 SAMPLE_ROWS = 100
 
 _BLANKS = re.compile(r'"((?:[^"]|"")*)"|(\S+)')
+_SHEET_ERROR = re.compile(r"#(N/A|(DIV/0|NUM|VALUE|REF|NULL)!|NAME\?)")
 _TWO_NUMBERS = re.compile(r"[-+.,0-9eE]*[0-9.]\s+[-+.]?[0-9][-+.,0-9eE]*\Z")
 
 
@@ -107,7 +108,10 @@ def detect(
 
 def is_content(line: str) -> bool:
     """Return whether a line is neither blank nor a comment."""
-    return bool(line) and not line.isspace() and not line.lstrip().startswith("#")
+    text = line.lstrip()
+    if not text.startswith("#"):
+        return bool(text)
+    return _SHEET_ERROR.match(text.upper()) is not None
 
 
 def _is_value(cell: str) -> bool:

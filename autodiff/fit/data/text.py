@@ -103,10 +103,7 @@ class Table(Columns):
     def __init__(
         self, source: Source, columns: Sequence[str] | None = None, skip: int = 0
     ) -> None:
-        blocks = source.blocks()
-        first = next(blocks, None)
-        blocks.close()  # type: ignore[attr-defined]
-        self._dialect = detect(first, source.name, columns, skip)
+        self._dialect = detect(_beginning(source, skip), source.name, columns, skip)
         super().__init__(source.name, self._dialect.names)
         self._text = source
         self._numbers: dict[str, Array] = {}
@@ -346,6 +343,17 @@ class Table(Columns):
             f"{self.source}, line {line}: {n} value{'s' * (n != 1)}, but there are "
             f"{name_of_width(self.names)}; {cure}",
         )
+
+
+def _beginning(source: Source, skip: int) -> Block | None:
+    """Return so much of a text that it holds a header and a row, if there are any."""
+    texts: list[str] = []
+    for block in source.blocks():
+        texts.append(block.text)
+        lines = block.text.split("\n")[max(0, skip + 1 - block.first_line) :]
+        if sum(map(is_content, lines[:100])) > 1 or len(texts) > 8:
+            break
+    return Block("\n".join(texts), 1) if texts else None
 
 
 def read_table(

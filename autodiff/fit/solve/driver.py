@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.errors import Note
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve import linear, robust, sgd
@@ -69,7 +68,7 @@ def solve(
     model.loss.check(problem.response, problem.trials)
     with np.errstate(all="ignore"):
         solution = _solve(model, options, watch)
-    notes = (*_dropped(problem), *solution.notes, *worse_than_constant(solution))
+    notes = (*problem.notes, *solution.notes, *worse_than_constant(solution))
     return replace(solution, notes=notes)
 
 
@@ -100,14 +99,6 @@ def _nowhere(model: Model, verdict: str, code: str, reason: str) -> Solution:
     blank = Linearization(np.inf, None, 0)
     held = np.zeros(model.n_params, dtype=np.int8)
     return Solution(model, nowhere, np.inf, blank, held, verdict, code, reason)
-
-
-def _dropped(problem: Problem) -> tuple[Note, ...]:
-    if not problem.n_dropped:
-        return ()
-    total = problem.n_dropped + len(problem.response)
-    text = f"{problem.n_dropped} of {total} rows left out: a value is missing"
-    return (Note("W103", text),)
 
 
 def _linear(model: Model) -> Solution:
