@@ -218,7 +218,7 @@ def _robust(
     slope = float(np.mean(bend))
     if kind == "hessian":
         return root, spread / slope
-    plain = Model(model.problem, "normal").linearize(solution.point).factor
+    plain = model.like("normal").linearize(solution.point).factor
     if plain is None:
         return root, math.nan
     kept = plain.only(free)
