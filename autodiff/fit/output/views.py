@@ -1,7 +1,8 @@
 """What a plot of a fit shows, as arrays; how it is drawn is said elsewhere.
 
 With one predictor: data, curve and bands over it, for each level if there are levels.
-With several: observed against fitted. Beneath it, residuals over the same axis.
+With several: observed against fitted. Beneath it, residuals over the predictor or the
+fitted values.
 """
 
 from __future__ import annotations
