@@ -143,7 +143,9 @@ def trf_exact(problem: dict[str, Any], data: Any, start: list[float] | None) -> 
         value = f(*x, *leaves)
         value.backward(gradient=ad.ones(len(y)))
         grads = [leaf.grad for leaf in leaves]
-        return np.stack([np.zeros(len(y)) if g is None else g.numpy() for g in grads], 1)
+        return np.stack(
+            [np.zeros(len(y)) if g is None else g.numpy() for g in grads], 1
+        )
 
     found = least_squares(
         lambda p: f(*x, *p) - y,
