@@ -26,8 +26,10 @@ SIMD = ["AD_HAVE_TARGET_CLONES", "AD_HAVE_LIBMVEC", "AD_HAVE_LIBMVEC_235"]
 
 
 def run(*command: str) -> bool:
-    """Run a command at the root; say which one failed."""
-    done = subprocess.run(command, cwd=ROOT, check=False)
+    """Run a command at the root, importing this tree; say which one failed."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     if done.returncode:
         print(f"FAILED ({done.returncode}): {' '.join(command)}", file=sys.stderr)
     return done.returncode == 0

@@ -84,6 +84,7 @@ cdef extern from "linalg.h":
 
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
+    c_bool ad_kernel_has_nan(int64_t n, const double *v) nogil
 
 cdef extern from "program.h":
     ctypedef struct ad_guard:
@@ -127,6 +128,7 @@ cdef extern from "tape.h":
         int64_t n_steps
         uint32_t n_shared, n_carry, n_rows, n_out_rows, n_out_sums
         bint is_reversed, keeps_carry, has_exit, has_count
+        int64_t n_snapshots
     ctypedef struct ad_call "struct ad_call":
         ad_program *adjoint
         ad_program *tangent
@@ -259,6 +261,9 @@ cdef extern from "sweep.h":
                                bint is_strict, ad_value *out, c_bool *is_reached)
     int ad_entry_args(const ad_tape *tape, const ad_entry *entry, ad_value *args)
 
+cdef extern from "schedule.h":
+    int64_t ad_schedule_stride(int64_t n_left, int64_t n_snapshots)
+
 cdef extern from "scan.h":
     ad_scan *ad_scan_new(const ad_scan *like)
     void ad_scan_drop(ad_scan *scan)
@@ -364,6 +369,7 @@ cdef extern from "vm.h":
     int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes) nogil
     int64_t ad_code_best_lanes(const ad_code *code) nogil
     void ad_code_prepare(const ad_code *code, double *ws, int64_t n_lanes) nogil
+    void ad_code_load(const ad_code *code, double *ws, uint32_t k, const double *data) nogil
     int64_t ad_code_input(const ad_code *code, uint32_t k) nogil
     int64_t ad_code_output(const ad_code *code, uint32_t k) nogil
     int64_t ad_code_guard(const ad_code *code, uint32_t k) nogil
@@ -412,6 +418,7 @@ cdef extern from "route.h":
         int32_t *lost_path
         int32_t *guard
         double *outcome
+        int32_t *path_of
     int64_t ad_route_chunks(const ad_route *route) nogil
     ad_status ad_route_run(const ad_route *route, int64_t first, int64_t last,
                            int64_t *counts, const int *stop, ad_matmul_hook hook,

@@ -1170,7 +1170,10 @@ def apply_scan(
     n_carry: int,
     n_sums: int,
     has_exit: bool,
+    is_reversed: bool = False,
+    n_snapshots: int = 0,
 ) -> tuple[Tensor, list[int], list[int], list[int], int | None]: ...
+def snapshot_stride(n_left: int, n_snapshots: int) -> int: ...
 def apply_call(
     value: Tensor,
     active: Sequence[Tensor],
@@ -1188,7 +1191,10 @@ class Code:
     """A program made ready to run."""
 
     program: Program
+    @property
+    def n_doubles(self) -> int: ...
     n_used: int
+    turns: dict[tuple[int, float], Code]
     def __init__(self, program: Program) -> None: ...
     def run(
         self,
@@ -1203,7 +1209,8 @@ class FastCall:
     def set_fast(self, code: Code | None) -> None: ...
     def try_fast(
         self,
-        code: Code | None,
+        codes: dict[Any, Code],
+        key: Any,
         args: tuple[Any, ...],
         out: list[Any] | None = None,
     ) -> list[Any] | None: ...
@@ -1248,6 +1255,7 @@ class RouteJob:
         n_rows: int,
         rows: Any,
         turns: list[list[tuple[int, float, int]]],
+        path_of: np.ndarray[Any, Any],
     ) -> None: ...
     @property
     def n_blocks(self) -> int: ...

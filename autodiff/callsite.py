@@ -8,7 +8,7 @@ import linecache
 import math
 import re
 import sys
-from types import CodeType
+from types import CodeType, FrameType
 
 _NAMES = {"fabs": "abs", "gamma": "exp(autodiff.lgamma(x))"}
 
@@ -50,8 +50,26 @@ def _segment(code: CodeType, lasti: int) -> str:
     return line[start:stop].decode(errors="replace").strip()
 
 
+def is_sparse(frame: FrameType) -> bool:
+    """Whether a frame is of scipy.sparse, whose operators make arrays of operands."""
+    return str(frame.f_globals.get("__name__", "")).startswith("scipy.sparse.")
+
+
+def sparse_product() -> str:
+    """Return what to write instead of a product with a sparse matrix, or ""."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_sparse(frame):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    return "A.toarray() @ x: a matrix of scipy.sparse does not know of gradients"
+
+
 def replacement(call: str) -> str:
     """Return what to write instead of a call, as part of a sentence."""
+    product = sparse_product()
+    if product:
+        return product
     found = re.match(r"math\.(\w+)\(", call)
     if found:
         name = _NAMES.get(found[1], found[1])

@@ -184,12 +184,13 @@ cdef int refuse_number(object x, str what) except -1:
         return 0
     if current_recording() is None:
         check(ad_py_tape(), AD_ESCAPED)
+    instead = callsite.sparse_product() or (
+        "the functions of autodiff or NumPy on the tensor itself (ad.sin instead of "
+        "math.sin, ad.tensor([x, y]) or ad.stack instead of np.array([x, y])), or "
+        "x.detach(), a tensor, to leave it out of the derivative")
     raise errors.TraceError(
         f"{what} of a tensor that depends on the arguments of a function which is being "
-        "recorded would stay what it is now when that runs again; use the functions of "
-        "autodiff or NumPy on the tensor itself (ad.sin instead of math.sin, ad.tensor([x, "
-        "y]) or ad.stack instead of np.array([x, y])), or x.detach(), a tensor, to leave "
-        "it out of the derivative")
+        f"recorded would stay what it is now when that runs again; use {instead}")
 
 
 def refuse_graph(x, str what, str instead="autodiff.grad"):
@@ -237,14 +238,15 @@ cdef str numpy_folder = np.__path__[0]
 
 
 cdef int library_frames():
-    """Number of frames of this package and of NumPy on top of the user's."""
+    """Number of frames of this package, NumPy and scipy.sparse on top of the user's."""
     cdef int n = 0
     try:
         frame = sys._getframe(0)
     except ValueError:
         return 0
-    while frame is not None and frame.f_code.co_filename.startswith(
-            (package_folder, numpy_folder)):
+    while frame is not None and (
+            frame.f_code.co_filename.startswith((package_folder, numpy_folder))
+            or callsite.is_sparse(frame)):
         n += 1
         frame = frame.f_back
     return n

@@ -247,7 +247,8 @@ def det(A: Any) -> Tensor:
     Notes
     -----
     The gradient is the matrix of cofactors, also where A is singular. Second
-    derivatives are NaN at a matrix of 3 rows or more whose determinant is exactly 0.
+    derivatives are made of minors, for matrices of up to 6 rows; from 7 rows on they
+    are NaN where A is singular to within rounding.
 
     Examples
     --------

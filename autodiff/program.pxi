@@ -280,8 +280,14 @@ cdef class Program:
 
 # ---- Loops ------------------------------------------------------------------------
 
+def snapshot_stride(int64_t n_left, int64_t n_snapshots):
+    """After how many steps to keep the next carry; see csrc/schedule.h."""
+    return ad_schedule_stride(n_left, n_snapshots)
+
+
 def apply_scan(Program body, operands, int64_t n_steps, uint32_t n_shared,
-               uint32_t n_carry, uint32_t n_sums, bint has_exit):
+               uint32_t n_carry, uint32_t n_sums, bint has_exit,
+               bint is_reversed=False, int64_t n_snapshots=0):
     """Run a body program step by step; see csrc/scan.h.
 
     Returns the vector of results, as a tensor, and where its parts begin: (last carries,
@@ -298,7 +304,8 @@ def apply_scan(Program body, operands, int64_t n_steps, uint32_t n_shared,
     spec.n_rows = body.p.n_inputs - n_shared - n_carry
     spec.n_out_sums = n_sums
     spec.n_out_rows = body.p.n_outputs - n_carry - n_sums - has_exit
-    spec.has_exit = has_exit
+    spec.has_exit, spec.is_reversed = has_exit, is_reversed
+    spec.n_snapshots = n_snapshots
     scan = ad_scan_new(&spec)
     if scan == NULL:
         raise MemoryError

@@ -84,11 +84,13 @@ def program_from_bytes(bytes data):
 
 cdef dict loop_of(const ad_scan *scan):
     """What csrc/scan.h says of a loop; "body" is a Program."""
+    snapshots = {"snapshots": scan.n_snapshots} if scan.n_snapshots > 0 else {}
     return {
         "steps": scan.n_steps, "shared": scan.n_shared, "carry": scan.n_carry,
         "rows": scan.n_rows, "out_rows": scan.n_out_rows, "sums": scan.n_out_sums,
         "reversed": bool(scan.is_reversed), "keeps_carry": bool(scan.keeps_carry),
         "has_exit": bool(scan.has_exit), "has_count": bool(scan.has_count),
+        **snapshots,
         "body": program_new(ad_program_keep(scan.body)),
     }
 

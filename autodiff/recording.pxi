@@ -16,7 +16,6 @@ cdef class Recording:
     cdef readonly Recording outer_recording
     cdef readonly list captured
     cdef dict captured_values
-    cdef object owner_thread
     cdef public dict families  # ways through bodies of loops, by place: see programs/families
     cdef readonly tuple place  # of this recording in those around it
     cdef object inner_place    # of recordings inside, where it is not by their number

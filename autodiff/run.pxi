@@ -12,6 +12,7 @@ cdef class Code:
     cdef list in_shapes, out_shapes
     cdef bint is_long, has_guarded
     cdef public int64_t n_used  # how many calls and rows it was right for
+    cdef readonly dict turns  # by guard and outcome: the Code to try next, of like results
 
     def __cinit__(self, Program program not None):
         self.program = program
@@ -20,12 +21,18 @@ cdef class Code:
             raise MemoryError("no memory to make a program ready to run")
         ad_code_set_linalg(self.code, fill_decomposition)
         self.in_shapes, self.out_shapes = program.input_shapes, program.output_shapes
+        self.turns = {}
         self.is_long = program.p.n > 4000
         self.has_guarded = ad_code_has_guarded(self.code)
 
     def __dealloc__(self):
         ad_code_free(self.code)
         ad_lines_free(self.spare)
+
+    @property
+    def n_doubles(self):
+        """How many numbers a run holds at one time, over one point."""
+        return ad_code_workspace(self.code, 1)
 
     cdef double *take_workspace(self) except NULL:
         cdef double *ws = self.spare
@@ -44,7 +51,8 @@ cdef class Code:
             ad_lines_free(ws)
 
     cdef int fill(self, uint32_t k, double *ws, object x) except -1:
-        """Input k takes the value of x; 0 if it is of another type or shape."""
+        """Input k takes the value of x, which the caller holds until the run is over; 0 if
+        it is of another type or shape."""
         cdef double *to = ws + ad_code_input(self.code, k)
         cdef Py_buffer buffer
         cdef tuple shape = <tuple>self.in_shapes[k]
@@ -67,20 +75,17 @@ cdef class Code:
         fits = buffer.ndim == ndim and buffer.format[0] == c"d" and buffer.format[1] == 0
         for i in range(ndim if fits else 0):
             fits = fits and buffer.shape[i] == <object>shape[i]
-        if fits and buffer.len > 0:
-            memcpy(to, buffer.buf, buffer.len)
+        if fits:
+            ad_code_load(self.code, ws, k, <const double *>buffer.buf)
         PyBuffer_Release(&buffer)
         return fits
 
     cdef bint has_nan(self, const double *ws) noexcept:
         cdef uint32_t k
-        cdef int64_t i
-        cdef const double *at
         for k in range(self.program.p.n_outputs):
-            at = ws + ad_code_output(self.code, k)
-            for i in range(ad_program_size(self.program.p, self.program.p.outputs[k])):
-                if at[i] != at[i]:
-                    return True
+            if ad_kernel_has_nan(ad_program_size(self.program.p, self.program.p.outputs[k]),
+                                 ws + ad_code_output(self.code, k)):
+                return True
         return False
 
     cdef int run_point(self, double *ws) except -1:
@@ -191,9 +196,11 @@ cdef class Code:
 
     cdef object try_call(self, tuple args, bint wants_all, list out=None):
         """The first output, or a list of all, for plain arguments that fit and take this
-        path; NotImplemented otherwise. out: an array or None for each of all."""
+        path; else the Code to try next, or NotImplemented. out: an array or None for each
+        of all."""
         cdef double *ws
         cdef uint32_t k
+        cdef int differs
         if <uint32_t>len(args) != self.program.p.n_inputs:
             return NotImplemented
         ws = self.take_workspace()
@@ -205,8 +212,10 @@ cdef class Code:
                 self.run_point(ws)
             except errors.LinAlgError:  # perhaps of a path that the arguments do not take
                 return NotImplemented
-            if self.first_differing(ws) >= 0:
-                return NotImplemented
+            differs = self.first_differing(ws)
+            if differs >= 0:
+                return self.turns.get((differs, ws[ad_code_guard(self.code, differs)]),
+                                      NotImplemented)
             self.n_used += 1
             if not wants_all:
                 return self.output(ws, 0)
@@ -231,21 +240,44 @@ cdef class FastCall:
         """Say what to try first; None: nothing."""
         self.fast = code
 
-    def try_fast(self, Code code, tuple args, list out=None):
-        """Return all outputs of a code for plain arguments that fit, or None."""
+    def try_fast(self, dict codes, key, tuple args, list out=None):
+        """All outputs of the code under a key for plain arguments that fit, or None.
+
+        If they take another path that is known, its code takes the place of that one."""
+        cdef Code code = codes.get(key)
         if code is None or ad_builder_of(ad_py_tape()) != NULL:
             return None
         if out is not None and len(out) != code.program.p.n_outputs:
             return None
         result = code.try_call(args, True, out)
+        if type(result) is Code:
+            code, result = follow(result, args, True, out)
+            if result is not NotImplemented:
+                codes[key] = code
         return None if result is NotImplemented else result
 
     def __call__(self, *args, **kwargs):
         if self.fast is not None and not kwargs and ad_builder_of(ad_py_tape()) == NULL:
             result = self.fast.try_call(args, False)
+            if type(result) is Code:
+                code, result = follow(result, args, False, None)
+                if result is not NotImplemented:
+                    self.fast = code
             if result is not NotImplemented:
                 return result
         return self.call_slowly(args, kwargs)
+
+
+cdef tuple follow(Code code, tuple args, bint wants_all, list out):
+    """The code whose path arguments take, along turns that are known, and its result;
+    NotImplemented where these lead nowhere."""
+    cdef int n_turns
+    for n_turns in range(32):
+        result = code.try_call(args, wants_all, out)
+        if type(result) is not Code:
+            return code, result
+        code = result
+    return code, NotImplemented
 
 
 cdef c_bool hook_with_gil(int64_t m, int64_t n, int64_t k, const double *a, c_bool trans_a,
@@ -358,12 +390,13 @@ cdef class RouteJob:
     cdef readonly object lost_path, guard, outcome, counts
 
     def __cinit__(self, list guards, list codes, list inputs, is_shared, list outputs,
-                  is_summed, int64_t n_rows, rows, list turns):
+                  is_summed, int64_t n_rows, rows, list turns, path_of):
         """guards: the Code of each path's guards or None; codes: what is to be run, whose
         inputs begin with those of the guards. inputs: of each path, contiguous float64
         arrays, of one row where shared; outputs: arrays to write to, for all paths;
         where summed, one part for each chunk, zeros. is_shared: of each input of each
-        path. turns: of each path, (guard, outcome, path)."""
+        path. turns: of each path, (guard, outcome, path). path_of: int32 by number of
+        row: its path, or -1 to be told."""
         cdef Py_ssize_t n = len(codes), n_out = len(outputs), k, i
         cdef Py_ssize_t n_turns = sum([len(t) for t in turns])
         cdef Py_ssize_t n_in = sum([len(each) for each in inputs])
@@ -375,7 +408,7 @@ cdef class RouteJob:
         self.all_inputs = <ad_batch_input *>calloc(n_in + 1, sizeof(ad_batch_input))
         self.all_outputs = <ad_batch_output *>calloc(n_out + 1, sizeof(ad_batch_output))
         self.turns = <ad_turn *>calloc(n_turns + 1, sizeof(ad_turn))
-        self.buffers = <Py_buffer *>calloc(n_in + n_out + 5, sizeof(Py_buffer))
+        self.buffers = <Py_buffer *>calloc(n_in + n_out + 6, sizeof(Py_buffer))
         if (self.paths == NULL or self.all_inputs == NULL or self.all_outputs == NULL
                 or self.turns == NULL or self.buffers == NULL):
             raise MemoryError
@@ -398,6 +431,7 @@ cdef class RouteJob:
                 turn.guard, turn.outcome, turn.path = number, outcome, path
                 turn += 1
         self.set_rows(n_rows, rows, n)
+        self.route.path_of = <int32_t *>self.hold(path_of, True)
 
     cdef int set_rows(self, int64_t n_rows, rows, Py_ssize_t n) except -1:
         self.route.n_rows, self.route.n_paths, self.route.paths = n_rows, n, self.paths

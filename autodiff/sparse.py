@@ -11,6 +11,7 @@ Nothing here differentiates: the sweeps are the caller's. SciPy is imported only
 `scipy.sparse` matrix is made.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -99,13 +100,28 @@ class Pattern:
         """Return where a matrix, dense or of scipy.sparse, is other than zero.
 
         Stored zeros of a sparse matrix count as entries.
+
+        Raises
+        ------
+        ShapeError
+            When it has not two axes.
+        ArgumentError
+            When it is no matrix of numbers or booleans.
         """
         if isinstance(matrix, Pattern):
             return matrix
         if hasattr(matrix, "tocoo"):
             coo = matrix.tocoo()
             return cls.of_entries(coo.shape, coo.row, coo.col)
-        dense = np.asarray(matrix)
+        try:
+            dense = np.asarray(matrix)
+        except ValueError:  # of lists that are ragged
+            dense = np.asarray(None)
+        if dense.dtype.kind not in "biufc":
+            raise ArgumentError(
+                "a pattern is a Pattern, an array of two axes, or a matrix of "
+                f"scipy.sparse, not {matrix!r}"
+            )
         if dense.ndim != 2:
             raise ShapeError(f"a pattern has two axes, got an array of {dense.ndim}")
         return cls.of_entries(dense.shape, *np.nonzero(dense))
@@ -190,13 +206,22 @@ class Pattern:
 
     def with_values(self, values: _Floats) -> Any:
         """Return the `scipy.sparse.csr_array` with these entries."""
-        csr_array = import_module("scipy.sparse").csr_array
         # Entries are sorted and each is there once: nothing needs to be checked again.
-        matrix = csr_array(self.shape, dtype=np.float64)
+        matrix = copy.copy(self._empty_matrix)
         # Copies: SciPy's methods change a matrix in place.
         matrix.data, matrix.indices = values, self.columns.copy()
         matrix.indptr = self._short_starts.copy()
         return matrix
+
+    @cached_property
+    def _empty_matrix(self) -> Any:
+        """A matrix of this shape, to be copied: quicker than to be made."""
+        csr_array = import_module("scipy.sparse").csr_array
+        return csr_array(self.shape, dtype=np.float64)
+
+    def __reduce__(self) -> Any:
+        """Pickle the pattern without what is kept beside it."""
+        return Pattern, (self.shape, self.starts, self.columns)
 
     @cached_property
     def _short_starts(self) -> Any:
@@ -238,14 +263,24 @@ class Pattern:
         >>> Pattern.of(band).color("column")
         Coloring(column, 3 colours, Pattern(6 x 6, 16 entries))
         """
-        if kind is None:
-            return self._fewest()
-        if kind not in _KINDS:
+        if kind not in (None, *_KINDS):
             raise ArgumentError(f"a colouring is one of {_KINDS}, not {kind!r}")
         if kind == "symmetric" and not self.is_symmetric():
             raise ArgumentError(
                 "a symmetric colouring needs a symmetric pattern; see symmetrized()"
             )
+        found = self._colorings.get(kind)
+        if found is None:
+            found = self._fewest() if kind is None else self._colored(kind)
+            self._colorings[kind] = found
+        return found
+
+    @cached_property
+    def _colorings(self) -> dict[Kind | None, "Coloring"]:
+        """Colourings made so far: a pattern that is given again costs nothing."""
+        return {}
+
+    def _colored(self, kind: Kind) -> "Coloring":
         by = self.transposed() if kind == "row" else self
         arrays = by.starts, by.columns
         colors, n = _core.color_pattern(*by.shape, *arrays, kind == "symmetric")

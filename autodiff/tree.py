@@ -180,6 +180,17 @@ def _step(tree: Any, key: Any) -> str:
     )
 
 
+def paths(structure: Structure, name: str) -> Iterator[str]:
+    """Yield what each leaf is called, such as ``name['a'][0].b``."""
+    if structure.kind is None:
+        yield name
+    is_indexed = structure.kind is not None and (
+        structure.kind is tuple or issubclass(structure.kind, (list, dict))
+    )
+    for key, child in zip(structure.keys, structure.children, strict=False):
+        yield from paths(child, name + (f"[{key!r}]" if is_indexed else f".{key}"))
+
+
 def _kind(x: Any) -> str:
     """Name what was found, with a way out where one is known."""
     name = type(x).__name__

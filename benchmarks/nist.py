@@ -99,7 +99,9 @@ def ours(problem: dict[str, Any], data: Any, start: list[float] | None) -> Answe
     import autodiff.fit
 
     response = problem.get("response_transform", problem["response"])
-    given = None if start is None else dict(zip(problem["parameters"], start))
+    given = (
+        None if start is None else dict(zip(problem["parameters"], start, strict=True))
+    )
     found = autodiff.fit.fit(f"{response} ~ {problem['formula']}", data, given)
     each = [found.parameters[name] for name in problem["parameters"]]
     return Answer(
@@ -233,7 +235,8 @@ def measure(tool: str, problem: dict[str, Any], start: str | None, times: int) -
 def table(rows: list[Row]) -> str:
     """Return all fits as Markdown."""
     lines = [
-        "| tool | problem | start | parameters | errors | rss | evaluations | ms | verdict |",
+        "| tool | problem | start | parameters | errors | rss | evaluations | ms "
+        "| verdict |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -267,8 +270,8 @@ def summary(rows: list[Row]) -> str:
             seconds = sum(row.milliseconds for row in some) / 1e3
             start = kinds.get(kind, "none needed (linear)")
             lines.append(
-                f"| {tool} | {start} | {len(some)} | {good} | {worst[0]:.1f} | {false} | "
-                f"{errors} | {worst[1]:.1f} | {count} | {seconds:.2f} |"
+                f"| {tool} | {start} | {len(some)} | {good} | {worst[0]:.1f} | {false} "
+                f"| {errors} | {worst[1]:.1f} | {count} | {seconds:.2f} |"
             )
     return "\n".join(lines)
 
@@ -296,12 +299,14 @@ def main() -> None:
         if options.only not in (None, tool):
             continue
         try:
-            for problem in problems("nist"):
-                for start in STARTS if tool == "autodiff" else STARTS[:2]:
-                    rows.append(measure(tool, problem, start, options.times))
+            fits = [
+                (problem, start)
+                for problem in problems("nist")
+                for start in (STARTS if tool == "autodiff" else STARTS[:2])
+            ]
             if tool == "autodiff":
-                for problem in problems("nist-linear"):
-                    rows.append(measure(tool, problem, None, options.times))
+                fits += [(problem, None) for problem in problems("nist-linear")]
+            rows += [measure(tool, *each, options.times) for each in fits]
         except ImportError as error:
             print(f"{tool}: {error}", file=sys.stderr)
     print(table(rows))

@@ -11,9 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compat.h"
 #include "kernel.h"
 
 typedef ad_batch_state run;
+
+/* So many rows come from beyond the caches. */
+enum { FAR_AWAY = 1 << 16 };
 
 static int64_t result_size(const ad_program *p)
 {
@@ -34,6 +38,15 @@ static int64_t row_at(const run *r, int64_t lane)
     return r->batch->rows != NULL ? r->batch->rows[r->first + lane] : r->first + lane;
 }
 
+static bool lie_side_by_side(const run *r)
+{
+    const int64_t *rows = r->batch->rows;
+    for (int64_t lane = 1; rows != NULL && lane < r->n; lane++)
+        if (rows[r->first + lane] != rows[r->first] + lane)
+            return false;
+    return true;
+}
+
 static void load_shared(double *to, const double *from, int64_t size, int64_t n_lanes)
 {
     for (int64_t e = 0; e < size; e++)
@@ -47,19 +60,29 @@ static void prepare(run *r)
     ad_code_prepare(r->batch->code, r->ws, n_lanes);
     for (uint32_t k = 0; k < r->p->n_inputs; k++) {
         const ad_batch_input *in = &r->batch->inputs[k];
-        if (in->stride == 0)
+        if (in->stride == 0 && n_lanes == 1)
+            ad_code_load(r->batch->code, r->ws, k, in->data);
+        else if (in->stride == 0)
             load_shared(r->ws + ad_code_input(r->batch->code, k) * n_lanes, in->data,
                         ad_program_size(r->p, k), n_lanes);
     }
 }
 
+/* Ask for the rows behind this block: they arrive while it is worked on. */
+static void ask_for_next(const run *r, const ad_batch_input *in)
+{
+    enum { LINE = 8 };
+    const int64_t next = r->first + r->n, rest = r->batch->n_rows - next;
+    const int64_t n = (rest < r->n ? rest : r->n) * in->stride;
+    for (int64_t i = 0; i < n && r->batch->rows == NULL; i += LINE)
+        AD_PREFETCH(in->data + next * in->stride + i);
+}
+
 static void load_rows(const run *r, const ad_batch_input *in, double *to, int64_t size)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    const int64_t first = row_at(r, 0);
-    const bool is_dense = row_at(r, r->n - 1) - first == r->n - 1; /* they ascend */
-    if (size == 1 && in->stride == 1 && is_dense) {
-        memcpy(to, in->data + first, (size_t)r->n * sizeof *to);
+    if (size == 1 && in->stride == 1 && r->is_dense) {
+        memcpy(to, in->data + row_at(r, 0), (size_t)r->n * sizeof *to);
         return;
     }
     if (size == 1 && r->batch->rows != NULL) {
@@ -79,13 +102,21 @@ static void load_rows(const run *r, const ad_batch_input *in, double *to, int64_
 static void load(const run *r)
 {
     const int64_t n_lanes = r->batch->n_lanes;
+    const bool is_far = r->batch->n_rows >= FAR_AWAY;
     for (uint32_t k = 0; k < r->p->n_inputs; k++) {
         const ad_batch_input *in = &r->batch->inputs[k];
         double *to = r->ws + ad_code_input(r->batch->code, k) * n_lanes;
         const int64_t size = ad_program_size(r->p, k);
         if (in->stride == 0)
             continue;
+        if (n_lanes == 1) {
+            ad_code_load(r->batch->code, r->ws, k,
+                         in->data + row_at(r, 0) * in->stride);
+            continue;
+        }
         load_rows(r, in, to, size);
+        if (is_far)
+            ask_for_next(r, in);
         for (int64_t e = 0; e < size && r->n < n_lanes; e++)
             ad_kernel_fill(n_lanes - r->n, to[e * n_lanes + r->n - 1],
                            to + e * n_lanes + r->n);
@@ -152,8 +183,8 @@ static void store_rows(const run *r, double *to, const double *from, int64_t siz
                        bool any_bad)
 {
     const int64_t n_lanes = r->batch->n_lanes;
-    if (size == 1 && !any_bad && r->batch->rows == NULL) {
-        memcpy(to + r->first, from, (size_t)r->n * sizeof *to);
+    if (size == 1 && !any_bad && r->is_dense) {
+        memcpy(to + row_at(r, 0), from, (size_t)r->n * sizeof *to);
         return;
     }
     if (size == 1 && !any_bad) {
@@ -259,6 +290,7 @@ ad_status ad_batch_run_with(run *r, const ad_batch *batch, int64_t from, int64_t
         r->first = block * batch->n_lanes;
         r->n = batch->n_rows - r->first;
         r->n = r->n < batch->n_lanes ? r->n : batch->n_lanes;
+        r->is_dense = lie_side_by_side(r);
         status = run_block(r, hook, message);
     }
     return status;

@@ -30,7 +30,7 @@ typedef struct ad_batch {
     const ad_code *code;
     int64_t n_lanes;       /* of a block */
     int64_t n_rows;        /* to run */
-    const int64_t *rows;   /* their numbers, ascending; NULL: 0, 1, 2, ... */
+    const int64_t *rows;   /* their numbers; NULL: 0, 1, 2, ... */
     const ad_batch_input *inputs;
     const ad_batch_output *outputs;
     int32_t *differs;      /* for each of n_rows: the first guard that came out
@@ -58,6 +58,7 @@ typedef struct ad_batch_state {
     double *result; /* outputs, one after another: element by lane */
     uint8_t *is_bad; /* lanes with a NaN, then lanes whose guards differ */
     int64_t first, n; /* positions of this block */
+    bool is_dense; /* its rows lie side by side */
 } ad_batch_state;
 
 /* AD_NO_MEMORY, or the state is to be closed. scratch: ad_batch_scratch doubles. */

@@ -523,10 +523,9 @@ static ad_status redirected(ad_tape *tape, int op, int n_args, const ad_value *a
     return status;
 }
 
-ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,
-                            ad_value *values)
+ad_status ad_builder_guards(ad_builder *b, const ad_program *p, const ad_value *values)
 {
-    ad_status status = ad_program_replay(b->tape, p, inputs, values);
+    ad_status status = AD_OK;
     for (uint32_t k = 0; k < p->n_guards && status == AD_OK; k++) {
         const ad_guard *g = &p->guards[k];
         uint32_t value = values[g->value].entry;
@@ -536,4 +535,11 @@ ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *
             status = ad_builder_guard(b, value, g->outcome, g->line);
     }
     return status;
+}
+
+ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,
+                            ad_value *values)
+{
+    const ad_status status = ad_program_replay(b->tape, p, inputs, values);
+    return status == AD_OK ? ad_builder_guards(b, p, values) : status;
 }

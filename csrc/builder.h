@@ -68,11 +68,15 @@ ad_status ad_builder_guard(ad_builder *b, uint32_t value, double outcome,
                            uint32_t line);
 
 /*
- * Append all of p with its guards: ad_program_replay, then ad_builder_guard. inputs: p's, borrowed. values: room for p->n, new
- * references, which ad_values_drop gives up (all of them, also on failure).
+ * Append all of p with its guards: ad_program_replay, then ad_builder_guards. inputs: p's,
+ * borrowed. values: room for p->n, new references, which ad_values_drop gives up (all of
+ * them, also on failure).
  */
 ad_status ad_builder_inline(ad_builder *b, const ad_program *p, const ad_value *inputs,
                             ad_value *values);
+
+/* Append the guards of p, of which these are the values. */
+ad_status ad_builder_guards(ad_builder *b, const ad_program *p, const ad_value *values);
 void ad_values_drop(int64_t n, ad_value *values);
 
 /*

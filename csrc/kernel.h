@@ -74,6 +74,10 @@ void ad_kernel_fill(int64_t n, double value, double *to);
 void ad_kernel_add_zero(int64_t n, const double *x, double *to);
 void ad_kernel_add(int64_t n, const double *x, double *to);
 
+/* to[i] = x[at[i]], and 0 where at[i] is negative */
+void ad_kernel_gather(int64_t n, const int64_t *restrict at, const double *restrict x,
+                      double *restrict to);
+
 bool ad_kernel_has_nan(int64_t n, const double *v);
 
 /* differs[i] = guard, and outcome[i] = v[i], where v[i] is not `wanted` and differs[i] is

@@ -38,6 +38,13 @@ AD_CLONES void ad_kernel_product(int64_t n, const double *p, const double *g,
         guard & ((p[i] == 0.0) | (g[i] == 0.0)) ? 0.0 : p[i] * g[i];
 }
 
+AD_CLONES void ad_kernel_gather(int64_t n, const int64_t *restrict at,
+                                const double *restrict x, double *restrict to)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = at[i] < 0 ? 0.0 : x[at[i]];
+}
+
 AD_CLONES bool ad_kernel_has_nan(int64_t n, const double *v)
 {
     int64_t any = 0;

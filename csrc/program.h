@@ -103,6 +103,10 @@ ad_attr ad_program_attr(const ad_program *p, uint32_t i);
 ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *inputs,
                             ad_value *values);
 
+/* The same for instruction i alone; values of its operands are there. */
+ad_status ad_program_replay_one(ad_tape *tape, const ad_program *p, uint32_t i,
+                                const ad_value *inputs, ad_value *values);
+
 /*
  * Is this a program? Checked: input k is instruction k; opcodes exist and have
  * their number of operands; operands lie below; shapes follow from operands and

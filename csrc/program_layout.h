@@ -13,7 +13,7 @@
  *     extras      b flags, b, i axis, q offset, q* strides
  *                 [q, q* index]  [b, q* shape, d* elements]
  *                 [q steps, b flags, i shared, i carry, i rows, i out rows, i sums,
- *                  program]          a loop, and its body
+ *                  [q snapshots], program]   a loop, and its body
  *                 [i active, b has rules, [program, program]]   a call's
  *     operands    i
  *     inputs      (the count only)
@@ -33,7 +33,13 @@
 
 enum { VERSION = 1, MAGIC_BYTES = 8, CHECKSUM_BYTES = 8, MAX_DEPTH = 32 };
 
-enum { IS_REVERSED = 1, KEEPS_CARRY = 2, HAS_EXIT = 4, HAS_COUNT = 8 }; /* loops */
+enum {
+    IS_REVERSED = 1,
+    KEEPS_CARRY = 2,
+    HAS_EXIT = 4,
+    HAS_COUNT = 8,
+    HAS_SNAPSHOTS = 16
+}; /* loops */
 
 static const char MAGIC[] = "\x89"
                             "adp\r\n\x1a\n"; /* what a transfer as text would change */

@@ -242,6 +242,8 @@ static ad_scan *take_scan(reader *r)
     like.has_count = (flags & HAS_COUNT) != 0;
     for (int i = 0; i < 5; i++)
         *counts[i] = take_u32(r);
+    if (flags & HAS_SNAPSHOTS)
+        like.n_snapshots = take_i64(r);
     like.body = take_body(r);
     if (like.body == NULL)
         return NULL;

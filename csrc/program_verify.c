@@ -252,7 +252,8 @@ static ad_status check_SCAN(const check *c)
 {
     const ad_scan *s = c->extra->attr.scan;
     if (s == NULL || s->n_steps < 0 || s->n_steps > MAX_ELEMENTS ||
-        c->depth >= MAX_DEPTH)
+        s->n_snapshots < 0 || s->n_snapshots > MAX_ELEMENTS || s->keeps_few ||
+        s->readback != NULL || c->depth >= MAX_DEPTH)
         return wrong(c, "no steps, too many, or too many loops in one another");
     const ad_program *body = s->body;
     const uint64_t n_in = (uint64_t)s->n_shared + s->n_carry + s->n_rows;

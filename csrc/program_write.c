@@ -139,10 +139,13 @@ static void put_scan(ad_bytes *b, const ad_scan *s, const ad_line_texts *texts)
     put_i64(b, s->n_steps);
     put_number(b,
                (uint64_t)(s->is_reversed * IS_REVERSED | s->keeps_carry * KEEPS_CARRY |
-                          s->has_exit * HAS_EXIT | s->has_count * HAS_COUNT),
+                          s->has_exit * HAS_EXIT | s->has_count * HAS_COUNT |
+                          (s->n_snapshots > 0) * HAS_SNAPSHOTS),
                1);
     for (int i = 0; i < 5; i++)
         put_u32(b, counts[i]);
+    if (s->n_snapshots > 0)
+        put_i64(b, s->n_snapshots);
     put_program(b, s->body, texts);
 }
 

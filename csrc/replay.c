@@ -44,22 +44,38 @@ static ad_status apply_instr(ad_tape *tape, const ad_program *p, uint32_t i,
     return status;
 }
 
+ad_status ad_program_replay_one(ad_tape *tape, const ad_program *p, uint32_t i,
+                                const ad_value *inputs, ad_value *values)
+{
+    const ad_instr *instr = &p->instr[i];
+    ad_builder *b = ad_builder_of(tape);
+    if (b != NULL)
+        b->line = instr->line;
+    if (instr->op != AD_OP_INPUT && instr->op != AD_OP_CONST)
+        return apply_instr(tape, p, i, values);
+    values[i] = given(p, instr, inputs);
+    return AD_OK;
+}
+
 ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *inputs,
                             ad_value *values)
 {
     memset(values, 0, (size_t)p->n * sizeof *values);
     ad_builder *b = ad_builder_of(tape);
     ad_status status = AD_OK;
-    for (uint32_t i = 0; i < p->n && status == AD_OK; i++) {
-        const ad_instr *instr = &p->instr[i];
-        if (b != NULL)
-            b->line = instr->line;
-        if (instr->op == AD_OP_INPUT || instr->op == AD_OP_CONST)
-            values[i] = given(p, instr, inputs);
-        else
-            status = apply_instr(tape, p, i, values);
-    }
+    for (uint32_t i = 0; i < p->n && status == AD_OK; i++)
+        status = ad_program_replay_one(tape, p, i, inputs, values);
     if (b != NULL)
         b->line = 0;
+    return status;
+}
+
+ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *inputs,
+                            ad_value *values)
+{
+    memset(values, 0, (size_t)p->n * sizeof *values);
+    ad_status status = AD_OK;
+    for (uint32_t i = 0; i < p->n && status == AD_OK; i++)
+        status = ad_program_replay_one(tape, p, i, inputs, values);
     return status;
 }

@@ -207,23 +207,36 @@ static ad_status sort_rows(run *r)
     return status;
 }
 
+/* Rows whose path is known go there, the others begin on the first. */
+static ad_status deal_rows(run *r)
+{
+    const ad_route *route = r->route;
+    ad_status status = AD_OK;
+    for (int64_t k = 0; k < r->n && status == AD_OK; k++) {
+        const int64_t at = r->first_position + k;
+        const int64_t row = route->rows != NULL ? route->rows[at] : at;
+        const int32_t known = route->path_of != NULL ? route->path_of[row] : -1;
+        track *t = &r->tracks[known < 0 ? 0 : known];
+        if (!t->is_open)
+            status = track_open(t, &route->paths[known < 0 ? 0 : known]);
+        route->lost_path[at] = -1;
+        if (status == AD_OK && known < 0)
+            t->todo[t->n_todo++] = row;
+        else if (status == AD_OK)
+            t->mine[t->n_mine++] = row;
+    }
+    return status;
+}
+
 static ad_status run_chunk(run *r, int64_t chunk, int64_t *counts)
 {
     const ad_route *route = r->route;
-    track *first = &r->tracks[0];
-    ad_status status = track_open(first, &route->paths[0]);
-    if (status != AD_OK)
-        return status;
     r->first_position = chunk * AD_ROUTE_CHUNK;
     r->n = route->n_rows - r->first_position;
     r->n = r->n < AD_ROUTE_CHUNK ? r->n : AD_ROUTE_CHUNK;
-    for (int64_t k = 0; k < r->n; k++) {
-        const int64_t at = r->first_position + k;
-        first->todo[k] = route->rows != NULL ? route->rows[at] : at;
-        route->lost_path[at] = -1;
-    }
-    first->n_todo = r->n;
-    status = sort_rows(r);
+    ad_status status = deal_rows(r);
+    if (status == AD_OK)
+        status = sort_rows(r);
     for (uint32_t p = 0; p < route->n_paths && status == AD_OK && !*r->stop; p++) {
         track *t = &r->tracks[p];
         if (t->n_mine == 0)
@@ -231,6 +244,8 @@ static ad_status run_chunk(run *r, int64_t chunk, int64_t *counts)
         ad_batch batch = route->paths[p].all;
         batch.rows = t->mine;
         batch.n_rows = t->n_mine;
+        for (int64_t k = 0; route->path_of != NULL && k < t->n_mine; k++)
+            route->path_of[t->mine[k]] = (int32_t)p;
         batch.has_part = true;
         batch.part = chunk;
         counts[p] += t->n_mine;

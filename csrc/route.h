@@ -11,6 +11,9 @@
  *                               | to no known path                    outputs
  *                               +------> lost: told to the caller
  *
+ * Which path a row took is kept, for another run at the same values (a reverse run after
+ * a forward one): rows are then not asked again.
+ *
  * Results do not depend on how chunks are shared out among threads: sums have a part for
  * each chunk, and paths add to it in their order.
  */
@@ -42,6 +45,7 @@ typedef struct ad_route {
     int32_t *lost_path; /* of each of n_rows: where it was lost, or -1 */
     int32_t *guard; /* ... by which guard */
     double *outcome; /* ... and how that came out */
+    int32_t *path_of; /* by number of row: its path, told if it was -1; NULL will do */
 } ad_route;
 
 static inline int64_t ad_route_chunks(const ad_route *route)

@@ -10,11 +10,15 @@
  *
  * CHOLESKY and EIGH read one triangle of x, but x is meant to be symmetric: tangents
  * are made symmetric, x_dot -> (x_dot + x_dot') / 2, and so are adjoints.
+ *
+ * size: all rules are written with the same helpers, which would be public otherwise.
  */
+#include <math.h>
 #include <string.h>
 
 #include "apply.h"
 #include "linalg.h"
+#include "minors.h"
 #include "rules.h"
 
 enum { MAX_TERMS = 64 }; /* the longest formula, SVD's, has some 40 */
@@ -454,10 +458,67 @@ static ad_value tangent_svd(work *w, const ad_array *x, ad_value z, ad_value x_d
 
 /* ---- Determinants ------------------------------------------------------------------- */
 
+/* Up to this size minors are few enough to be computed one by one. */
+enum { MAX_BY_MINORS = 6 };
+
+/* Elements of each matrix of `a`, of `size` elements, in a shape of `n_axes` axes. */
+static ad_value gathered(work *w, ad_value a, int n_batch, int64_t size,
+                         const int64_t *at, int n_axes, const int64_t *axes)
+{
+    int64_t shape[AD_MAX_NDIM];
+    if (is_off(w))
+        return NOTHING;
+    memcpy(shape, a.array->shape, (size_t)n_batch * sizeof *shape);
+    memcpy(shape + n_batch, axes, (size_t)n_axes * sizeof *shape);
+    const int64_t count = ad_shape_size(n_axes, axes);
+    const int64_t n_matrices = ad_shape_size(n_batch, shape);
+    ad_array *ghost = ad_array_ghost(n_batch + n_axes, shape);
+    ad_index *index = ad_index_new(n_matrices * count);
+    ad_value v = NOTHING;
+    if (ghost == NULL || index == NULL)
+        w->status = AD_NO_MEMORY;
+    for (int64_t k = 0; w->status == AD_OK && k < n_matrices * count; k++)
+        index->at[k] = k / count * size + at[k % count];
+    const ad_attr attr = {.index = index, .shape = ghost};
+    v = apply(w, AD_OP_GATHER, 1, &a, &attr);
+    ad_array_drop(ghost);
+    ad_index_drop(index);
+    return v;
+}
+
+/* sum over (k, l) of g[k][l] d C[i][j] / d x[k][l], for each (i, j): polynomials in x. */
+static ad_value by_minors(work *w, ad_value x, ad_value g)
+{
+    enum {
+        N = MAX_BY_MINORS,
+        PAIRS = N * (N - 1) / 2,
+        TERMS = N * N * (N - 1) * (N - 1)
+    };
+    int64_t at[PAIRS * PAIRS * (N - 2) * (N - 2)], minor[TERMS], element[TERMS];
+    const int n_batch = x.array->ndim - 2;
+    const int64_t n = x.array->shape[n_batch], m = n * (n - 1) / 2;
+    const int64_t axes[4] = {n, n, n - 1, n - 1};
+    ad_value sign = {0.0, ad_array_new(4, axes), AD_NONE};
+    sign = keep(w, sign.array != NULL ? AD_OK : AD_NO_MEMORY, sign);
+    if (is_off(w))
+        return NOTHING;
+    ad_minors_elements(n, at);
+    ad_minors_terms(n, minor, sign.array->data, element);
+    ad_value minors = n == 3 ? gathered(w, x, n_batch, n * n, at, 1, (int64_t[]){m * m})
+                             : unary(w, AD_OP_DET,
+                                     gathered(w, x, n_batch, n * n, at, 3,
+                                              (int64_t[]){m * m, n - 2, n - 2}));
+    minors = gathered(w, minors, n_batch, m * m, minor, 4, axes);
+    ad_value moved = gathered(w, g, n_batch, n * n, element, 4, axes);
+    return total(w, guarded(w, mul(w, minors, sign), moved));
+}
+
 /*
- * Adjoint and tangent of the cofactors C are one map, (<C, g> C - C g' C) / det x;
- * for 1 x 1 it is 0, for 2 x 2 it takes cofactors of g. Otherwise it has no value
- * here where det x is 0, though it has a limit: NaN, not a wrong number.
+ * Adjoint and tangent of the cofactors C are one map: minors times g, of any order and at
+ * singular matrices too. Of large matrices these are too many, and the map is (<C, g> C -
+ * C g' C) / det x, which has no value here where x is singular to within rounding: NaN,
+ * not a wrong number. |det x| / (|C| |x|) is about the least singular value over the
+ * greatest.
  */
 static ad_value moved_cofactors(work *w, ad_value x, ad_value c, ad_value g)
 {
@@ -466,10 +527,17 @@ static ad_value moved_cofactors(work *w, ad_value x, ad_value c, ad_value g)
         return zeros(w, x.array->ndim, x.array->shape);
     if (n == 2)
         return unary(w, AD_OP_COFACTOR, g);
+    if (n <= MAX_BY_MINORS && x.array->ndim + 2 <= AD_MAX_NDIM)
+        return by_minors(w, x, g);
     ad_value along = lifted(w, total(w, mul(w, c, g)), 2);
     ad_value across = matmul(w, matmul(w, c, false, g, true), false, c, false);
     ad_value det = lifted(w, unary(w, AD_OP_DET, x), 2);
-    return binary(w, AD_OP_DIV, sub(w, mul(w, along, c), across), det);
+    ad_value size = mul(w, total(w, mul(w, c, c)), total(w, mul(w, x, x)));
+    ad_value least = mul(w, lifted(w, size, 2), (ad_value){1e-26, NULL, AD_NONE});
+    const ad_value choice[3] = {
+        binary(w, AD_OP_GT, mul(w, det, det), least), det, {NAN, NULL, AD_NONE}};
+    ad_value divisor = apply(w, AD_OP_WHERE, 3, choice, NULL);
+    return binary(w, AD_OP_DIV, sub(w, mul(w, along, c), across), divisor);
 }
 
 /* d log |det x| = <x'^-1, x_dot>; NaN where x is singular. */

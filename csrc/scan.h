@@ -20,11 +20,16 @@
  * ones; reversed, steps run from the last to the first. Rows that no step made are 0.
  *
  * Without a carry the steps are independent: they may run side by side, as lanes.
+ *
+ * n_snapshots is a wish, and changes no result: whoever runs the loop may keep so few of
+ * the carries, and compute the others again (ad_readback).
  */
 #ifndef AD_SCAN_H
 #define AD_SCAN_H
 
 #include "program.h"
+
+typedef struct ad_readback ad_readback;
 
 typedef struct ad_scan {
     int64_t refs;
@@ -33,9 +38,28 @@ typedef struct ad_scan {
     uint32_t n_shared, n_carry, n_rows;     /* inputs of the body */
     uint32_t n_out_rows, n_out_sums;        /* outputs, beside the carry */
     bool is_reversed, keeps_carry, has_exit, has_count;
+    int64_t n_snapshots; /* carries to keep for the way back; 0: all */
+
+    /* Only in programs about to be run, made by vm_lower_scan.c: */
+    bool keeps_few; /* what is kept are n_snapshots carries, as schedule.h says */
+    ad_readback *readback; /* NULL, or loops whose carries it computes again */
 } ad_scan;
 
-/* A copy of a description, with a reference to the body. NULL: no memory. */
+/* Loops over the same steps the other way, whose carries this one reads: as operands it
+ * has, behind its own and loop after loop, their shared, what each kept, and their rows. */
+struct ad_readback {
+    int64_t refs;
+    uint32_t n_loops;
+    ad_scan **loops; /* owned */
+    uint32_t *carry_of; /* of each input of the body: the carry that it is, counted over
+                           all loops; AD_NONE: an operand as usual */
+};
+
+/* Room for n_loops loops, none there yet. NULL: no memory. */
+ad_readback *ad_readback_new(uint32_t n_loops, uint32_t n_inputs);
+void ad_readback_drop(ad_readback *readback);
+
+/* A copy of a description, with references to what it has. NULL: no memory. */
 ad_scan *ad_scan_new(const ad_scan *like);
 void ad_scan_drop(ad_scan *scan); /* NULL will do */
 

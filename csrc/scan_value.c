@@ -48,11 +48,7 @@ static ad_status run(ad_tape *tape, const ad_code *code, int n_args,
     ad_code_prepare(code, ws, 1);
     for (int k = 0; k < n_args; k++) {
         const ad_array *a = args[k].array;
-        double *at = ws + ad_code_input(code, (uint32_t)k);
-        if (a == NULL)
-            *at = args[k].scalar;
-        else if (a->size > 0)
-            memcpy(at, a->data, (size_t)a->size * sizeof *at);
+        ad_code_load(code, ws, (uint32_t)k, a != NULL ? a->data : &args[k].scalar);
     }
     ad_status status = ad_code_run(code, ws, 1, 1, true, tape->matmul, &tape->message);
     if (status == AD_OK && to->size > 0)

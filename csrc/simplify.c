@@ -7,6 +7,7 @@
 
 #include "apply.h"
 #include "builder.h"
+#include "runs.h"
 #include "simplify_scan.h"
 
 /* A constant of this value and no shape. */
@@ -80,6 +81,18 @@ static bool simplify_guarded(ad_tape *tape, const ad_value *args, ad_value *out)
     return simplify_product(tape, args, out);
 }
 
+/* A comparison is 0 or 1 already: whether it is not 0, or 1 where it is not 0. */
+static bool simplify_mask(ad_tape *tape, int op, const ad_value *args, ad_value *out)
+{
+    const bool is_same = op == AD_OP_NE
+                             ? is_number(&args[1], 0.0)
+                             : is_number(&args[1], 1.0) && is_number(&args[2], 0.0);
+    if (!is_same || args[0].entry == AD_NONE)
+        return false;
+    const int from = ad_builder_of(tape)->program->instr[args[0].entry].op;
+    return from >= AD_OP_GT && from <= AD_OP_NE && is_operand(&args[0], out);
+}
+
 /* A view that shows everything in its order is a reshape; a reshape to the shape that
  * is there already is nothing. */
 static bool simplify_reshape(const ad_value *x, const ad_attr *attr, ad_value *out)
@@ -89,6 +102,28 @@ static bool simplify_reshape(const ad_value *x, const ad_attr *attr, ad_value *o
                        ? x->array == NULL && shape == NULL
                        : ad_array_same_shape(x->array, shape);
     return is_same && is_operand(x, out);
+}
+
+/* A view of consecutive elements is one of where they were made. */
+static bool simplify_view(ad_tape *tape, const ad_value *x, const ad_attr *attr,
+                          ad_value *out)
+{
+    const ad_builder *b = ad_builder_of(tape);
+    const ad_array *shape = attr->shape;
+    ad_run_of run = {x->entry, attr->offset, shape != NULL ? shape->size : 1};
+    if (x->entry == AD_NONE || run.size == 0 ||
+        !ad_runs_is_contiguous(shape, shape != NULL ? shape->ndim : 0, attr->strides) ||
+        !ad_runs_follow(b->program, &run))
+        return false;
+    ad_attr there = *attr;
+    there.offset = run.first;
+    ad_value source = ad_builder_value(b, run.value);
+    const bool is_done =
+        source.array == NULL && shape == NULL
+            ? is_operand(&source, out)
+            : ad_apply(tape, AD_OP_STRIDED, 1, &source, &there, out) == AD_OK;
+    ad_value_drop(&source);
+    return is_done;
 }
 
 static bool is_total(const ad_value *x, const ad_attr *attr)
@@ -133,6 +168,39 @@ static bool simplify_spread(ad_tape *tape, int op, const ad_value *args, ad_valu
     return false;
 }
 
+/* A view of elements that all lie in one of the vectors that were joined is a view of that
+ * one. */
+static bool simplify_view(ad_tape *tape, const ad_value *x, const ad_attr *attr,
+                          ad_value *out)
+{
+    const ad_builder *b = ad_builder_of(tape);
+    const ad_instr *cat = made_by(tape, x, AD_OP_CAT);
+    if (cat == NULL || x->array->ndim != 1)
+        return false;
+    int64_t low = attr->offset, high = attr->offset, begin = 0;
+    for (int i = 0; attr->shape != NULL && i < attr->shape->ndim; i++) {
+        const int64_t reach = attr->strides[i] * (attr->shape->shape[i] - 1);
+        if (attr->shape->shape[i] == 0)
+            return false;
+        *(reach < 0 ? &low : &high) += reach;
+    }
+    for (int k = 0; k < cat->n_args; k++) {
+        const uint32_t piece = ad_instr_args(b->program, cat)[k];
+        const int64_t end = begin + ad_program_size(b->program, piece);
+        if (low >= begin && high < end) {
+            const ad_value of = ad_builder_value(b, piece);
+            ad_attr within = *attr;
+            within.offset -= begin;
+            const bool is_done =
+                ad_apply(tape, AD_OP_STRIDED, 1, &of, &within, out) == AD_OK;
+            ad_array_drop(of.array);
+            return is_done;
+        }
+        begin = end;
+    }
+    return false;
+}
+
 bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
                  const ad_attr *attr, ad_value *out)
 {
@@ -147,9 +215,15 @@ bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
         return simplify_power(tape, op, args, out);
     if (op == AD_OP_DIV && is_number(&args[1], 1.0))
         return is_operand(&args[0], out);
+    if (op == AD_OP_NE || op == AD_OP_WHERE)
+        return simplify_mask(tape, op, args, out);
+    if (op == AD_OP_STRIDED)
+        return simplify_view(tape, &args[0], attr, out);
     if (op == AD_OP_STRIDED_ADD)
         return is_total(&args[0], attr) &&
                ad_simplify_sum_of_rows(ad_builder_of(tape), &args[0], out);
+    if (op == AD_OP_STRIDED)
+        return simplify_view(tape, &args[0], attr, out);
     if (op == AD_OP_RESHAPE)
         return simplify_reshape(&args[0], attr, out);
     if (op == AD_OP_NEG) {

@@ -94,11 +94,13 @@ static void gather(const ad_span *x, const ad_index *index, int64_t n_lanes,
 {
     const double *from = x->data;
     double *to = z->data;
+    if (n_lanes == 1) {
+        ad_kernel_gather(z->size, index->at, from, to);
+        return;
+    }
     for (int64_t k = 0; k < z->size; k++) {
         const int64_t at = index->at[k];
-        if (n_lanes == 1)
-            to[k] = at < 0 ? 0.0 : from[at];
-        else if (at < 0)
+        if (at < 0)
             ad_kernel_fill(n_lanes, 0.0, to + k * n_lanes);
         else
             copy_run(1, 1, n_lanes, from + at * n_lanes, to + k * n_lanes);

@@ -253,12 +253,21 @@ static ad_status reverse_loop(run *r, uint32_t i, const ad_instr *instr)
     return status;
 }
 
+/* Of whose result the few numbers that are read are found again among zeros (runs.h), and
+ * need no array of all that it has. */
+static bool is_long_loop(const ad_program *p, uint32_t i)
+{
+    enum { LONG = 64 };
+    return p->instr[i].op == AD_OP_SCAN && ad_program_size(p, i) > LONG;
+}
+
 static ad_status reverse_structural(run *r, uint32_t i, const ad_instr *instr)
 {
     if (instr->op == AD_OP_SCAN)
         return reverse_loop(r, i, instr);
     if (instr->op == AD_OP_STRIDED && instr->shape == 0 &&
-        ad_program_shape(r->p, instr->args[0]) != NULL)
+        ad_program_shape(r->p, instr->args[0]) != NULL &&
+        !is_long_loop(r->p, instr->args[0]))
         return add_element(r, instr->args[0], ad_program_attr(r->p, i).offset,
                            &r->derived[i]);
     ad_node *node = as_node(r, i);
@@ -277,17 +286,29 @@ static ad_status reverse_structural(run *r, uint32_t i, const ad_instr *instr)
     return status;
 }
 
+/* A constant of zeros: it contributes nothing. */
+static bool is_zero(const ad_value *v)
+{
+    if (v->entry != AD_NONE)
+        return false;
+    bool is = v->array != NULL || v->scalar == 0.0;
+    for (int64_t i = 0; v->array != NULL && i < v->array->size && is; i++)
+        is = v->array->data[i] == 0.0;
+    return is;
+}
+
 ad_status ad_transform_reverse(ad_builder *b, const ad_program *p,
                                const ad_value *values, const bool *is_wanted,
                                const ad_value *seeds, ad_value *x_bar, bool *has_x_bar)
 {
     run r;
     ad_status status = run_start(&r, b, p, values);
+    b->keeps_carry = false; /* that is for loops of p, not for those that derive them */
     if (status == AD_OK)
         mark_active(&r, is_wanted);
     for (uint32_t k = 0; k < p->n_outputs && status == AD_OK; k++) {
         ad_value seed = seeds[k];
-        if (!r.is_active[p->outputs[k]])
+        if (!r.is_active[p->outputs[k]] || is_zero(&seed))
             continue;
         if (seed.array != NULL)
             ad_array_keep(seed.array);

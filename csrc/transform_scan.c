@@ -7,65 +7,10 @@
 #include <string.h>
 
 #include "apply.h"
+#include "bag.h"
 #include "kernel.h"
+#include "runs.h"
 #include "transform.h"
-
-/* A list of values that it owns. */
-typedef struct bag {
-    ad_value *v;
-    uint32_t n, cap;
-} bag;
-
-static void bag_free(bag *list)
-{
-    ad_values_drop(list->n, list->v);
-    free(list->v);
-    *list = (bag){NULL, 0, 0};
-}
-
-/* Takes the reference, also on failure. */
-static ad_status put(bag *list, ad_value v)
-{
-    if (list->n == list->cap) {
-        uint32_t cap = 2 * list->cap + 8;
-        ad_value *grown = realloc(list->v, cap * sizeof *grown);
-        if (grown == NULL) {
-            ad_value_drop(&v);
-            return AD_NO_MEMORY;
-        }
-        list->v = grown;
-        list->cap = cap;
-    }
-    list->v[list->n++] = v;
-    return AD_OK;
-}
-
-static ad_status put_kept(bag *list, const ad_value *v)
-{
-    if (v->array != NULL)
-        ad_array_keep(v->array);
-    return put(list, *v);
-}
-
-/* A new input of the body that is being made, shaped like a value of another one. */
-static ad_status put_input(bag *list, ad_builder *b, const ad_program *like, uint32_t i)
-{
-    uint32_t value;
-    ad_status status = ad_builder_input(b, ad_program_shape(like, i), &value);
-    return status == AD_OK ? put(list, ad_builder_value(b, value)) : status;
-}
-
-static ad_status put_zeros(bag *list, const ad_array *shape)
-{
-    ad_value zeros = {0.0, NULL, AD_NONE};
-    if (shape != NULL) {
-        zeros.array = ad_array_new(shape->ndim, shape->shape);
-        if (zeros.array == NULL)
-            return AD_NO_MEMORY;
-        ad_kernel_fill(zeros.array->size, 0.0, zeros.array->data);
-    }
-    return put(list, zeros);
-}
 
 /* ---- Parts of a result -------------------------------------------------------------------- */
 
@@ -90,17 +35,67 @@ static ad_status view(ad_tape *tape, const ad_value *vector, int64_t offset,
     return status;
 }
 
-static ad_status put_part(bag *list, ad_tape *tape, const ad_scan *s, const ad_value *z,
-                          ad_scan_part part, uint32_t k)
+static const ad_array *shape_of(const ad_scan *s, ad_scan_part part, uint32_t k)
 {
-    const bool has_rows = part == AD_SCAN_ROWS || part == AD_SCAN_KEPT;
-    const ad_array *shape =
-        part == AD_SCAN_DONE ? NULL
-                             : ad_program_shape(s->body, ad_scan_value_of(s, part, k));
+    return part == AD_SCAN_DONE
+               ? NULL
+               : ad_program_shape(s->body, ad_scan_value_of(s, part, k));
+}
+
+static bool has_rows(ad_scan_part part)
+{
+    return part == AD_SCAN_ROWS || part == AD_SCAN_KEPT;
+}
+
+static ad_status put_part(ad_bag *list, ad_tape *tape, const ad_scan *s,
+                          const ad_value *z, ad_scan_part part, uint32_t k)
+{
     ad_value v;
-    ad_status status =
-        view(tape, z, ad_scan_offset(s, part, k), shape, s->n_steps, has_rows, &v);
-    return status == AD_OK ? put(list, v) : status;
+    ad_status status = view(tape, z, ad_scan_offset(s, part, k), shape_of(s, part, k),
+                            s->n_steps, has_rows(part), &v);
+    return status == AD_OK ? ad_bag_put(list, v) : status;
+}
+
+/* Where a part of an adjoint stands that may have been added up: true if it is zero. */
+static bool find_seed(const ad_builder *b, const ad_scan *s, const ad_value *z_bar,
+                      ad_scan_part part, uint32_t k, ad_run_of *run)
+{
+    const ad_array *shape = shape_of(s, part, k);
+    *run = (ad_run_of){z_bar->entry, ad_scan_offset(s, part, k),
+                       (shape != NULL ? shape->size : 1) *
+                           (has_rows(part) ? s->n_steps : 1)};
+    if (z_bar->entry != AD_NONE)
+        return ad_runs_are_zero(b->program, run);
+    for (int64_t i = 0; i < run->size; i++)
+        if (z_bar->array == NULL || z_bar->array->data[run->first + i] != 0.0)
+            return false;
+    return true;
+}
+
+static bool is_seeded(const ad_builder *b, const ad_scan *s, const ad_value *z_bar,
+                      ad_scan_part part, uint32_t k)
+{
+    ad_run_of run;
+    return !find_seed(b, s, z_bar, part, k, &run);
+}
+
+/* The part of an adjoint, from where it was made. */
+static ad_status put_seed(ad_bag *list, const ad_builder *b, const ad_scan *s,
+                          const ad_value *z_bar, ad_scan_part part, uint32_t k)
+{
+    ad_run_of run;
+    const bool is_zero = find_seed(b, s, z_bar, part, k, &run);
+    if (is_zero && !has_rows(part))
+        return ad_bag_put_zeros(list, shape_of(s, part, k));
+    if (is_zero || run.value == AD_NONE)
+        return put_part(list, b->tape, s, z_bar, part, k);
+    ad_value source = ad_builder_value(b, run.value), v = source;
+    if (source.array == NULL && shape_of(s, part, k) == NULL && !has_rows(part))
+        return ad_bag_put(list, source);
+    ad_status status = view(b->tape, &source, run.first, shape_of(s, part, k),
+                            s->n_steps, has_rows(part), &v);
+    ad_value_drop(&source);
+    return status == AD_OK ? ad_bag_put(list, v) : status;
 }
 
 static const ad_scan *scan_of(const ad_builder *b, const ad_value *z)
@@ -111,25 +106,51 @@ static const ad_scan *scan_of(const ad_builder *b, const ad_value *z)
 
 /* ---- The body backwards ----------------------------------------------------------------------- */
 
+/* Which seeds of sums, rows and kept carries are more than zeros, in this order. NULL:
+ * no memory. */
+static bool *find_seeded(const ad_builder *b, const ad_scan *s, const ad_value *z_bar)
+{
+    bool *is_seeded_at = calloc((size_t)s->n_out_sums + s->n_out_rows + s->n_carry + 1,
+                                sizeof *is_seeded_at);
+    bool *at = is_seeded_at;
+    for (uint32_t k = 0; at != NULL && k < s->n_out_sums; k++)
+        *at++ = is_seeded(b, s, z_bar, AD_SCAN_SUMS, k);
+    for (uint32_t k = 0; at != NULL && k < s->n_out_rows; k++)
+        *at++ = is_seeded(b, s, z_bar, AD_SCAN_ROWS, k);
+    for (uint32_t k = 0; at != NULL && k < s->n_carry; k++)
+        *at++ = is_seeded(b, s, z_bar, AD_SCAN_KEPT, k);
+    return is_seeded_at;
+}
+
+static ad_status put_seed_input(ad_bag *in, ad_builder *b, const ad_scan *s,
+                                bool is_there, uint32_t value)
+{
+    return is_there ? ad_bag_put_input(in, b, s->body, value)
+                    : ad_bag_put_zeros(in, ad_program_shape(s->body, value));
+}
+
 /* Inputs of the body backwards: (shared, sums' seeds), carry's adjoints, (kept carries,
- * rows, rows' seeds, kept carries' seeds). */
-static ad_status reverse_inputs(ad_builder *b, const ad_scan *s, bag *in)
+ * rows, rows' seeds, kept carries' seeds). Seeds that are zero are constants instead. */
+static ad_status reverse_inputs(ad_builder *b, const ad_scan *s,
+                                const bool *is_seeded_at, ad_bag *in)
 {
     const ad_program *body = s->body;
     ad_status status = AD_OK;
     for (uint32_t k = 0; k < s->n_shared && status == AD_OK; k++)
-        status = put_input(in, b, body, k);
+        status = ad_bag_put_input(in, b, body, k);
     for (uint32_t k = 0; k < s->n_out_sums && status == AD_OK; k++)
-        status = put_input(in, b, body, ad_scan_value_of(s, AD_SCAN_SUMS, k));
+        status = put_seed_input(in, b, s, *is_seeded_at++,
+                                ad_scan_value_of(s, AD_SCAN_SUMS, k));
     for (int times = 0; times < 2; times++) /* adjoints of the carry, the carry */
         for (uint32_t k = 0; k < s->n_carry && status == AD_OK; k++)
-            status = put_input(in, b, body, s->n_shared + k);
+            status = ad_bag_put_input(in, b, body, s->n_shared + k);
     for (uint32_t k = 0; k < s->n_rows && status == AD_OK; k++)
-        status = put_input(in, b, body, s->n_shared + s->n_carry + k);
+        status = ad_bag_put_input(in, b, body, s->n_shared + s->n_carry + k);
     for (uint32_t k = 0; k < s->n_out_rows && status == AD_OK; k++)
-        status = put_input(in, b, body, ad_scan_value_of(s, AD_SCAN_ROWS, k));
+        status = put_seed_input(in, b, s, *is_seeded_at++,
+                                ad_scan_value_of(s, AD_SCAN_ROWS, k));
     for (uint32_t k = 0; k < s->n_carry && status == AD_OK; k++)
-        status = put_input(in, b, body, s->n_shared + k);
+        status = put_seed_input(in, b, s, *is_seeded_at++, s->n_shared + k);
     return status;
 }
 
@@ -150,7 +171,7 @@ static places places_of(const ad_scan *s)
 }
 
 /* The body's own inputs, and seeds of its outputs, out of those. Borrowed. */
-static void sort_inputs(const ad_scan *s, const bag *in, ad_value *inputs,
+static void sort_inputs(const ad_scan *s, const ad_bag *in, ad_value *inputs,
                         ad_value *seeds)
 {
     const places at = places_of(s);
@@ -166,30 +187,30 @@ static void sort_inputs(const ad_scan *s, const bag *in, ad_value *inputs,
 }
 
 /* An adjoint that the body's reverse made, or zeros. */
-static ad_status put_adjoint(bag *out, const ad_scan *s, uint32_t input,
+static ad_status put_adjoint(ad_bag *out, const ad_scan *s, uint32_t input,
                              const ad_value *x_bar, const bool *has_x_bar)
 {
-    return has_x_bar[input] ? put_kept(out, &x_bar[input])
-                            : put_zeros(out, ad_program_shape(s->body, input));
+    return has_x_bar[input] ? ad_bag_put_kept(out, &x_bar[input])
+                            : ad_bag_put_zeros(out, ad_program_shape(s->body, input));
 }
 
 /* Outputs: carry's adjoints, with what comes of kept carries; rows'; shared ones' sums. */
-static ad_status reverse_outputs(ad_builder *b, const ad_scan *s, const bag *in,
+static ad_status reverse_outputs(ad_builder *b, const ad_scan *s, const ad_bag *in,
                                  const bool *is_wanted, const ad_value *x_bar,
-                                 const bool *has_x_bar, bag *out)
+                                 const bool *has_x_bar, ad_bag *out)
 {
     ad_status status = AD_OK;
     for (uint32_t k = 0; k < s->n_carry && status == AD_OK; k++) {
         const ad_value *kept_bar = &in->v[places_of(s).kept_bars + k];
         const uint32_t input = s->n_shared + k;
-        if (!has_x_bar[input]) {
-            status = put_kept(out, kept_bar);
+        if (!has_x_bar[input] || kept_bar->entry == AD_NONE) {
+            status = ad_bag_put_kept(out, has_x_bar[input] ? &x_bar[input] : kept_bar);
             continue;
         }
         ad_value args[2] = {x_bar[input], *kept_bar}, sum;
         status = ad_apply(b->tape, AD_OP_ADD, 2, args, NULL, &sum);
         if (status == AD_OK)
-            status = put(out, sum);
+            status = ad_bag_put(out, sum);
     }
     for (uint32_t k = s->n_shared + s->n_carry;
          k < s->body->n_inputs && status == AD_OK; k++)
@@ -204,7 +225,7 @@ static ad_status reverse_outputs(ad_builder *b, const ad_scan *s, const bag *in,
 /* Scratch of a body's derivative. */
 typedef struct work {
     ad_builder *b;
-    bag in, out;
+    ad_bag in, out;
     ad_value *inputs, *values, *seeds, *made;
     bool *has_made;
 } work;
@@ -226,8 +247,8 @@ static ad_status work_start(work *w, const ad_scan *s)
 
 static void work_end(work *w, const ad_scan *s)
 {
-    bag_free(&w->in);
-    bag_free(&w->out);
+    ad_bag_free(&w->in);
+    ad_bag_free(&w->out);
     if (w->values != NULL)
         ad_values_drop(s->body->n, w->values);
     if (w->made != NULL)
@@ -241,13 +262,13 @@ static void work_end(work *w, const ad_scan *s)
 }
 
 static ad_status reverse_body(const ad_scan *s, const bool *is_wanted,
-                              ad_program **made)
+                              const bool *is_seeded_at, ad_program **made)
 {
     work w;
     ad_status status = work_start(&w, s);
     if (status == AD_OK) {
         w.b->keeps_carry = true;
-        status = reverse_inputs(w.b, s, &w.in);
+        status = reverse_inputs(w.b, s, is_seeded_at, &w.in);
     }
     if (status == AD_OK) {
         sort_inputs(s, &w.in, w.inputs, w.seeds);
@@ -268,29 +289,33 @@ static ad_status reverse_body(const ad_scan *s, const bool *is_wanted,
 
 /* Operands of the loop backwards, in the order of reverse_inputs. */
 static ad_status reverse_operands(ad_builder *b, const ad_scan *s, const ad_value *args,
-                                  const ad_value *z, const ad_value *z_bar, bag *list)
+                                  const ad_value *z, const ad_value *z_bar,
+                                  const bool *is_seeded_at, ad_bag *list)
 {
     ad_tape *tape = b->tape;
     ad_status status = AD_OK;
     if (s->has_exit)
         status = put_part(list, tape, s, z, AD_SCAN_DONE, 0);
     else if (s->has_count)
-        status = put_kept(list, &args[0]);
+        status = ad_bag_put_kept(list, &args[0]);
     args += s->has_count;
     for (uint32_t k = 0; k < s->n_shared && status == AD_OK; k++)
-        status = put_kept(list, &args[k]);
+        status = ad_bag_put_kept(list, &args[k]);
     for (uint32_t k = 0; k < s->n_out_sums && status == AD_OK; k++)
-        status = put_part(list, tape, s, z_bar, AD_SCAN_SUMS, k);
+        if (*is_seeded_at++)
+            status = put_seed(list, b, s, z_bar, AD_SCAN_SUMS, k);
     for (uint32_t k = 0; k < s->n_carry && status == AD_OK; k++)
-        status = put_part(list, tape, s, z_bar, AD_SCAN_CARRY, k);
+        status = put_seed(list, b, s, z_bar, AD_SCAN_CARRY, k);
     for (uint32_t k = 0; k < s->n_carry && status == AD_OK; k++)
         status = put_part(list, tape, s, z, AD_SCAN_KEPT, k);
     for (uint32_t k = 0; k < s->n_rows && status == AD_OK; k++)
-        status = put_kept(list, &args[s->n_shared + s->n_carry + k]);
+        status = ad_bag_put_kept(list, &args[s->n_shared + s->n_carry + k]);
     for (uint32_t k = 0; k < s->n_out_rows && status == AD_OK; k++)
-        status = put_part(list, tape, s, z_bar, AD_SCAN_ROWS, k);
+        if (*is_seeded_at++)
+            status = put_seed(list, b, s, z_bar, AD_SCAN_ROWS, k);
     for (uint32_t k = 0; k < s->n_carry && status == AD_OK; k++)
-        status = put_part(list, tape, s, z_bar, AD_SCAN_KEPT, k);
+        if (*is_seeded_at++)
+            status = put_seed(list, b, s, z_bar, AD_SCAN_KEPT, k);
     return status;
 }
 
@@ -298,14 +323,14 @@ static ad_status take_part(ad_tape *tape, const ad_scan *s, const ad_value *z,
                            ad_scan_part part, uint32_t k, ad_value *x_bar,
                            bool *has_x_bar)
 {
-    bag one = {NULL, 0, 0};
+    ad_bag one = {NULL, 0, 0};
     ad_status status = put_part(&one, tape, s, z, part, k);
     if (status == AD_OK) {
         *x_bar = one.v[0];
         *has_x_bar = true;
         one.n = 0;
     }
-    bag_free(&one);
+    ad_bag_free(&one);
     return status;
 }
 
@@ -334,7 +359,7 @@ static ad_status take_adjoints(ad_tape *tape, const ad_scan *s, const ad_scan *r
     return status;
 }
 
-static ad_status apply_scan(ad_builder *b, const ad_scan *like, const bag *operands,
+static ad_status apply_scan(ad_builder *b, const ad_scan *like, const ad_bag *operands,
                             ad_scan **scan, ad_value *out)
 {
     *scan = ad_scan_new(like);
@@ -361,24 +386,29 @@ ad_status ad_scan_reverse(ad_builder *b, const ad_value *args, const bool *is_ac
     const ad_scan *s = scan_of(b, z);
     ad_scan *r = NULL, kept = *s;
     bool *is_wanted = wanted_inputs(s, is_active);
+    bool *is_seeded_at = find_seeded(b, s, z_bar);
     ad_program *body = NULL;
-    bag operands = {NULL, 0, 0};
+    ad_bag operands = {NULL, 0, 0};
     ad_value found = {0.0, NULL, AD_NONE};
     s = &kept; /* the builder's own may move; its body is the program's that b derives */
     ad_program_keep(kept.body);
-    ad_status status =
-        is_wanted != NULL ? reverse_body(s, is_wanted, &body) : AD_NO_MEMORY;
+    ad_status status = is_wanted != NULL && is_seeded_at != NULL
+                           ? reverse_body(s, is_wanted, is_seeded_at, &body)
+                           : AD_NO_MEMORY;
     if (status == AD_OK)
-        status = reverse_operands(b, s, args, z, z_bar, &operands);
+        status = reverse_operands(b, s, args, z, z_bar, is_seeded_at, &operands);
     if (status == AD_OK) {
         ad_scan spec = {.body = body,
                         .n_steps = s->n_steps,
-                        .n_shared = s->n_shared + s->n_out_sums,
+                        .n_shared = s->n_shared,
                         .n_carry = s->n_carry,
-                        .n_rows = 2 * s->n_carry + s->n_rows + s->n_out_rows,
                         .n_out_rows = body->n_outputs - s->n_carry,
                         .is_reversed = !s->is_reversed,
-                        .has_count = s->has_exit || s->has_count};
+                        .has_count = s->has_exit || s->has_count,
+                        .n_snapshots = s->n_snapshots};
+        for (uint32_t k = 0; k < s->n_out_sums; k++)
+            spec.n_shared += is_seeded_at[k];
+        spec.n_rows = body->n_inputs - spec.n_shared - s->n_carry;
         for (uint32_t k = 0; k < s->n_shared; k++)
             spec.n_out_sums += is_wanted[k];
         spec.n_out_rows -= spec.n_out_sums;
@@ -389,11 +419,12 @@ ad_status ad_scan_reverse(ad_builder *b, const ad_value *args, const bool *is_ac
                                has_x_bar + s->has_count);
         ad_value_drop(&found);
     }
-    bag_free(&operands);
+    ad_bag_free(&operands);
     ad_scan_drop(r);
     ad_program_drop(body);
     ad_program_drop(kept.body);
     free(is_wanted);
+    free(is_seeded_at);
     return status;
 }
 
@@ -402,24 +433,24 @@ ad_status ad_scan_reverse(ad_builder *b, const ad_value *args, const bool *is_ac
 /* Inputs of the body with tangents: shared, their tangents, carry, its tangents, rows,
  * theirs. */
 static ad_status forward_inputs(ad_builder *b, const ad_scan *s, const bool *is_wanted,
-                                bag *in, ad_value *inputs, ad_value *x_dot)
+                                ad_bag *in, ad_value *inputs, ad_value *x_dot)
 {
     const uint32_t ends[] = {s->n_shared, s->n_shared + s->n_carry, s->body->n_inputs};
     ad_status status = AD_OK;
     uint32_t first = 0;
     for (int group = 0; group < 3; first = ends[group++]) {
         for (uint32_t k = first; k < ends[group] && status == AD_OK; k++)
-            if ((status = put_input(in, b, s->body, k)) == AD_OK)
+            if ((status = ad_bag_put_input(in, b, s->body, k)) == AD_OK)
                 inputs[k] = in->v[in->n - 1];
         for (uint32_t k = first; k < ends[group] && status == AD_OK; k++)
-            if (is_wanted[k] && (status = put_input(in, b, s->body, k)) == AD_OK)
+            if (is_wanted[k] && (status = ad_bag_put_input(in, b, s->body, k)) == AD_OK)
                 x_dot[k] = in->v[in->n - 1];
     }
     return status;
 }
 
 /* Outputs: whether to go on; then each group of values with its tangents behind it. */
-static ad_status forward_outputs(const ad_scan *s, const work *w, bag *out)
+static ad_status forward_outputs(const ad_scan *s, const work *w, ad_bag *out)
 {
     const ad_program *body = s->body;
     const uint32_t ends[] = {s->has_exit + s->n_carry,
@@ -428,12 +459,13 @@ static ad_status forward_outputs(const ad_scan *s, const work *w, bag *out)
     uint32_t first = 0;
     for (int group = 0; group < 3; first = ends[group++]) {
         for (uint32_t k = first; k < ends[group] && status == AD_OK; k++)
-            status = put_kept(out, &w->values[body->outputs[k]]);
+            status = ad_bag_put_kept(out, &w->values[body->outputs[k]]);
         for (uint32_t k = first; k < ends[group] && status == AD_OK; k++)
             if (k >= s->has_exit)
                 status = w->has_made[k]
-                             ? put_kept(out, &w->made[k])
-                             : put_zeros(out, ad_program_shape(body, body->outputs[k]));
+                             ? ad_bag_put_kept(out, &w->made[k])
+                             : ad_bag_put_zeros(
+                                   out, ad_program_shape(body, body->outputs[k]));
     }
     return status;
 }
@@ -460,31 +492,31 @@ static ad_status forward_body(const ad_scan *s, const bool *is_wanted,
 
 static ad_status forward_operands(const ad_scan *s, const ad_value *args,
                                   const bool *is_wanted, const ad_value *x_dot,
-                                  const bool *has_x_dot, bag *list)
+                                  const bool *has_x_dot, ad_bag *list)
 {
     const uint32_t ends[] = {s->n_shared, s->n_shared + s->n_carry, s->body->n_inputs};
-    ad_status status = s->has_count ? put_kept(list, &args[0]) : AD_OK;
+    ad_status status = s->has_count ? ad_bag_put_kept(list, &args[0]) : AD_OK;
     args += s->has_count;
     x_dot += s->has_count;
     has_x_dot += s->has_count;
     uint32_t first = 0;
     for (int group = 0; group < 3; first = ends[group++]) {
         for (uint32_t k = first; k < ends[group] && status == AD_OK; k++)
-            status = put_kept(list, &args[k]);
+            status = ad_bag_put_kept(list, &args[k]);
         for (uint32_t k = first; k < ends[group] && status == AD_OK; k++)
             if (is_wanted[k])
-                status = has_x_dot[k] ? put_kept(list, &x_dot[k])
-                                      : put_zeros(list, args[k].array);
+                status = has_x_dot[k] ? ad_bag_put_kept(list, &x_dot[k])
+                                      : ad_bag_put_zeros(list, args[k].array);
     }
     return status;
 }
 
 /* The tangent of how many steps were done: none. */
-static ad_status put_no_change(bag *pieces)
+static ad_status put_no_change(ad_bag *pieces)
 {
     const int64_t one = 1;
     ad_array *shape = ad_array_ghost(1, &one);
-    ad_status status = shape != NULL ? put_zeros(pieces, shape) : AD_NO_MEMORY;
+    ad_status status = shape != NULL ? ad_bag_put_zeros(pieces, shape) : AD_NO_MEMORY;
     ad_array_drop(shape);
     return status;
 }
@@ -497,7 +529,7 @@ static ad_status take_tangents(ad_builder *b, const ad_scan *s, const ad_scan *f
                                   AD_SCAN_KEPT};
     const uint32_t counts[] = {s->n_carry, s->n_out_rows, s->n_out_sums,
                                s->keeps_carry ? s->n_carry : 0};
-    bag pieces = {NULL, 0, 0};
+    ad_bag pieces = {NULL, 0, 0};
     ad_status status = AD_OK;
     for (int j = 0; j < 4 && status == AD_OK; j++) {
         const int64_t from = ad_scan_offset(f, parts[j], counts[j]);
@@ -509,12 +541,12 @@ static ad_status take_tangents(ad_builder *b, const ad_scan *s, const ad_scan *f
             continue;
         status = view(b->tape, found, from, NULL, size, true, &piece);
         if (status == AD_OK)
-            status = put(&pieces, piece);
+            status = ad_bag_put(&pieces, piece);
     }
     ad_attr attr = {.axis = 0};
     if (status == AD_OK)
         status = ad_apply(b->tape, AD_OP_CAT, (int)pieces.n, pieces.v, &attr, z_dot);
-    bag_free(&pieces);
+    ad_bag_free(&pieces);
     return status;
 }
 
@@ -525,7 +557,7 @@ ad_status ad_scan_forward(ad_builder *b, const ad_value *args, const ad_value *z
     const ad_scan *s = &kept;
     bool *is_wanted = wanted_inputs(s, has_x_dot);
     ad_program *body = NULL;
-    bag operands = {NULL, 0, 0};
+    ad_bag operands = {NULL, 0, 0};
     ad_value found = {0.0, NULL, AD_NONE};
     ad_program_keep(kept.body);
     ad_status status =
@@ -548,7 +580,7 @@ ad_status ad_scan_forward(ad_builder *b, const ad_value *args, const ad_value *z
         status = take_tangents(b, s, f, &found, z_dot);
         ad_value_drop(&found);
     }
-    bag_free(&operands);
+    ad_bag_free(&operands);
     ad_scan_drop(f);
     ad_program_drop(body);
     ad_program_drop(kept.body);

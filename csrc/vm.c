@@ -32,6 +32,28 @@ int64_t ad_code_best_lanes(const ad_code *code)
     return n_lanes;
 }
 
+/* Elements for one point: there, or if it is read elsewhere, where that is. */
+static void put(const ad_code *code, double *ws, uint32_t slot, const double *data,
+                int64_t size)
+{
+    for (uint32_t k = 0; k < code->n_outside; k++) {
+        if (code->outside[k].slot != slot)
+            continue;
+        const bool is_aligned = (uintptr_t)data % sizeof *data == 0;
+        const double *at = is_aligned ? data : ws + slot;
+        memcpy(&ws[code->outside[k].pointer], &at, sizeof at);
+        if (is_aligned)
+            return;
+    }
+    if (size > 0)
+        memcpy(ws + slot, data, (size_t)size * sizeof *ws);
+}
+
+void ad_code_load(const ad_code *code, double *ws, uint32_t k, const double *data)
+{
+    put(code, ws, code->inputs[k], data, ad_program_size(code->program, k));
+}
+
 void ad_code_prepare(const ad_code *code, double *ws, int64_t n_lanes)
 {
     const ad_program *p = code->program;
@@ -42,6 +64,10 @@ void ad_code_prepare(const ad_code *code, double *ws, int64_t n_lanes)
             p->instr[i].extra != AD_NONE ? p->extras[p->instr[i].extra].value : NULL;
         if (value == NULL)
             ad_kernel_fill(n_lanes, p->instr[i].number, to);
+        else if (n_lanes == 1) {
+            put(code, ws, code->consts[2 * k + 1], value->data, value->size);
+            continue;
+        }
         for (int64_t e = 0; value != NULL && e < value->size; e++)
             ad_kernel_fill(n_lanes, value->data[e], to + e * n_lanes);
     }

@@ -46,11 +46,15 @@ int64_t ad_code_workspace(const ad_code *code, int64_t n_lanes);
  * from 8 to 512. */
 int64_t ad_code_best_lanes(const ad_code *code);
 
+/* At one point: input k takes these elements, which stay as they are as long as anything
+ * is run with them: large ones may be read where they are. */
+void ad_code_load(const ad_code *code, double *ws, uint32_t k, const double *data);
+
 /* Write the constants: once for each workspace. */
 void ad_code_prepare(const ad_code *code, double *ws, int64_t n_lanes);
 
-/* Where input k, output k and the value of guard k stand: a slot; their size is that of
- * the program's value. An output may be an input, a constant or another output. */
+/* Where input k (of many lanes; of one: ad_code_load), output k and the value of guard k
+ * stand: a slot; their size is that of the program's value. An output may be an input, a constant or another output. */
 int64_t ad_code_input(const ad_code *code, uint32_t k);
 int64_t ad_code_output(const ad_code *code, uint32_t k);
 int64_t ad_code_guard(const ad_code *code, uint32_t k);

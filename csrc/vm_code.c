@@ -23,6 +23,7 @@ typedef struct maker {
     uint32_t *buffer;    /* of values in the loop at hand; AD_NONE: not in one */
     uint32_t *inner;     /* of bases: which member is the last to read it */
     uint32_t *idle, n_idle; /* buffers that are free */
+    bool *is_outside;       /* of bases */
     uint32_t cap_pool;
     bool has_failed;
 } maker;
@@ -60,6 +61,24 @@ static void give_back(maker *m, uint32_t i, uint32_t now)
     give_if_last(m, i, now);
 }
 
+/* The slots of what is read outside, which the pointers to it follow. */
+static void place_outside(maker *m)
+{
+    ad_code *code = m->code;
+    for (uint32_t i = 0; i < m->p->n && !m->has_failed; i++) {
+        if (!m->is_outside[i])
+            continue;
+        ad_room pointer;
+        if (!ad_slots_take(m->slots, 1, &pointer)) {
+            m->has_failed = true;
+            return;
+        }
+        code->outside[code->n_outside++] = (ad_outside){
+            m->room[i].slot, pointer.slot, ad_program_size(m->p, i)};
+        code->outside_end = m->room[i].slot + (uint32_t)ad_program_size(m->p, i);
+    }
+}
+
 static void place_inputs_and_constants(maker *m)
 {
     const ad_program *p = m->p;
@@ -73,6 +92,7 @@ static void place_inputs_and_constants(maker *m)
         pair[0] = i;
         pair[1] = slot_of(m, i);
     }
+    place_outside(m);
 }
 
 /* Step of the k-th in order, where a loop is one step: that of its end. */
@@ -183,28 +203,39 @@ static void add_job(maker *m, ad_job job)
 
 static ad_code *make_code(ad_program *p, ad_plan_kind kind);
 
-/* Code of a loop's body, which is the job's. */
-static void add_body(maker *m, uint32_t i, ad_job *job)
+/* One more body of the code. False: no memory. */
+static bool add_body(maker *m, ad_program *program, ad_plan_kind kind)
 {
-    ad_code *code = m->code;
-    const ad_attr attr = ad_program_attr(m->p, i);
-    const bool is_guarded = m->plan.is_guarded[i] || attr.scan->has_exit;
-    ad_code *body =
-        make_code(attr.scan->body, is_guarded ? AD_PLAN_GUARDED_BODY : AD_PLAN_BODY);
+    ad_code *code = m->code, *body = make_code(program, kind);
     ad_code **grown = realloc(code->bodies, (code->n_bodies + 1) * sizeof *grown);
     if (grown != NULL)
         code->bodies = grown;
     if (grown == NULL || body == NULL) {
         ad_code_free(body);
         m->has_failed = true;
-        return;
+        return false;
     }
-    job->run = ad_vm_scan;
-    job->body = code->n_bodies;
     code->bodies[code->n_bodies++] = body;
     code->needs_hook |= body->needs_hook;
     code->has_guarded |= body->has_guarded;
-    need_scratch(m, ad_vm_scan_scratch(body), 0);
+    return true;
+}
+
+/* The body of a loop, which is the job's, and of those whose carries it computes again:
+ * rightly at once, as they were computed the first time. */
+static void add_scan(maker *m, uint32_t i, ad_job *job)
+{
+    const ad_scan *s = ad_program_attr(m->p, i).scan;
+    const ad_readback *back = s->readback;
+    const bool is_guarded = m->plan.is_guarded[i] || s->has_exit;
+    job->run = ad_vm_scan;
+    job->body = m->code->n_bodies;
+    bool is_made =
+        add_body(m, s->body, is_guarded ? AD_PLAN_GUARDED_BODY : AD_PLAN_BODY);
+    for (uint32_t j = 0; back != NULL && j < back->n_loops && is_made; j++)
+        is_made = add_body(m, back->loops[j]->body, AD_PLAN_GUARDED_BODY);
+    if (is_made)
+        need_scratch(m, ad_vm_scan_scratch(s, m->code->bodies + job->body), 0);
 }
 
 static void add_structural(maker *m, uint32_t i)
@@ -224,7 +255,7 @@ static void add_structural(maker *m, uint32_t i)
         pool(m, step.op[AD_GUARDED]);
         need_scratch(m, ad_loop_scratch(ad_program_size(m->p, i), AD_MAX_ARITY, 0), 0);
     } else if (instr->op == AD_OP_SCAN)
-        add_body(m, i, &job);
+        add_scan(m, i, &job);
     else if (instr->op == AD_OP_PACK)
         job.run = ad_vm_pack;
     else {
@@ -232,6 +263,77 @@ static void add_structural(maker *m, uint32_t i)
         m->code->needs_hook |= ad_vm_structural_needs_hook(m->p, i);
     }
     add_job(m, job);
+}
+
+/* ---- Small arrays ------------------------------------------------------------------------ */
+
+enum { SMALL = 4 }; /* elements that are a step each: a loop would cost more */
+
+/* Rows whose last bit does not hang on how they are run. */
+static bool is_exact(uint16_t op)
+{
+    switch (op) {
+    case AD_OP_NEG:
+    case AD_OP_ADD:
+    case AD_OP_SUB:
+    case AD_OP_MUL:
+    case AD_OP_DIV:
+    case AD_OP_RECIPROCAL:
+    case AD_OP_SQUARE:
+    case AD_OP_SQRT:
+    case AD_OP_GUARDED_MUL: return true;
+    }
+    return false;
+}
+
+/* Elements that instruction i makes or adds up one by one; 0: it is one step. */
+static uint32_t count_small(const ad_program *p, uint32_t i)
+{
+    const ad_shape_class class = ad_plan_class(p, i);
+    const int64_t n = class == AD_TOTAL ? ad_program_size(p, p->instr[i].args[0])
+                                        : ad_program_size(p, i);
+    const bool may_be =
+        class == AD_TOTAL || (class == AD_LINEAR && is_exact(p->instr[i].op));
+    return may_be && n > 1 && n <= SMALL ? (uint32_t)n : 0;
+}
+
+static void add_elements(maker *m, uint32_t i)
+{
+    const uint32_t *args;
+    const int n_args = ad_plan_args(&m->plan, i, &args);
+    ad_step step = step_of_row(m, i);
+    for (uint32_t e = 0; e < ad_program_size(m->p, i); e++) {
+        step.z = slot_of(m, i) + e;
+        for (int k = 0; k < AD_MAX_ARITY; k++) {
+            const uint32_t x = args[k < n_args ? k : 0];
+            set_operand(&step, k,
+                        slot_of(m, x) + (ad_program_size(m->p, x) > 1 ? e : 0));
+        }
+        m->code->steps[m->code->n_steps++] = step;
+    }
+}
+
+/* One after the other, as kernel_sum.c does with so few. */
+static void add_total(maker *m, uint32_t i)
+{
+    const uint32_t x = slot_of(m, m->p->instr[i].args[0]), z = slot_of(m, i);
+    const uint32_t n = count_small(m->p, i) - 1;
+    ad_room partial[SMALL];
+    for (uint32_t e = 0; e < n; e++) {
+        if (e + 1 < n && !ad_slots_take(m->slots, 1, &partial[e]))
+            m->has_failed = true;
+        if (m->has_failed)
+            return;
+        const uint16_t op = e == 0 ? AD_STEP_SUM_BEGIN : AD_OP_ADD;
+        m->code->steps[m->code->n_steps++] = (ad_step){
+            .op = {op, op},
+            .x = e == 0 ? x : partial[e - 1].slot,
+            .y = x + e + 1,
+            .w = x,
+            .z = e + 1 < n ? partial[e].slot : z};
+    }
+    for (uint32_t e = 0; e + 1 < n; e++)
+        m->has_failed |= !ad_slots_give(m->slots, partial[e]);
 }
 
 /* ---- Loops ---------------------------------------------------------------------------- */
@@ -323,9 +425,7 @@ static void add_member(maker *m, ad_loop *loop, uint32_t i, uint32_t j, uint32_t
 static void add_loop(maker *m, uint32_t n, const uint32_t *members, uint32_t now)
 {
     ad_code *code = m->code;
-    const bool is_total = ad_plan_class(m->p, members[0]) == AD_TOTAL;
-    ad_loop loop = {.n = ad_program_size(
-                        m->p, is_total ? m->p->instr[members[0]].args[0] : members[0]),
+    ad_loop loop = {.n = ad_plan_loop_length(m->p, members[0]),
                     .first = code->n_loop_steps,
                     .first_spread = code->n_pooled};
     m->n_idle = 0;
@@ -352,7 +452,8 @@ static void add_one(maker *m, uint32_t i, uint32_t now)
 {
     const ad_shape_class class = ad_plan_class(m->p, i);
     const int64_t size = ad_program_size(m->p, i);
-    if (class == AD_LINEAR && size > 0) {
+    const bool is_small = count_small(m->p, i) > 0;
+    if (class == AD_LINEAR && size > 0 && !is_small) {
         add_loop(m, 1, &i, now);
         return;
     }
@@ -360,6 +461,10 @@ static void add_one(maker *m, uint32_t i, uint32_t now)
         take(m, i);
         if (class == AD_SCALAR)
             add_scalar(m, i);
+        else if (is_small && class == AD_LINEAR)
+            add_elements(m, i);
+        else if (is_small)
+            add_total(m, i);
         else
             add_structural(m, i);
     }
@@ -410,18 +515,24 @@ static bool make_room(maker *m)
     const ad_program *p = m->p;
     ad_code *code = m->code;
     const size_t n = (size_t)p->n + 1;
-    size_t n_consts = 1, n_jobs = 1;
-    for (uint32_t i = 0; i < p->n; i++)
+    size_t n_consts = 1, n_jobs = 1, n_large = 1, n_steps = 1;
+    for (uint32_t i = 0; i < p->n; i++) {
         n_consts += p->instr[i].op == AD_OP_CONST;
-    for (uint32_t k = 0; k < m->plan.n_order; k++)
+        n_large += ad_plan_is_large(p, i);
+    }
+    for (uint32_t k = 0; k < m->plan.n_order; k++) {
         n_jobs += ad_plan_class(p, m->plan.order[k]) != AD_SCALAR;
+        n_steps += 1 + count_small(p, m->plan.order[k]);
+    }
     m->slots = ad_slots_new(p->n_shapes + 1);
     m->room = calloc(n, sizeof *m->room);
     m->last_read = calloc(n, sizeof *m->last_read);
     m->buffer = malloc(n * sizeof *m->buffer);
     m->inner = malloc(n * sizeof *m->inner);
     m->idle = malloc(n_jobs * sizeof *m->idle);
-    code->steps = malloc(((size_t)m->plan.n_order + 1) * sizeof *code->steps);
+    m->is_outside = calloc(n, sizeof *m->is_outside);
+    code->outside = malloc(n_large * sizeof *code->outside);
+    code->steps = malloc(n_steps * sizeof *code->steps);
     code->jobs = malloc(n_jobs * sizeof *code->jobs);
     code->loops = malloc(n_jobs * sizeof *code->loops);
     code->loop_steps = malloc(n_jobs * sizeof *code->loop_steps);
@@ -429,7 +540,8 @@ static bool make_room(maker *m)
     if (m->buffer != NULL)
         memset(m->buffer, 0xff, n * sizeof *m->buffer); /* AD_NONE */
     return m->slots != NULL && m->room != NULL && m->last_read != NULL &&
-           m->buffer != NULL && m->inner != NULL && m->idle != NULL &&
+           m->buffer != NULL && m->inner != NULL && m->idle != NULL && m->is_outside != NULL &&
+           code->outside != NULL &&
            code->steps != NULL && code->jobs != NULL && code->loops != NULL &&
            code->loop_steps != NULL && code->consts != NULL;
 }
@@ -443,6 +555,7 @@ static void drop_maker(maker *m)
     free(m->buffer);
     free(m->inner);
     free(m->idle);
+    free(m->is_outside);
 }
 
 static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
@@ -454,6 +567,7 @@ static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
     bool is_made = ad_plan_make(&m.plan, p, kind) && make_room(&m);
     if (is_made) {
         find_last_reads(&m);
+        ad_plan_outside(&m.plan, m.is_outside);
         place_inputs_and_constants(&m);
         if (!m.has_failed)
             add_steps(&m);
@@ -470,8 +584,14 @@ static ad_code *make_lowered(ad_program *p, ad_plan_kind kind)
 static ad_code *make_code(ad_program *p, ad_plan_kind kind)
 {
     ad_program *lowered = ad_vm_lower(p);
-    ad_code *code = lowered != NULL ? make_lowered(lowered, kind) : NULL;
+    ad_program *wide = NULL;
+    if (lowered != NULL)
+        wide = kind == AD_PLAN_WHOLE ? ad_vm_widen(lowered) : ad_program_keep(lowered);
+    ad_program *merged = wide != NULL ? ad_vm_merge(wide) : NULL;
+    ad_code *code = merged != NULL ? make_lowered(merged, kind) : NULL;
     ad_program_drop(lowered);
+    ad_program_drop(wide);
+    ad_program_drop(merged);
     return code;
 }
 
@@ -497,5 +617,6 @@ void ad_code_free(ad_code *code)
     free(code->outputs);
     free(code->guards);
     free(code->consts);
+    free(code->outside);
     free(code);
 }

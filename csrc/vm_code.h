@@ -26,6 +26,8 @@
 #ifndef AD_VM_CODE_H
 #define AD_VM_CODE_H
 
+#include <string.h>
+
 #include "kernel.h"
 #include "vm.h"
 
@@ -52,6 +54,13 @@ typedef struct ad_loop {
     uint32_t first_spread, n_spreads; /* slots in `slots`; spread k is in buffer k */
     uint32_t n_buffers, n_sums;
 } ad_loop;
+
+/* At one point a large input or constant that only loops and scans read is read where its
+ * elements are, wherever that is: its slots stay empty, and one more slot says where. */
+typedef struct ad_outside {
+    uint32_t slot, pointer; /* its first slot; the slot that holds the address */
+    int64_t size;
+} ad_outside;
 
 /* One run under way. Lanes are the workspace's; the first n_used count. */
 typedef struct ad_run {
@@ -85,12 +94,31 @@ struct ad_code {
     ad_code **bodies;                /* of scans */
     uint32_t n_bodies;
     uint32_t *consts;                    /* pairs: an instruction, its slot */
+    ad_outside *outside;                 /* by slot */
+    uint32_t n_outside, outside_end;     /* the last one's end */
     uint32_t n_steps, n_jobs, n_loops, n_loop_steps, n_pooled, n_consts;
     /* Scratch, for the most demanding job: elements of each lane, and doubles */
     int64_t scratch_elements, scratch_doubles;
     ad_linalg_hook linalg; /* NULL: none is at hand */
     bool has_guarded, needs_hook;
 };
+
+/* Where the values of a slot of an operand stand. */
+static inline double *ad_vm_at(const ad_run *run, uint32_t slot)
+{
+    const ad_code *code = run->code;
+    for (uint32_t k = 0;
+         run->n_lanes == 1 && slot < code->outside_end && code->outside[k].slot <= slot;
+         k++) {
+        const ad_outside *o = &code->outside[k];
+        if (slot - o->slot >= o->size)
+            continue;
+        double *at;
+        memcpy(&at, &run->ws[o->pointer], sizeof at);
+        return at + (slot - o->slot);
+    }
+    return run->ws + slot * run->n_lanes;
+}
 
 /* ---- Jobs ---------------------------------------------------------------------- */
 
@@ -131,6 +159,14 @@ int64_t ad_slots_end(const ad_slots *s); /* slots so far */
 /* The program without CALLs, of which only the value is run, and what only they read;
  * new reference, p itself where it has none. NULL: no memory. vm_lower.c. */
 ad_program *ad_vm_lower(ad_program *p);
+
+/* The program with loops over the same rows made one; new reference, p itself where there
+ * are none. NULL: no memory. vm_merge.c. */
+ad_program *ad_vm_merge(ad_program *p);
+
+/* The program with loops over rows of numbers made array instructions; new reference, p
+ * itself where there are none. NULL: no memory. vm_widen.c. */
+ad_program *ad_vm_widen(ad_program *p);
 
 /* What is worked out about a program before its code is made; vm_plan.c and
  * vm_pair.c. */
@@ -199,5 +235,14 @@ typedef enum ad_shape_class {
 } ad_shape_class;
 
 ad_shape_class ad_plan_class(const ad_program *p, uint32_t i);
+
+/* Elements of the loop whose first member is i. */
+int64_t ad_plan_loop_length(const ad_program *p, uint32_t i);
+
+/* Is it an input or a constant that had better be read where it is? */
+bool ad_plan_is_large(const ad_program *p, uint32_t i);
+
+/* Which of these can be, of all values; vm_outside.c. */
+void ad_plan_outside(const ad_plan *plan, bool *is_outside);
 
 #endif

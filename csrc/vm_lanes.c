@@ -34,60 +34,79 @@ static void spread(int64_t n, int64_t n_lanes, const double *from, double *to)
 
 /* ---- Loops ------------------------------------------------------------------------- */
 
+/* A step with addresses: operands x, y, w and the result for element 0, and how many
+ * doubles an element is further on; 0 in a buffer, which holds the block at hand. */
+typedef struct placed {
+    const ad_step *step;
+    ad_primal_kernel kernel; /* NULL: a step that only loops have */
+    double *at[4];
+    int64_t move[4];
+} placed;
+
+enum { MOST_FAR = 16 };
+
 typedef struct loop_run {
     const ad_run *run;
     const ad_loop *loop;
     double *buffers;
     int64_t width;  /* doubles of a buffer */
     double *stacks; /* of sums */
+    placed *steps;
+    const double *far[MOST_FAR]; /* arrays to ask for while the block before is worked on */
+    int n_far;
 } loop_run;
 
-static double *find(const loop_run *l, uint32_t where, int64_t at)
+static void place(const loop_run *l, const ad_step *step, placed *p)
 {
-    if (where & AD_IN_BUFFER)
-        return l->buffers + (where & ~AD_IN_BUFFER) * l->width;
-    return l->run->ws + (where + at) * l->run->n_lanes;
+    const uint32_t where[] = {step->x, step->y, step->w, step->z};
+    const int op = step->op[l->run->mode];
+    *p = (placed){.step = step, .kernel = op < AD_STEP_JOB ? ad_kernel_primal(op) : NULL};
+    for (int k = 0; k < 4; k++) {
+        const bool is_number = p->kernel == NULL && (k == 1 || k == 2);
+        if (is_number)
+            continue;
+        if (where[k] & AD_IN_BUFFER) {
+            p->at[k] = l->buffers + (where[k] & ~AD_IN_BUFFER) * l->width;
+        } else {
+            p->at[k] = ad_vm_at(l->run, where[k]);
+            p->move[k] = l->run->n_lanes;
+        }
+    }
+    if (op == AD_STEP_SUM)
+        p->move[3] = 0;
 }
 
 /* Elements `at` to at + n of x among zeros. */
-static void pad(const loop_run *l, const ad_step *step, int64_t at, int64_t n,
-                double *z)
+static void pad(const loop_run *l, const placed *p, int64_t at, int64_t n)
 {
-    const int64_t b = l->run->n_lanes, begin = step->y, end = begin + step->w;
+    const int64_t b = l->run->n_lanes, begin = p->step->y, end = begin + p->step->w;
     const int64_t from = begin > at ? (begin < at + n ? begin : at + n) : at;
     const int64_t to = end < at + n ? (end > from ? end : from) : at + n;
+    double *z = p->at[3] + at * p->move[3];
     ad_kernel_fill((from - at) * b, 0.0, z);
     if (to > from) {
         /* In a buffer x is the block at hand: of as many elements as z. */
-        const int64_t first = step->x & AD_IN_BUFFER ? from - at : from - begin;
-        const double *x = find(l, step->x, 0) + first * b;
-        ad_kernel_add_zero((to - from) * b, x, z + (from - at) * b);
+        const int64_t first = p->move[0] == 0 ? from - at : from - begin;
+        ad_kernel_add_zero((to - from) * b, p->at[0] + first * b, z + (from - at) * b);
     }
     ad_kernel_fill((at + n - to) * b, 0.0, z + (to - at) * b);
 }
 
 /* One step over n elements of a block that begins at element `at`. */
-static void run_step(const loop_run *l, const ad_step *step, ad_sum *sums, int64_t at,
+static void run_step(const loop_run *l, const placed *p, ad_sum *sums, int64_t at,
                      int64_t n)
 {
-    const ad_run *run = l->run;
-    const int op = step->op[run->mode];
-    const double *x = find(l, step->x, at);
-    if (op == AD_STEP_PAD) {
-        pad(l, step, at, n, find(l, step->z, at));
-        return;
-    }
-    if (op == AD_STEP_SUM) {
-        ad_sum_feed(&sums[step->w], n, x);
-        return;
-    }
-    double *z = find(l, step->z, at);
-    if (op == AD_STEP_COPY) {
-        memcpy(z, x, (size_t)(n * run->n_lanes) * sizeof *z);
-        return;
-    }
-    ad_kernel_primal(op)(n * run->n_lanes, x, find(l, step->y, at),
-                         find(l, step->w, at), z);
+    const double *x = p->at[0] + at * p->move[0];
+    double *z = p->at[3] + at * p->move[3];
+    if (p->kernel != NULL)
+        p->kernel(n * l->run->n_lanes, x, p->at[1] + at * p->move[1],
+                  p->at[2] + at * p->move[2], z);
+    else if (p->step->op[AD_FAST] == AD_STEP_PAD)
+        pad(l, p, at, n);
+    else if (p->step->op[AD_FAST] == AD_STEP_SUM)
+        ad_sum_feed(&sums[p->step->w], n, x);
+    else
+        memcpy(z, x, (size_t)(n * l->run->n_lanes) * sizeof *z);
 }
 
 static void end_sums(const loop_run *l, const ad_sum *sums)
@@ -107,57 +126,86 @@ static void end_sums(const loop_run *l, const ad_sum *sums)
 /* From so many doubles on, arrays come from beyond the caches. */
 enum { FAR_AWAY = 1 << 18 };
 
-/* Ask for a step's x and y of the block that begins at `at`: they arrive while the block
- * before it is worked on. */
-static void ask_for(const loop_run *l, const ad_step *step, int64_t at, int64_t n)
+static void add_far(loop_run *l, const double *at)
+{
+    int k = 0;
+    while (k < l->n_far && l->far[k] != at)
+        k++;
+    if (k == l->n_far && k < MOST_FAR)
+        l->far[l->n_far++] = at;
+}
+
+static void place_steps(loop_run *l)
+{
+    const ad_loop *loop = l->loop;
+    for (uint32_t k = 0; k < loop->n_steps; k++) {
+        placed *p = &l->steps[k];
+        place(l, l->run->code->loop_steps + loop->first + k, p);
+        for (int j = 0; j < 2 && loop->n * l->run->n_lanes >= FAR_AWAY; j++)
+            if (p->move[j] != 0 && p->step->op[AD_FAST] != AD_STEP_PAD)
+                add_far(l, p->at[j]);
+    }
+}
+
+/* Before step k of a block: ask for its share of what the next block, n doubles of each
+ * array from `next` on, will read. All at once would wait for one another. */
+static void ask_for(const loop_run *l, uint32_t k, int64_t next, int64_t n)
 {
     enum { LINE = 8 };
-    const uint32_t from[] = {step->x, step->y};
-    for (int k = 0; k < 2 && step->op[AD_FAST] != AD_STEP_PAD; k++)
-        for (int64_t i = 0; i < n && !(from[k] & AD_IN_BUFFER); i += LINE)
-            AD_PREFETCH(find(l, from[k], at) + i);
+    const int64_t n_lines = (n + LINE - 1) / LINE, n_steps = l->loop->n_steps;
+    for (int j = 0; j < l->n_far; j++)
+        for (int64_t i = n_lines * k / n_steps; i < n_lines * (k + 1) / n_steps; i++)
+            AD_PREFETCH(l->far[j] + next + i * LINE);
 }
 
 static void run_blocks(const loop_run *l, ad_sum *sums)
 {
     const ad_loop *loop = l->loop;
-    const ad_step *steps = l->run->code->loop_steps + loop->first;
     const int64_t b = l->run->n_lanes;
     /* A lone step over arrays needs no blocks. */
     const bool is_whole = loop->n_steps == 1 && loop->n_buffers == 0;
-    const bool is_far = loop->n * b >= FAR_AWAY;
     for (int64_t at = 0, n; at < loop->n; at += n) {
         n = is_whole ? loop->n : ad_block_length(loop->n - at, block_of(b));
-        const int64_t next = at + n, rest = loop->n - next;
+        const int64_t next = at + n;
         for (uint32_t k = 0; k < loop->n_steps; k++) {
-            if (is_far && rest >= n)
-                ask_for(l, &steps[k], next, n * b);
-            run_step(l, &steps[k], sums, at, n);
+            if (l->n_far > 0 && loop->n - next >= n)
+                ask_for(l, k, next * b, n * b);
+            run_step(l, &l->steps[k], sums, at, n);
         }
     }
 }
 
 ad_status ad_vm_loop(const ad_run *run, const ad_job *job)
 {
-    enum { FEW = 8 };
+    enum { FEW = 8, FEW_STEPS = 32 };
     const ad_loop *loop = &run->code->loops[job->instr];
     const int64_t b = run->n_lanes;
     const int64_t length = loop->n < AD_BLOCK_MOST ? loop->n : AD_BLOCK_MOST;
     ad_sum few[FEW], *sums = few;
-    if (loop->n_sums > FEW && (sums = malloc(loop->n_sums * sizeof *sums)) == NULL)
-        return AD_NO_MEMORY;
-    loop_run l = {run, loop, run->scratch, length * b, NULL};
+    placed few_steps[FEW_STEPS];
+    loop_run l = {.run = run, .loop = loop, .buffers = run->scratch, .width = length * b};
+    l.steps = few_steps;
     l.stacks = l.buffers + loop->n_buffers * l.width;
-    for (uint32_t k = 0; k < loop->n_sums; k++)
-        ad_sum_start(&sums[k], b, l.stacks + k * AD_SUM_DEPTH * b);
-    for (uint32_t k = 0; k < loop->n_spreads; k++)
-        spread(length, b, run->ws + run->code->slots[loop->first_spread + k] * b,
-               l.buffers + k * l.width);
-    run_blocks(&l, sums);
-    end_sums(&l, sums);
+    if (loop->n_sums > FEW)
+        sums = malloc(loop->n_sums * sizeof *sums);
+    if (loop->n_steps > FEW_STEPS)
+        l.steps = malloc(loop->n_steps * sizeof *l.steps);
+    const bool has_room = sums != NULL && l.steps != NULL;
+    if (has_room) {
+        for (uint32_t k = 0; k < loop->n_sums; k++)
+            ad_sum_start(&sums[k], b, l.stacks + k * AD_SUM_DEPTH * b);
+        for (uint32_t k = 0; k < loop->n_spreads; k++)
+            spread(length, b, run->ws + run->code->slots[loop->first_spread + k] * b,
+                   l.buffers + k * l.width);
+        place_steps(&l);
+        run_blocks(&l, sums);
+        end_sums(&l, sums);
+    }
     if (sums != few)
         free(sums);
-    return AD_OK;
+    if (l.steps != few_steps)
+        free(l.steps);
+    return has_room ? AD_OK : AD_NO_MEMORY;
 }
 
 /* ---- Broadcasts ---------------------------------------------------------------------- */

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from autodiff.fit.data.columns import ArrayColumns, Columns
-from autodiff.fit.data.text import read_table
-from autodiff.fit.errors import DataError, UsageError
+from autodiff.fit.data.arrays import as_columns
+from autodiff.fit.data.columns import Columns
+from autodiff.fit.errors import UsageError
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem, pose
 from autodiff.fit.stats.compare import Comparison
@@ -231,18 +230,4 @@ def _start(start: Mapping[str, float] | None) -> dict[str, float]:
 
 def table_of(data: Any, columns: Sequence[str] | None = None) -> Columns:
     """Return whatever holds the data as named columns."""
-    if isinstance(data, (str, os.PathLike)):
-        return read_table(os.fspath(data), columns=columns)
-    if columns is not None:
-        raise UsageError("U112", "columns names the columns of a file; data is no path")
-    dtype_names = getattr(getattr(data, "dtype", None), "names", None)
-    names = dtype_names or getattr(data, "columns", None)
-    if names is None and isinstance(data, Mapping):
-        names = data.keys()
-    if names is None:
-        raise DataError(
-            "D114",
-            f"data is a {type(data).__name__}; a mapping of names to arrays, a "
-            "structured array, a table or the path of a CSV file is expected",
-        )
-    return ArrayColumns({str(name): data[name] for name in names})
+    return as_columns(data, columns)

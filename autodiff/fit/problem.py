@@ -1,87 +1,51 @@
 """Decide what each name of a formula is, and gather its rows.
 
-A name that is a column is data; every other name is a parameter.
+A name that is a column is data; every other name is a parameter. `pose` binds a formula
+to a table for a fit, `rows_of` binds a fitted one to other rows. The parts are in
+`binding/`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-import autodiff as ad
+from autodiff.fit.binding.kinds import Parameter, Slot, level_parameter
+from autodiff.fit.binding.names import (
+    Side,
+    check_names,
+    fault,
+    resolve,
+    with_response,
+)
+from autodiff.fit.binding.rows import Expression, Rows, expression, select
+from autodiff.fit.binding.slots import (
+    check_given,
+    given,
+    parameters_and_slots,
+    split_level,
+)
 from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import (
     DataError,
     FormulaError,
+    Note,
     UsageError,
     name_list,
     suggestion,
 )
-from autodiff.fit.formula.evaluate import degree_in, evaluate, names_in
-from autodiff.fit.formula.functions import CONSTANTS
-from autodiff.fit.formula.parse import Formula, Node, parse
+from autodiff.fit.formula.evaluate import degree_in
+from autodiff.fit.formula.parse import Formula, parse
 
-__all__ = ["Parameter", "Problem", "Slot", "pose"]
+__all__ = ["Parameter", "Problem", "Slot", "pose", "rows_of"]
 
 Array = npt.NDArray[np.float64]
 
 LARGEST = 1e140  # of responses: squares, and squares of their last digits, fit
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A free parameter: what the solver may move.
-
-    Attributes
-    ----------
-    name : str
-        As in the formula; ``Vm[treated]`` for one level of an indexed parameter.
-    start : float or None
-        The start value that was given.
-    lower, upper : float
-        Bounds; infinite where there is none. ``lower < upper``.
-    """
-
-    name: str
-    start: float | None = None
-    lower: float = -math.inf
-    upper: float = math.inf
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A name of the formula that is no column, and where its value comes from.
-
-    Attributes
-    ----------
-    name : str
-        As the formula has it: ``Vm``, also where it stands as ``Vm[state]``.
-    kind : {'free', 'indexed', 'fixed', 'tied'}
-        One of `Problem.parameters`; one of them for each level of a column; a number;
-        an expression in other slots.
-    position : int
-        Of a free slot: which of `Problem.parameters`.
-    positions : array of int, shape (n,), or None
-        Of an indexed slot: which of `Problem.parameters` in each row.
-    level_column : str
-        Of an indexed slot: the column of levels.
-    value : float
-        Of a fixed slot.
-    nodes : tuple of Node
-        Of a tied slot; they name slots that stand earlier.
-    """
-
-    name: str
-    kind: str
-    position: int = -1
-    positions: npt.NDArray[np.intp] | None = None
-    level_column: str = ""
-    value: float = math.nan
-    nodes: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,14 +55,15 @@ class Problem:
     Attributes
     ----------
     formula : Formula
-        What was parsed.
+        What was parsed; in its sides, a comparison with a word is the name of a column
+        of zeros and ones.
     parameters : tuple of Parameter
         The free parameters, in order of first use; a point has one entry for each.
     slots : tuple of Slot
         Every name of the right-hand side that is no column; a tied slot stands after
         the slots that its expression names.
     columns : dict of str to array of shape (n,)
-        The numeric data the right-hand side uses.
+        The numeric data the right-hand side uses. Not to be written to.
     response : array of shape (n,)
         The left-hand side, evaluated.
     sigma : array of shape (n,) or None
@@ -113,6 +78,8 @@ class Problem:
         Whether the model is linear in its free parameters.
     n_dropped : int
         Rows left out because a value was missing.
+    notes : tuple of Note
+        What is remarkable about the data: rows left out, decimal commas.
     """
 
     formula: Formula
@@ -126,6 +93,7 @@ class Problem:
     sigma: Array | None = None
     weight: Array | None = None
     trials: Array | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,8 +105,34 @@ class Problem:
         """Start values that were given, by parameter."""
         return {p.name: p.start for p in self.parameters if p.start is not None}
 
+    def degree_in(self, slots: Iterable[str]) -> int:
+        """Return 0, 1 or 2: free of, linear in, or not known linear in free slots.
 
-def pose(text: str, table: Columns, given: Mapping[str, float]) -> Problem:
+        Parameters
+        ----------
+        slots : iterable of str
+            Names of free or indexed slots; slots tied to them count.
+        """
+        degrees = dict.fromkeys(slots, 1)
+        for slot in self.slots:
+            if slot.kind == "tied":
+                degrees[slot.name] = degree_in(slot.nodes, degrees)
+        return degree_in(self.formula.rhs, degrees)
+
+
+def pose(
+    text: str,
+    table: Columns,
+    start: Mapping[str, float] | None = None,
+    *,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    fix: Mapping[str, float] | None = None,
+    tie: Mapping[str, str] | None = None,
+    sigma: Any = None,
+    weight: Any = None,
+    trials: Any = None,
+    where: Any = None,
+) -> Problem:
     """Bind a formula to a table.
 
     Parameters
@@ -147,8 +141,20 @@ def pose(text: str, table: Columns, given: Mapping[str, float]) -> Problem:
         The formula.
     table : Columns
         Where its data are.
-    given : mapping of str to float
-        Start values.
+    start : mapping of str to float, optional
+        Start values; ``'Vm'`` for all levels of an indexed parameter, ``'Vm[treated]'``
+        for one, also below.
+    bounds : mapping of str to (float, float), optional
+        Lower and upper bounds; None or infinite for none.
+    fix : mapping of str to float, optional
+        Values of parameters that are not fitted.
+    tie : mapping of str to str, optional
+        Expressions from which parameters are computed; they may name new ones.
+    sigma, weight, trials : str, float or array of shape (n,), optional
+        Absolute standard deviations; relative weights; numbers of trials: expressions
+        in columns, or numbers.
+    where : str or array of shape (n,), optional
+        A condition that rows have to meet.
 
     Returns
     -------
@@ -161,142 +167,245 @@ def pose(text: str, table: Columns, given: Mapping[str, float]) -> Problem:
         If names, starts or data do not fit together.
     """
     formula = parse(text)
-    if not formula.lhs:
-        formula = formula._replace(lhs=(_implied_response(formula, table),))
-    _check_reserved(formula, table)
-    _check_left_side(formula, table)
-    used = names_in(formula.rhs)
-    data_names = [name for name in used if name in table.names]
-    parameters = tuple(name for name in used if name not in table.names)
-    _check_parameters(formula, table, parameters, data_names, given)
-    left_names = list(names_in(formula.lhs))
-    wanted = list(dict.fromkeys(left_names + data_names))
-    columns, n_dropped = table.numbers(wanted)
-    response = _response(formula, columns)
-    return Problem(
-        formula=formula,
-        parameters=tuple(Parameter(name, given.get(name)) for name in parameters),
-        slots=tuple(Slot(name, "free", i) for i, name in enumerate(parameters)),
-        columns={name: columns[name] for name in data_names},
-        response=response,
-        rows=np.arange(1, len(response) + 1),
-        is_linear=degree_in(formula.rhs, frozenset(parameters)) <= 1,
+    said = given(start, bounds, fix, tie)
+    if sigma is not None and weight is not None:
+        raise UsageError(
+            "U118", "sigma is absolute and weight is relative: give one of them"
+        )
+    condition = expression("where", where, table)
+    scales = {
+        word: expression(word, value, table)
+        for word, value in (("sigma", sigma), ("weight", weight), ("trials", trials))
+    }
+    extra = [e.side for e in (*scales.values(), condition) if e is not None]
+    formula = with_response(formula, table, _columns_of(extra))
+    left = resolve(formula.lhs, table, text)
+    right = resolve(formula.rhs, table, text, apart=said.apart())
+    check_names(formula, left, right, table, {split_level(n)[0] for n in said.names()})
+    _check_can_fit(formula, right, table)
+    _prepare(table, [left, right, *extra])
+    needed = [left, right, *([scales["trials"].side] if scales["trials"] else [])]
+    rows, n_dropped, notes = select(
+        table, _numbers_of(needed), _levels_of(needed), condition
+    )
+    levels = _levels(right, rows)
+    check_given(said, right, levels, table)
+    parameters, slots = parameters_and_slots(said, right, levels)
+    bound = formula._replace(lhs=left.nodes, rhs=right.nodes)
+    problem = Problem(
+        formula=bound,
+        parameters=parameters,
+        slots=tuple(_positioned(slot, parameters, slots, rows) for slot in slots),
+        columns=rows.columns(right),
+        response=_response(left, rows),
+        rows=rows.numbers,
+        is_linear=False,
         n_dropped=n_dropped,
+        notes=(*table.notes, *notes),
+        **{word: _scale(wanted, rows) for word, wanted in scales.items() if wanted},
+    )
+    _check_trials(problem, rows)
+    moving = [slot.name for slot in slots if slot.kind in ("free", "indexed")]
+    return replace(problem, is_linear=problem.degree_in(moving) <= 1)
+
+
+def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
+    """Return a problem with its right-hand side bound to the rows of another table.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of a fit.
+    table : Columns
+        With the columns that the right-hand side uses, and levels it knows.
+    where : str or array of shape (n,), optional
+        A condition that rows have to meet.
+
+    Returns
+    -------
+    Problem
+        With the same parameters; the response is NaN.
+
+    Raises
+    ------
+    FormulaError, DataError
+        If a column is missing or holds a level that was not fitted.
+    """
+    formula = parse(problem.formula.text)
+    names = {slot.name for slot in problem.slots}
+    apart: dict[str, tuple[str, ...]] = {}
+    for slot in problem.slots:
+        base, level = split_level(slot.name)
+        if level and base in names:
+            apart[base] = (*apart.get(base, ()), level)
+    right = resolve(formula.rhs, table, formula.text, apart=apart)
+    for name, node in right.parameters.items():
+        if name not in names:
+            close = suggestion(name, table.names)
+            message = (
+                f"the model uses column {name!r}, the table has "
+                f"{name_list(table.names)}{close}"
+            )
+            raise fault("F116", message, formula.text, node)
+    condition = expression("where", where, table)
+    _prepare(table, [right, *([condition.side] if condition else [])])
+    if not right.numbers and not right.level_columns and table.names:
+        table.levels(table.names[0])  # its length is the number of rows
+    rows, n_dropped, notes = select(
+        table, right.numbers, right.level_columns, condition
+    )
+    return replace(
+        problem,
+        formula=formula._replace(lhs=problem.formula.lhs, rhs=right.nodes),
+        slots=tuple(
+            _positioned(slot, problem.parameters, problem.slots, rows)
+            for slot in problem.slots
+        ),
+        columns=rows.columns(right),
+        response=np.full(rows.n, np.nan),
+        rows=rows.numbers,
+        n_dropped=n_dropped,
+        notes=(*table.notes, *notes),
+        sigma=None,
+        weight=None,
+        trials=None,
     )
 
 
-def _implied_response(formula: Formula, table: Columns) -> Node:
-    """Return the one column the formula does not use, as a node."""
-    used = names_in(formula.rhs)
-    free = [name for name in table.names if name not in used]
-    if len(free) == 1:
-        return Node("name", free[0], 0.0, (), 0, 0)
-    what = f"columns {name_list(free)} are" if free else "no column is"
-    message = f"{what} left for the response; write it in front, as in 'y ~ ...'"
-    raise FormulaError("F115", message, formula.text, 0, 1)
+def _columns_of(sides: Iterable[Side]) -> set[str]:
+    return {*_numbers_of(sides), *_levels_of(sides)}
 
 
-def _fault(code: str, formula: Formula, node: Node, message: str) -> FormulaError:
-    return FormulaError(code, message, formula.text, node.start, node.stop)
+def _numbers_of(sides: Iterable[Side]) -> list[str]:
+    return list(dict.fromkeys(name for side in sides for name in side.numbers))
 
 
-def _check_reserved(formula: Formula, table: Columns) -> None:
-    for node in formula.lhs + formula.rhs:
-        if node.kind == "constant" and node.text in table.names:
-            message = (
-                f"{node.text!r} is both the constant {CONSTANTS[node.text]:.6g} and "
-                f"a column; write `{node.text}` in backquotes for the column"
-            )
-            raise _fault("F109", formula, node, message)
+def _levels_of(sides: Iterable[Side]) -> list[str]:
+    return list(dict.fromkeys(name for side in sides for name in side.level_columns))
 
 
-def _check_left_side(formula: Formula, table: Columns) -> None:
-    names = names_in(formula.lhs)
-    for name, node in names.items():
-        if name not in table.names:
-            close = suggestion(name, table.names)
-            known = name_list(table.names)
-            message = f"there is no column {name!r} among {known}{close}"
-            raise _fault("F116", formula, node, message)
-    if not names:
-        message = "the left side of '~' uses no column; put the response there"
-        raise _fault("F115", formula, formula.lhs[-1], message)
+def _prepare(table: Columns, sides: list[Side]) -> None:
+    """Have all columns read in one pass."""
+    numbers, levels = _numbers_of(sides), _levels_of(sides)
+    table.check_unique((*numbers, *levels))
+    table.prepare(numbers, levels)
+    for name in numbers:
+        table.column(name)
+    for name in levels:
+        table.levels(name)
 
 
-def _check_starts(
-    table: Columns, parameters: Sequence[str], given: Mapping[str, float]
-) -> None:
-    for name in given:
-        if name not in parameters:
-            why = "a column" if name in table.names else "not in the formula"
-            why = "a reserved constant" if name in CONSTANTS else why
-            close = suggestion(name, parameters)
-            raise UsageError(
-                "U113",
-                f"-p {name}: {name!r} is {why}, not a parameter{close}"
-                f" (parameters: {name_list(parameters) or 'none'})",
-            )
-
-
-def _check_spelling(
-    formula: Formula,
-    table: Columns,
-    parameters: Sequence[str],
-    given: Mapping[str, float],
-) -> None:
-    """Refuse a parameter that looks like a column nobody uses."""
-    nodes = names_in(formula.rhs)
-    used = {*nodes, *names_in(formula.lhs)}
-    spare = [name for name in table.names if name not in used]
-    for name in parameters:
-        close = suggestion(name, spare) if len(name) > 1 else ""
-        close = close or suggestion(
-            name, [n for n in spare if n.lower() == name.lower()]
-        )
-        if close and name not in given:
-            message = (
-                f"there is no column {name!r}{close} "
-                f"(for a parameter of that name, give a start: -p {name}=1)"
-            )
-            raise _fault("F117", formula, nodes[name], message)
-
-
-def _check_parameters(
-    formula: Formula,
-    table: Columns,
-    parameters: Sequence[str],
-    data_names: Sequence[str],
-    given: Mapping[str, float],
-) -> None:
-    _check_starts(table, parameters, given)
-    _check_spelling(formula, table, parameters, given)
-    nodes = names_in(formula.rhs)
+def _check_can_fit(formula: Formula, right: Side, table: Columns) -> None:
+    parameters = right.parameters
     if not parameters:
-        message = f"no parameter to fit: every name is a column ({name_list(nodes)})"
+        names = name_list(right.numbers) or "none"
+        message = f"no parameter to fit: every name is a column ({names})"
         raise FormulaError("F118", message, formula.text, 0, len(formula.text))
-    if not data_names and len(parameters) > 1:
+    if not right.numbers and not right.level_columns and len(parameters) > 1:
         message = (
             f"the right side uses no column, so {name_list(parameters)} cannot be "
             f"told apart; the columns are {name_list(table.names)}"
         )
-        raise _fault("F118", formula, nodes[parameters[0]], message)
+        raise fault("F118", message, formula.text, next(iter(parameters.values())))
 
 
-def _response(formula: Formula, columns: Mapping[str, Array]) -> Array:
-    with np.errstate(all="ignore"), ad.no_grad():
-        value = evaluate(formula.lhs, columns)
-    numbers = value.numpy() if isinstance(value, ad.Tensor) else value
-    n = len(next(iter(columns.values())))
-    response = np.array(np.broadcast_to(numbers, (n,)), dtype=np.float64)
+def _levels(right: Side, rows: Rows) -> dict[str, tuple[str, ...]]:
+    """Return the levels that occur in the rows, by indexed parameter."""
+    found = {}
+    for name, column in right.levels.items():
+        known = rows.table.levels(column).names
+        used = np.bincount(rows.codes(column), minlength=len(known))
+        found[name] = tuple(known[i] for i in np.flatnonzero(used))
+    return found
+
+
+def _positioned(
+    slot: Slot, parameters: tuple[Parameter, ...], slots: tuple[Slot, ...], rows: Rows
+) -> Slot:
+    """Return an indexed slot with the parameter of each row; others as they are."""
+    if slot.kind != "indexed":
+        return slot
+    place = {parameter.name: i for i, parameter in enumerate(parameters)}
+    apart = {other.name for other in slots}
+    known = rows.table.levels(slot.level_column).names
+    table = np.full(len(known), -1, dtype=np.intp)
+    any_place = min(i for n, i in place.items() if split_level(n)[0] == slot.name)
+    for code, level in enumerate(known):
+        name = level_parameter(slot.name, level)
+        # Rows of a level with a slot of its own do not look: any parameter will do.
+        table[code] = place.get(name, any_place if name in apart else -1)
+    positions = table[rows.codes(slot.level_column)]
+    unknown = np.flatnonzero(positions < 0)
+    if unknown.size:
+        row = int(unknown[0])
+        level = known[rows.codes(slot.level_column)[row]]
+        fitted = name_list(
+            split_level(n)[1] for n in (*place, *apart) if split_level(n)[1]
+        )
+        raise DataError(
+            "D125",
+            f"{rows.table.source}, {rows.place(row)}, column {slot.level_column!r}: "
+            f"level {level!r} was not fitted (levels: {fitted})",
+        )
+    return replace(slot, positions=positions)
+
+
+def _scale(wanted: Expression, rows: Rows) -> Array:
+    """Return sigma, weight or trials, positive numbers all."""
+    values = wanted.at(rows)
+    bad = np.flatnonzero(~((values > 0.0) & np.isfinite(values)))
+    if bad.size:
+        row = int(bad[0])
+        raise DataError(
+            "D120",
+            f"{wanted.word} is {values[row]:g} in {rows.place(row)}; it must be a "
+            "positive number in every row: correct it, or leave the row out with "
+            "--where",
+        )
+    largest, smallest = float(values.max()), float(values.min())
+    if largest > LARGEST or smallest < 1.0 / LARGEST:
+        raise DataError(
+            "D120",
+            f"{wanted.word} goes from {smallest:g} to {largest:g}; beyond {LARGEST:g} "
+            "squares are lost: use another unit",
+        )
+    return values
+
+
+def _check_trials(problem: Problem, rows: Rows) -> None:
+    """Refuse counts that are none, and more successes than trials."""
+    trials, response = problem.trials, problem.response
+    if trials is None:
+        return
+    fraction = np.flatnonzero(trials != np.floor(trials))
+    if fraction.size:
+        row = int(fraction[0])
+        raise DataError(
+            "D123",
+            f"trials is {trials[row]:g} in {rows.place(row)}; a whole number is "
+            "expected",
+        )
+    bad = np.flatnonzero(~((response >= 0.0) & (response <= trials)))
+    if bad.size:
+        row = int(bad[0])
+        raise DataError(
+            "D123",
+            f"{response[row]:g} successes of {trials[row]:g} trials in "
+            f"{rows.place(row)}; the response counts successes",
+        )
+
+
+def _response(left: Side, rows: Rows) -> Array:
+    response = rows.evaluate(left)
     bad = np.flatnonzero(~np.isfinite(response))
     if bad.size:
         row = int(bad[0])
         cells = ", ".join(
-            f"{name} = {columns[name][row]:.6g}" for name in names_in(formula.lhs)
+            f"{name} = {rows.column(name)[row]:.6g}" for name in left.numbers
         )
         raise DataError(
             "D116",
-            f"the left side is {response[row]} in row {row + 1} ({cells}); "
+            f"the left side is {response[row]} in {rows.place(row)} ({cells}); "
             "leave such rows out or change the left side",
         )
     largest = float(np.max(np.abs(response), initial=0.0))

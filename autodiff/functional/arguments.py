@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ShapeError
 from autodiff.functional.engine import linearize
+from autodiff.programs.arguments import is_named, noting_lists
 from autodiff.rule import Shape, zeros
 
 Argnums = int | Sequence[int]
@@ -38,13 +40,62 @@ def check_callable(function: Any, transform: str) -> None:
         )
 
 
-def wraps(function: Any, transform: str) -> Callable[[Any], Any]:
-    """Return functools.wraps for any callable, with the transform in the name."""
+class Transformed:
+    """What a transform makes of a function: called as one, and pickled if that can be.
 
-    def decorate(wrapper: Any) -> Any:
-        functools.update_wrapper(wrapper, function, updated=())
-        wrapper.__name__ = f"{transform}({name_of(function)})"
-        return wrapper
+    Parameters
+    ----------
+    call
+        What is done.
+    name
+        Of the transform.
+    transform, made_of
+        What gave this, and its arguments and options: how it is made again.
+    """
+
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        name: str,
+        transform: Callable[..., Any],
+        made_of: tuple[tuple[Any, ...], dict[str, Any]],
+    ):
+        functools.update_wrapper(self, made_of[0][0], updated=())
+        self.__name__ = f"{name}({name_of(made_of[0][0])})"
+        self._call, self._transform, self._made_of = call, transform, made_of
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        return self._call(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return it bound to an object, as a method is."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__}>"
+
+    def __reduce__(self) -> Any:
+        if is_named(self):
+            return vars(self)["__qualname__"]
+        return _make_again, (self._transform, *self._made_of)
+
+
+def _make_again(
+    transform: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    """Return what a transform made, out of a pickle."""
+    return transform(*args, **options)
+
+
+def wraps(
+    transform: Callable[..., Any], function: Any, *args: Any, **options: Any
+) -> Callable[[Any], Any]:
+    """Return what makes a `Transformed` of a function, by transform(function, ...)."""
+
+    def decorate(call: Callable[..., Any]) -> Any:
+        made_of = ((function, *args), options)
+        return Transformed(call, transform.__name__, transform, made_of)
 
     return decorate
 
@@ -53,9 +104,11 @@ def check_argnums(argnums: Any) -> tuple[int, ...]:
     """Return argnums as a tuple of ints."""
     many = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
     for number in many:
-        if isinstance(number, (bool, np.bool_)) or not hasattr(number, "__index__"):
+        is_int = hasattr(number, "__index__") and np.shape(number) == ()
+        if isinstance(number, (bool, np.bool_)) or not is_int:
             raise TypeError(
-                f"argnums must be an int or a tuple of ints, got {argnums!r}"
+                f"argnums must be an int or a tuple of ints, got {argnums!r}; what "
+                "fun is applied to comes in a second call: grad(f)(x), hvp(f)(x, v)"
             )
     return tuple(operator.index(number) for number in many)
 
@@ -121,7 +174,8 @@ class Call:
         args, rest = list(self._args), iter(tensors)
         for at, structure in zip(self._at, self.inputs, strict=True):
             args[at] = tree.unflatten(structure, rest)
-        result = self._function(*args, **self._kwargs)
+        with noting_lists([args[at] for at in self._at]):
+            result = self._function(*args, **self._kwargs)
         others: list[Tensor] = []
         if self._has_aux:
             result = self._take_aux(result)

@@ -86,7 +86,7 @@ def value_and_grad(
     check_callable(fun, "value_and_grad")
     checked = check_argnums(argnums)
 
-    @wraps(fun, "value_and_grad")
+    @wraps(value_and_grad, fun, argnums, has_aux)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         call = Call(fun, checked, has_aux, args, kwargs)
         _check_scalar(call, "grad")
@@ -120,7 +120,7 @@ def grad(
     check_callable(fun, "grad")
     both = value_and_grad(fun, argnums, has_aux)
 
-    @wraps(fun, "grad")
+    @wraps(grad, fun, argnums, has_aux)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
@@ -280,7 +280,7 @@ def hvp(
     many = isinstance(argnums, (tuple, list))
     gradient = grad(fun, checked, has_aux)
 
-    @wraps(fun, "hvp")
+    @wraps(hvp, fun, argnums, has_aux, mode=mode)
     def product(*args: Any, **kwargs: Any) -> Any:
         if len(args) < 2:
             raise TypeError(

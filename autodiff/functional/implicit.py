@@ -54,8 +54,8 @@ def root(
         A tuple of further arguments; anything else is one argument.
     solver
         Called as solver(f, x0), where f takes and returns plain values of x0's and g's
-        structure; returns x. By default Newton's method with the exact Jacobian, steps
-        halved until they help.
+        structure (tensors in a function that is being recorded); returns x. By default
+        Newton's method with the exact Jacobian, steps halved until they help.
     tol, max_steps
         When Newton's method is done (its step, relative to x) and when it gives up.
 
@@ -68,6 +68,8 @@ def root(
     ------
     ConvergenceError
         When no solution was found.
+    ShapeError
+        When g returns more or fewer numbers than x has, or the solver another shape.
     NotDifferentiableError
         By a derivative, when dg/dx is singular at the solution.
 
@@ -106,9 +108,32 @@ def fixed_point(
 ) -> Any:
     """Return x with x = f(x, *args), differentiable as `root`.
 
-    The root of x - f(x, *args): found by Newton's method also where repeating f would
-    not converge. f returns what x0 is. Options as for `root`; a solver is given
-    f - x and x0.
+    Parameters
+    ----------
+    f
+        Returns what x0 is: the same structure and shapes.
+    x0, args
+        Where to start, and further arguments; as for `root`.
+    solver
+        Called as solver(r, x0), where r(x) is f(x, *args) - x of plain values; returns
+        x. By default Newton's method, which also finds what repeating f would not.
+    tol, max_steps
+        As for `root`.
+
+    Returns
+    -------
+    x in the structure of x0, as `root` returns it.
+
+    Raises
+    ------
+    ShapeError
+        When f returns a shape that x has not.
+    ConvergenceError, NotDifferentiableError
+        As by `root`; here I - df/dx is what must not be singular.
+
+    Notes
+    -----
+    Costs what `root` of f(x, *args) - x does.
 
     Examples
     --------

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from autodiff import _core, tree
 from autodiff._core import Tensor
@@ -40,7 +41,7 @@ def jacobian(
     *,
     mode: str | None = None,
     sparse: bool = False,
-    pattern: Pattern | None = None,
+    pattern: Pattern | npt.ArrayLike | None = None,
     coloring: Coloring | None = None,
 ) -> Callable[..., Any]:
     """Return a function that gives the Jacobian of fun.
@@ -54,13 +55,17 @@ def jacobian(
         The positional argument to differentiate in, or a tuple of them.
     mode
         "forward": a sweep for each number that is differentiated in; "reverse": a sweep
-        for each that is returned; None takes the fewer.
+        for each that is returned; None takes the fewer. A sparse Jacobian has columns
+        (rows) that share a sweep.
     sparse
         Of one array in one array: return a `scipy.sparse.csr_array`. The function is
         recorded as a program, whose structure says where the Jacobian is zero, and one
         sweep computes all columns, or rows, that do not meet.
     pattern, coloring
-        A `sparse.Pattern` or `sparse.Coloring` to use instead of what is found.
+        A `sparse.Pattern` (or a matrix, dense or of scipy.sparse, that is other than
+        zero where the Jacobian may be) or a `sparse.Coloring` to use instead of what
+        is found; either means sparse. A Pattern or Coloring that is given again costs
+        nothing. What lies outside of it is not told apart: it makes entries wrong.
 
     Returns
     -------
@@ -76,8 +81,8 @@ def jacobian(
     ValueError
         When the mode is none.
     ArgumentError, ShapeError
-        When a sparse Jacobian is not of one array in one array, or the pattern is for
-        another shape.
+        When a sparse Jacobian is not of one array in one array, the pattern is for
+        another shape, or what is given is no pattern or colouring.
 
     Notes
     -----
@@ -94,14 +99,15 @@ def jacobian(
     """
     check_callable(fun, "jacobian")
     checked = check_argnums(argnums)
-    if sparse or pattern is not None or coloring is not None:
-        return _sparse(fun, "jacobian", argnums, has_aux, pattern, coloring)
     if mode not in _MODES:
         raise ValueError(
             f"jacobian: mode must be 'forward', 'reverse' or None, got {mode!r}"
         )
+    if sparse or pattern is not None or coloring is not None:
+        options = {"sparse": True, "pattern": pattern, "coloring": coloring}
+        return _sparse(jacobian, fun, argnums, has_aux, {"mode": mode, **options})
 
-    @wraps(fun, "jacobian")
+    @wraps(jacobian, fun, argnums, has_aux, mode=mode)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         call = Call(fun, checked, has_aux, args, kwargs)
         n_in = sum(math.prod(shape) for shape in call.shapes)
@@ -125,28 +131,22 @@ def jacobian(
 
 
 def _sparse(
+    transform: Callable[..., Any],
     fun: Callable[..., Any],
-    name: str,
     argnums: Argnums,
     has_aux: bool,
-    pattern: Pattern | None,
-    coloring: Coloring | None,
+    options: dict[str, Any],
 ) -> Callable[..., Any]:
     """Return the derivative as a function that gives sparse matrices."""
+    name = transform.__name__
     if has_aux:
         raise ArgumentError(f"{name}(sparse=True) takes no has_aux")
     compiled = compile(fun)
 
-    @wraps(fun, name)
+    @wraps(transform, fun, argnums, **options)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        return getattr(compiled, name)(
-            *args,
-            argnums=argnums,
-            sparse=True,
-            pattern=pattern,
-            coloring=coloring,
-            **kwargs,
-        )
+        find = getattr(compiled, name)
+        return find(*args, argnums=argnums, **options, **kwargs)
 
     return derivative  # type: ignore[no-any-return]
 
@@ -158,7 +158,7 @@ def hessian(
     *,
     mode: str | None = "forward",
     sparse: bool = False,
-    pattern: Pattern | None = None,
+    pattern: Pattern | npt.ArrayLike | None = None,
     coloring: Coloring | None = None,
 ) -> Callable[..., Any]:
     """Return a function that gives the Hessian of fun, which returns one real number.
@@ -182,8 +182,9 @@ def hessian(
     """
     check_callable(fun, "hessian")
     if sparse or pattern is not None or coloring is not None:
-        return _sparse(fun, "hessian", argnums, has_aux, pattern, coloring)
-    return wraps(fun, "hessian")(  # type: ignore[no-any-return]
+        options = {"sparse": True, "pattern": pattern, "coloring": coloring}
+        return _sparse(hessian, fun, argnums, has_aux, options)
+    return wraps(hessian, fun, argnums, has_aux, mode=mode)(  # type: ignore[no-any-return]
         jacobian(grad(fun, argnums, has_aux), argnums, has_aux, mode=mode)
     )
 

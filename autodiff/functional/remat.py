@@ -43,7 +43,7 @@ def checkpoint(fun: Callable[..., Any]) -> Callable[..., Any]:
     """
     check_callable(fun, "checkpoint")
 
-    @wraps(fun, "checkpoint")
+    @wraps(checkpoint, fun)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if not _core.is_recording() or _core.is_tracing():
             return fun(*args, **kwargs)  # a program keeps what it needs

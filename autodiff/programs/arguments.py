@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,71 @@ def as_bools(leaves: Leaves, masks: Sequence[bool]) -> list[Any]:
     """Return leaves to record at: those that are masks as bools."""
     pairs = zip(leaves, masks, strict=True)
     return [np.asarray(x, dtype=bool) if is_one else x for x, is_one in pairs]
+
+
+def flatten_arguments(
+    args: tuple[Any, ...], kwargs: dict[str, Any], name: str, hint: str
+) -> tuple[list[Any], tree.Structure]:
+    """Return the leaves and the structure of (args, kwargs).
+
+    Raises
+    ------
+    TypeError
+        When there is something else in an argument: says in which, and the hint.
+    """
+    try:
+        return tree.flatten((args, kwargs))
+    except TypeError:
+        named = [(f"argument {k}", arg) for k, arg in enumerate(args)]
+        named += [(f"argument '{key}'", arg) for key, arg in kwargs.items()]
+        for where, arg in named:
+            try:
+                tree.flatten(arg, f"{where} of {name}")
+            except TypeError as error:
+                raise TypeError(f"{error}; {hint}") from None
+        raise
+
+
+def leaf_names(structure: tree.Structure) -> list[str]:
+    """Return what to call each leaf of (args, kwargs) in an error."""
+    args, kwargs = structure.children
+    found: list[str] = []
+    for names, nodes in (
+        ([f"argument {k}" for k in args.keys], args.children),
+        ([f"argument '{k}'" for k in kwargs.keys], kwargs.children),
+    ):
+        for name, node in zip(names, nodes, strict=True):
+            found += _names_below(node, name)
+    return found
+
+
+def _names_below(structure: tree.Structure, name: str) -> list[str]:
+    if structure.kind is None:
+        return [name]
+    pairs = zip(structure.keys, structure.children, strict=True)
+    return [x for key, node in pairs for x in _names_below(node, f"{name}[{key!r}]")]
+
+
+@contextlib.contextmanager
+def noting_lists(args: Sequence[Any]) -> Iterator[None]:
+    """Add to a TypeError of a function that some of its arguments are lists."""
+    try:
+        yield
+    except TypeError as error:
+        if any(isinstance(arg, (list, tuple)) for arg in args):
+            error.add_note(
+                "an argument is a list (or tuple), which stays one in the function, of "
+                "values by themselves; pass np.array(...) for a vector"
+            )
+        raise
+
+
+def is_named(function: Any) -> bool:
+    """Whether the name of a function of a module leads to it, as pickle asks."""
+    found: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+    for part in str(getattr(function, "__qualname__", "")).split("."):
+        found = getattr(found, part, None)
+    return found is function
 
 
 def check_max_paths(max_paths: int) -> None:

@@ -24,10 +24,12 @@ from autodiff.programs.arguments import (
     as_bools,
     check_max_paths,
     flat_out,
+    flatten_arguments,
     into,
     is_bool,
     is_plain_argnums,
     leaf_value,
+    noting_lists,
     parameters_of,
     static_places,
 )
@@ -73,7 +75,8 @@ class Signature:
         args, kwargs = tree.unflatten(self._structure, tensors)
         if self._static:
             args, kwargs = self._owner.with_static(args, kwargs, self._static)
-        return self._owner.fun(*args, **kwargs)
+        with noting_lists(args):
+            return self._owner.fun(*args, **kwargs)
 
 
 class Compiled(FastCall):
@@ -93,6 +96,7 @@ class Compiled(FastCall):
         self.name = str(getattr(fun, "__name__", None) or type(fun).__name__)
         self._signatures: dict[Any, Signature] = {}
         self._quick: dict[Any, Code] = {}
+        self.quick_matrices: dict[Any, Any] = {}  # of sparse_derivatives
         self._bound: dict[int, tuple[Any, Compiled]] = {}  # by id; see __get__
         names = parameters_of(fun)
         self._has_out = "out" in names  # then out= is the function's own
@@ -148,14 +152,11 @@ class Compiled(FastCall):
     def _flatten(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], tree.Structure]:
-        try:
-            return tree.flatten((args, kwargs), f"arguments of {self.name}")
-        except TypeError as error:
-            error.add_note(
-                "What is no number, and selects what the function does, is given by "
-                "name: compile(f, static_argnames=...)"
-            )
-            raise
+        hint = (
+            "what is no number, and selects what the function does, is named: "
+            "compile(f, static_argnames=...)"
+        )
+        return flatten_arguments(args, kwargs, self.name, hint)
 
     def _take_static(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -284,8 +285,8 @@ class Compiled(FastCall):
         if sparse or pattern is not None or coloring is not None:
             from autodiff.programs import sparse_derivatives
 
-            return sparse_derivatives.jacobian(
-                self, args, kwargs, argnums, pattern, coloring
+            return sparse_derivatives.derivative(
+                self, "jacobian", args, kwargs, argnums, pattern, coloring, mode
             )
         out, kwargs = self.take_out(kwargs)
         return into(out, derivatives.jacobian(self, args, kwargs, argnums, mode))
@@ -307,8 +308,8 @@ class Compiled(FastCall):
         if sparse or pattern is not None or coloring is not None:
             from autodiff.programs import sparse_derivatives
 
-            return sparse_derivatives.hessian(
-                self, args, kwargs, argnums, pattern, coloring
+            return sparse_derivatives.derivative(
+                self, "hessian", args, kwargs, argnums, pattern, coloring
             )
         out, kwargs = self.take_out(kwargs)
         found = self._try("hessian", argnums, args, kwargs)
@@ -365,13 +366,13 @@ class Compiled(FastCall):
         if type(argnums) is not int and not is_plain_argnums(argnums):
             return None
         if not kwargs:
-            return self.try_fast(self._quick.get((kind, argnums)), args)
+            return self.try_fast(self._quick, (kind, argnums), args)
         if len(kwargs) > 1 or "out" not in kwargs or self._has_out:
             return None
         out = flat_out(kwargs["out"], kind, argnums)
         if out is None:
             return None
-        return self.try_fast(self._quick.get((kind, argnums)), args, out)
+        return self.try_fast(self._quick, (kind, argnums), args, out)
 
     def remember(
         self, kind: str, argnums: Any, signature: Signature, path: Path, code: Code

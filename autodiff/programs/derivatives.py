@@ -19,8 +19,11 @@ from autodiff.errors import ArgumentError, GraphError, ShapeError
 from autodiff.programs.derived import Derived
 from autodiff.programs.paths import Path, plain
 from autodiff.programs.rows import RowsDerived
-from autodiff.shape import movedim
+from autodiff.shape import movedim, stack
 
+FEW = 3  # directions; one after another they cost less than a block of lanes does
+LEAST_LANES = 8  # of a block, however much it takes
+LONG = 32  # numbers for each instruction: from here on arrays are what SIMD runs over
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, Any]
 
@@ -197,6 +200,10 @@ def units(shapes: Sequence[Shape]) -> list[Array]:
 def in_directions(derived: Derived, leaves: list[Any], given: list[Array]) -> Any:
     """Run a derived program for rows of seeds or tangents behind shared leaves."""
     n_rows = len(given[0])
+    if n_rows <= FEW or _has_long_arrays(derived, leaves):
+        found = [derived([*leaves, *_row(given, k)]) for k in range(n_rows)]
+        each = zip(*[outputs for _, outputs in found], strict=True)
+        return found[0][0], [_stacked(parts) for parts in each]
     rows = RowsDerived(
         derived.paths,
         derived.steps,
@@ -206,6 +213,24 @@ def in_directions(derived: Derived, leaves: list[Any], given: list[Array]) -> An
         None,
     )
     return rows([*leaves, *given])
+
+
+def _has_long_arrays(derived: Derived, leaves: list[Any]) -> bool:
+    """Whether a block of lanes leaves the cache, where one point is SIMD already."""
+    path = derived.paths.first([plain(v) for v in leaves])
+    program, code = path.derived(derived.steps), path.code(derived.steps)
+    is_long = code.n_doubles > LONG * program.n_instructions
+    is_large = _core.best_lanes(code) == LEAST_LANES
+    return is_long and is_large and not program.has_loops
+
+
+def _row(given: list[Array], k: int) -> list[Any]:
+    return [block[k] if block.ndim > 1 else float(block[k]) for block in given]
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    is_tracked = any(isinstance(part, Tensor) for part in parts)
+    return stack(parts) if is_tracked else np.stack(parts)
 
 
 def by_columns(found: Any, shape: Shape, others: Sequence[Shape]) -> list[Any]:

@@ -133,6 +133,8 @@ class _Function:
         self.n_work = 0
         self.owner = list(range(len(self.instructions)))  # whose elements a value shows
         self.last = self._last_uses()
+        self.read = {k for i in self.instructions for k in i.args}
+        self.read.update(program.outputs, program.guard_values)
 
     def text(self) -> str:
         """Return all of it: tables, bodies, the function."""
@@ -272,6 +274,8 @@ class _Function:
         return to
 
     def _input(self, at: int, i: Instruction) -> None:
+        if at not in self.read:
+            return  # a compiler would warn of it
         kind = "*" if i.shape else ""
         self._line(f"const double {kind}v{at} = in[{at}]{'' if i.shape else '[0]'};")
 
@@ -439,7 +443,6 @@ class _Loop:
         """Return the statements; args are pointers to the operands."""
         a, steps = self.a, self.a["steps"]
         count, args = (args[0], args[1:]) if a["has_count"] else ("", args)
-        first_row = a["shared"] + self.n_carry
         yield f"const double *from[{max(len(args), 1)}] = {{{', '.join(args) or '0'}}};"
         yield f"double *made[{max(len(self.out_sizes), 1)}] = {{{self._made(work)}}};"
         at = 0
@@ -449,16 +452,24 @@ class _Loop:
             yield f"{source} = {self.to} + {at};"
             at += n
         yield f"for (long step = 0; step < {steps}; step++) {{"
-        yield f"  const long t = {f'{steps - 1} - step' if a['reversed'] else 'step'};"
+        step = [*self._step(name, args, f"{work} + {n_out}", count)]
+        if any(re.search(r"\bt\b", line) for line in step):
+            t = f"{steps - 1} - step" if a["reversed"] else "step"
+            yield f"  const long t = {t};"
+        yield from step
+        yield "}"
+
+    def _step(self, name: str, args: list[str], work: str, count: str) -> Iterator[str]:
+        """Yield what is done in each step, t."""
+        a, steps = self.a, self.a["steps"]
         if count:
             leave = "continue" if a["reversed"] else "break"
             yield f"  if (!((double)t < *({count}))) {leave};"
-        for k in range(first_row, len(args)):
+        for k in range(a["shared"] + self.n_carry, len(args)):
             yield f"  from[{k}] = {args[k]} + t * {self.in_sizes[k]};"
         yield from self._keep(steps)
-        yield f"  {name}(from, made, {work} + {n_out});"
+        yield f"  {name}(from, made, {work});"
         yield from self._store(steps)
-        yield "}"
 
     def _made(self, work: str) -> str:
         places = np.cumsum([0, *self.out_sizes])

@@ -28,12 +28,12 @@ from autodiff._core import FUNCTIONS, Program, Tensor
 from autodiff._core import apply_row as _row
 from autodiff.creation import as_tensor
 from autodiff.errors import TraceError
-from autodiff.programs.paths import KNOWN, UNKNOWN
+from autodiff.programs.choosing import KNOWN, UNKNOWN, Way, choose, way_of
 from autodiff.programs.recording import Leaves, Recorded, record
 
 MAX_WAYS = 256
 
-_where, _maximum = FUNCTIONS["where"], FUNCTIONS["maximum"]
+_where = FUNCTIONS["where"]
 
 
 class Merged(NamedTuple):
@@ -166,7 +166,7 @@ class Family:
             rows = tensors[n + n_carry + counts :]
             return self._join(
                 [
-                    way.program.apply_openly([*carry, *rows, *[seen[k] for k in at]])
+                    way_of(way.program, [*carry, *rows, *[seen[k] for k in at]])
                     for way, at in zip(self.ways, places, strict=True)
                 ],
                 carry,
@@ -186,7 +186,7 @@ class Family:
 
     def _join(
         self,
-        results: list[tuple[list[Tensor], list[Tensor]]],
+        ways: list[Way],
         carry: list[Tensor],
         count: Tensor | None,
         has_exit: bool,
@@ -194,11 +194,12 @@ class Family:
     ) -> list[Any]:
         """Choose each output from that of the way that is taken."""
         if count is None:
-            return results[0][0]
-        chosen, known = choose([way.program for way in self.ways], results)
+            return ways[0].outputs
+        chosen, mask = choose(ways)
+        known: Any = 1.0 if mask is None else mask
         going: list[Any] = []
         if has_exit:
-            otherwise = 1.0 if exit_chooses else results[0][0][0]
+            otherwise = 1.0 if exit_chooses else ways[0].outputs[0]
             going = [_where(known, chosen[0], otherwise)]
             going = [_where(_row("_lt", count, 0.0), 0.0, going[0])]
         moves = known * _row("_ge", count, 0.0)
@@ -207,34 +208,6 @@ class Family:
         further = _where(known, count + 1.0, -1.0 - count)
         counted = _where(_row("_lt", count, 0.0), count, further)
         return [*going, *moved, counted, *chosen[has_exit + len(carry) :]]
-
-
-def choose(
-    programs: Sequence[Program], results: Sequence[tuple[list[Tensor], list[Tensor]]]
-) -> tuple[list[Any], Any]:
-    """Return outputs of the way that is taken, and the mask of whether one is.
-
-    Parameters
-    ----------
-    programs
-        The ways; their guards say how choices came out.
-    results
-        Outputs of each, and the values of its guards.
-    """
-    masks = []
-    for program, (_, values) in zip(programs, results, strict=True):
-        mask: Any = 1.0
-        for value, (outcome, _) in zip(values, program.guards, strict=True):
-            mask = _row("_eq", value, outcome) * mask
-        masks.append(mask)
-    chosen: list[Any] = list(results[-1][0])
-    for mask, (outputs, _) in zip(masks[-2::-1], results[-2::-1], strict=True):
-        pairs = zip(outputs, chosen, strict=True)
-        chosen = [_where(mask, own, other) for own, other in pairs]
-    known = masks[0]
-    for mask in masks[1:]:
-        known = _maximum(known, mask)
-    return chosen, known
 
 
 def union(lists: Sequence[list[Tensor]]) -> tuple[list[Tensor], list[list[int]]]:
@@ -266,6 +239,9 @@ def _variables(sources: Sequence[Any]) -> Iterator[tuple[tuple[str, ...], Tensor
         if id(found) in seen:
             continue
         seen.add(id(found))
+        wrapped = getattr(found, "__wrapped__", None)  # by grad, compile, ...
+        if wrapped is not None:
+            waiting.append(((*name, "__wrapped__"), wrapped))
         cells = getattr(found, "__closure__", None)
         for variable, cell in zip(
             found.__code__.co_freevars if cells else (), cells or (), strict=True

@@ -9,7 +9,8 @@ from __future__ import annotations
 import bisect
 import itertools
 
-from autodiff.programs.paths import KNOWN, UNKNOWN, Node, Path, Paths
+from autodiff.programs.choosing import KNOWN, UNKNOWN
+from autodiff.programs.paths import Node, Path, Paths
 
 
 class PathTree:

@@ -21,6 +21,7 @@ from typing import Any
 from autodiff import _core, tree
 from autodiff._core import Code, Program, Tensor
 from autodiff.errors import LinAlgError, TraceError
+from autodiff.programs.choosing import KNOWN, UNKNOWN
 from autodiff.programs.compressed import hessian_program
 from autodiff.programs.recording import Leaves, Recorded
 
@@ -32,12 +33,6 @@ Flags = tuple[tuple[bool, ...], tuple[bool, ...], tuple[bool, ...]]
 Steps = tuple[tuple[Any, ...], ...]
 _GUARDS: Steps = (("guards",),)  # in keys of codes: apart from what is derived
 _BARE: Steps = (("bare",),)
-
-# Outcomes of the guard of a loop that chooses (see families): each step took a way that
-# the recording knows, or one did not. No other guard has these. What is recorded then
-# knows more ways and asks the same of the wider loop.
-KNOWN, UNKNOWN = 2.0**-999, 2.0**-998
-
 
 # Of a program with more instructions, what is shared is worth less than the time to
 # find it, which is a third of the time to derive.
@@ -83,6 +78,13 @@ class Path:
     def n_used(self) -> int:
         """How many calls and rows took this path."""
         return self.n_rows + sum(code.n_used for code in self._codes.values())
+
+    def has_results_like(self, other: Path) -> bool:
+        """Whether results of another path have the same structure and shapes."""
+        shapes = self.program.output_shapes
+        return self.structure == other.structure and (
+            shapes == other.program.output_shapes
+        )
 
     def derived(self, steps: Steps) -> Program:
         """Return the program after these steps, derived when first asked for."""
@@ -215,6 +217,7 @@ class Paths:
         self.all: list[Path] = []
         self.captured: list[Tensor] = []  # by all paths so far; only grows
         self.last: Path | None = None  # to be tried first
+        self.kept: dict[str, Any] = {}  # by `joined`
         self._lock = threading.RLock()
 
     def _record(self, leaves: Leaves) -> Recorded:
@@ -390,7 +393,15 @@ class Paths:
                 found, depth, is_from_root = self.all[0], -1, True
             elif found is None:
                 found, is_new = self.grow(path, guard, outcome, leaves)
+            if path.has_results_like(found):  # for calls that come the short way
+                path.code(steps).turns[guard, outcome] = found.code(steps)
             path = found
+
+    def find(self, leaves: Leaves) -> Path:
+        """Return the path that leaves take, recorded if new; this is not counted."""
+        path, _ = self.run((), leaves[: self.n_base])
+        path.n_rows -= 1
+        return path
 
     def goes_round(self, path: Path, guard: int, depth: int) -> bool:
         """Whether a guard came out otherwise, by rounding, after others below it did.

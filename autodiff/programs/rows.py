@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Program, RouteJob, RowsJob, Tensor
+from autodiff._core import Code, Program, RouteJob, RowsJob, Tensor
 from autodiff.errors import LinAlgError, ShapeError
 from autodiff.programs.derived import Inputs, Needs, part, record_call, with_captured
-from autodiff.programs.families import choose, guard_known
+from autodiff.programs.families import guard_known
+from autodiff.programs.joined import Joined, deciding_of, joined_of, with_unknown
 from autodiff.programs.paths import Path, Paths, Steps, plain
-from autodiff.programs.recording import record
 
 Array = np.ndarray[Any, Any]
 FEW_ROWS = 16_384  # below, threads cost more than they gain
@@ -46,6 +46,9 @@ class RowsRun:
         At least 1.
     threads
         How many, or None: by the number of rows.
+    path_of
+        By number of row: which of paths.all it takes, or -1; as another run at the same
+        values left it. Of what that run found out nothing is asked again.
     """
 
     def __init__(
@@ -57,8 +60,10 @@ class RowsRun:
         is_summed: Sequence[bool] | None,
         n_rows: int,
         threads: int | None,
+        path_of: Array | None = None,
     ):
         self.paths, self.steps = paths, steps
+        self.path_of = path_of
         self.leaves, self.is_batched = list(leaves), list(is_batched)
         self.is_summed, self.n_rows = is_summed, n_rows
         many = os.cpu_count() or 1
@@ -76,11 +81,23 @@ class RowsRun:
         """Return a path that was taken, and the outputs."""
         with naming(0, self.paths.name):
             path = self.paths.first(self.row(0))
-        left = self._run_straight(path) if len(self.paths.all) == 1 else None
+        left = None if self.path_of is not None else self._run_as_one(path)
         while left is None or left.size > 0:
             left = self._route(left)
         assert self.taken is not None
         return self.taken, [out if out.ndim else out.item() for out in self.outputs]
+
+    def _run_as_one(self, path: Path) -> Array | None:
+        """Run all rows by one program; return those it is not right for; None: all."""
+        if len(self.paths.all) == 1:
+            return self._run_straight(path)
+        if not any(self.is_batched[: self.paths.n_base]):  # all choose alike
+            with naming(0, self.paths.name):
+                path = self.paths.find(self.row(0))
+            return self._run_straight(path, path.bare_code(self.steps))
+        with naming(0, self.paths.name):
+            joined = joined_of(self.paths, self.row(0))
+        return self._run_joined(joined) if joined else None
 
     def _route(self, rows: Array | None) -> Array:
         """Run rows, each on its path; record new ones; return those still to be run."""
@@ -92,6 +109,8 @@ class RowsRun:
         summed = self._make_outputs(shapes)
         places = self._places(_core.route_chunks(n), shapes, summed)
         inputs, is_shared = self._inputs()
+        if self.path_of is None:
+            self.path_of = self._decide()
         job = RouteJob(
             [path.guards_code() for path in known],
             [path.bare_code(self.steps) for path in known],
@@ -102,6 +121,7 @@ class RowsRun:
             n,
             rows,
             self.paths.turns(known),
+            self.path_of,
         )
         try:
             run_blocks(job, self.threads)
@@ -109,13 +129,33 @@ class RowsRun:
             return self._one_by_one(range(n) if rows is None else rows)
         self._add_sums(places, summed)
         for path, count in zip(known, job.counts, strict=True):
-            path.n_rows += int(count)
-            if count:
-                self._take(path)
+            self._count(path, int(count))
         lost = np.flatnonzero(job.lost_path >= 0)
         left = lost if rows is None else rows[lost]
         ways = np.stack([job.lost_path[lost], job.guard[lost], job.outcome[lost]])
         return self._record_lost(left, ways, len(known))
+
+    def _decide(self) -> Array:
+        """Return the number of each row's path, -1 where it is not known yet."""
+        code = deciding_of(self.paths, self.row(0))
+        if code is None:
+            return np.full(self.n_rows, -1, np.int32)
+        numbers = np.empty(self.n_rows)
+        n = len(code.program.input_shapes)
+        inputs, is_shared = self._inputs()
+        n_lanes = min(_core.best_lanes(code), _power_of_two(self.n_rows))
+        job = RowsJob(
+            code,
+            inputs[:n],
+            is_shared[:n],
+            [numbers],
+            [False],
+            self.n_rows,
+            None,
+            n_lanes,
+        )
+        run_blocks(job, self.threads)
+        return numbers.astype(np.int32)
 
     def _record_lost(self, rows: Array, ways: Array, n_known: int) -> Array:
         """Run one row of each way in which rows were lost alone; return the rest."""
@@ -176,32 +216,68 @@ class RowsRun:
             path, found = self.paths.run(self.steps, self.row(row))
         self._make_outputs([np.shape(z) for z in found])
         self._take(path)
+        if self.path_of is not None and path in self.paths.all:
+            self.path_of[row] = self.paths.all.index(path)
         for k, (z, out) in enumerate(zip(found, self.outputs, strict=True)):
             if self.is_summed is not None and self.is_summed[k]:
                 out += z
             else:
                 out[row] = z
 
-    def _run_straight(self, path: Path) -> Array:
+    def _run_straight(self, path: Path, code: Code | None = None) -> Array:
         """Run all rows on a path; return those that are not its own."""
-        code = path.code(self.steps)
-        shapes, n = code.program.output_shapes, self.n_rows
-        summed = self._make_outputs(shapes)
-        n_lanes = min(_core.best_lanes(code), _power_of_two(n))
-        places = self._places(-(-n // n_lanes), shapes, summed)
-        inputs, is_shared = self._inputs()
-        job = RowsJob(code, inputs, is_shared, places, summed, n, None, n_lanes)
         try:
-            run_blocks(job, self.threads)
+            lost, _ = self._run_code(code or path.code(self.steps))
         except LinAlgError:  # of one lane, perhaps of a row that is not of this path
-            return self._one_by_one(range(n))
+            return self._one_by_one(range(self.n_rows))
+        self._count(path, self.n_rows - lost.size)
+        if lost.size > 0:
+            self.path_of = np.full(self.n_rows, self.paths.all.index(path), np.int32)
+            self.path_of[lost] = -1
+        return lost
+
+    def _run_joined(self, joined: Joined) -> Array:
+        """Run all rows on all paths at once; return those of which none is known."""
+        if self.steps:  # whose rows were counted when the function itself was run
+            lost, _ = self._run_code(joined.path.code(self.steps))
+            self._take(joined.known[0])
+            self.is_capturing |= any(path.is_capturing for path in joined.known)
+            return lost
+        code = joined.counting.code(())
+        lost, counts = self._run_code(code, len(joined.known))
+        for path, count in zip(joined.known, counts, strict=True):
+            self._count(path, count)
+        return lost
+
+    def _run_code(self, code: Code, n_counts: int = 0) -> tuple[Array, list[int]]:
+        """Run all rows; return those whose guards differ, and sums of last outputs."""
+        n, shapes = self.n_rows, code.program.output_shapes
+        summed = self._make_outputs(shapes[: len(shapes) - n_counts])
+        n_lanes = min(_core.best_lanes(code), _power_of_two(n))
+        n_parts = -(-n // n_lanes)
+        places = self._places(n_parts, shapes[: len(summed)], summed)
+        counts = [np.zeros(n_parts) for _ in range(n_counts)]
+        inputs, is_shared = self._inputs()
+        job = RowsJob(
+            code,
+            inputs,
+            is_shared,
+            [*places, *counts],
+            [*summed, *[True] * n_counts],
+            n,
+            None,
+            n_lanes,
+        )
+        run_blocks(job, self.threads)
         self._add_sums(places, summed)
         differs = np.empty(0) if job.differs is None else job.differs
-        lost = np.flatnonzero(differs >= 0)
-        path.n_rows += n - lost.size
-        if lost.size < n:
+        return np.flatnonzero(differs >= 0), [int(each.sum()) for each in counts]
+
+    def _count(self, path: Path, n_rows: int) -> None:
+        """Note that so many rows took a path."""
+        if n_rows > 0:
             self._take(path)
-        return lost
+            path.n_rows += 0 if self.steps else n_rows
 
     def _take(self, path: Path) -> None:
         """Note that rows took a path; its results must be like those of others."""
@@ -309,8 +385,10 @@ class RowsDerived:
         is_summed: tuple[bool, ...] | None,
         n_rows: int,
         threads: int | None,
+        path_of: Array | None = None,
     ):
         self.paths, self.steps = paths, steps
+        self.path_of = path_of  # of the last call, for derivatives at its values
         self.is_batched, self.is_summed = is_batched, is_summed
         self.n_rows, self.threads = n_rows, threads
 
@@ -324,8 +402,10 @@ class RowsDerived:
             self.is_summed,
             self.n_rows,
             self.threads,
+            self.path_of,
         )
         path, outputs = run.run()
+        self.path_of = run.path_of
         is_tracked = run.is_capturing or any(
             isinstance(x, Tensor) and x.requires_grad for x in leaves
         )
@@ -346,19 +426,37 @@ class RowsDerived:
             *[False] * len(self.paths.captured),
             *self.is_batched[n_base:],
         ]
-        chooses = any(known.guards for known in self.paths.all)
+        chooses = False
         if not any(self.is_batched[:n_base]):  # all rows choose alike: once, out here
             path.derived(()).apply(inputs[: n_base + len(self.paths.captured)])
-            chooses = False
-        if chooses:
-            program = self._joined(inputs, batched)
+        elif any(known.guards for known in self.paths.all):
+            pairs = zip(inputs, batched, strict=True)
+            point = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
+            program, chooses = with_unknown(self.paths, path, self.steps, point)
+        n = len(program.output_shapes) - chooses
+        summed = [*(self.is_summed or [False] * n)]
+        if chooses:  # in a loop of its own, for outputs may turn out not to be needed
+            count = self._record_loop(program, inputs, batched, [n], [True])
+            guard_known(_core.apply_row("_gt", count[0], 0.0))
+        outputs = list(range(n))
+        return self._record_loop(program, inputs, batched, outputs, summed)
+
+    def _record_loop(
+        self,
+        program: Program,
+        inputs: Sequence[Any],
+        batched: Sequence[bool],
+        outputs: Sequence[int],
+        summed: Sequence[bool],
+    ) -> list[Tensor]:
+        """Run a program for each row, in a loop; return outputs, or their sums."""
         shapes = program.output_shapes
-        summed = [*(self.is_summed or [False] * (len(shapes) - chooses))]
-        summed += [True] * chooses  # how many rows no path knows
         order = sorted(range(len(inputs)), key=lambda k: batched[k])
-        outputs = sorted(range(len(summed)), key=lambda k: summed[k])
+        placed = sorted(range(len(outputs)), key=lambda k: summed[k])
         vector, _, rows, sums, _ = _core.apply_scan(
-            program.with_inputs(order).with_outputs(outputs, False),
+            program.with_inputs(order).with_outputs(
+                [outputs[k] for k in placed], False
+            ),
             [inputs[k] for k in order],
             self.n_rows,
             batched.count(False),
@@ -366,27 +464,11 @@ class RowsDerived:
             sum(summed),
             False,
         )
-        found: list[Any] = [None] * len(summed)
-        for k, at in zip(outputs, [*rows, *sums], strict=True):
-            shape = shapes[k] if summed[k] else (self.n_rows, *shapes[k])
-            found[k] = part(vector, at, shape)
-        if chooses:
-            guard_known(_core.apply_row("_gt", found.pop(), 0.0))
-        return found
-
-    def _joined(self, inputs: Sequence[Any], batched: Sequence[bool]) -> Program:
-        """Return one program for all paths, and behind it if none knows the row."""
-        programs = [path.derived(self.steps) for path in self.paths.all]
-
-        def run(tensors: list[Tensor]) -> list[Any]:
-            results = [program.apply_openly(tensors) for program in programs]
-            outputs, known = choose(programs, results)
-            return [*outputs, 1.0 - known]
-
-        pairs = zip(inputs, batched, strict=True)
-        at = [_point(plain(x)[0] if is_row else plain(x)) for x, is_row in pairs]
-        with _core.recording_at(_core.innermost_recording(), ()):
-            return record(run, at, self.paths.name, is_open=True).program
+        found: dict[int, Tensor] = {}
+        for k, at in zip(placed, [*rows, *sums], strict=True):
+            shape = shapes[outputs[k]]
+            found[k] = part(vector, at, shape if summed[k] else (self.n_rows, *shape))
+        return [found[k] for k in range(len(outputs))]
 
     def pull_back(
         self, inputs: Inputs, seeds: Sequence[Any], needs: Needs
@@ -411,6 +493,7 @@ class RowsDerived:
             tuple(s for s, need in zip(is_shared, flags, strict=True) if need),
             self.n_rows,
             self.threads,
+            self.path_of,
         )
         return adjoint([*inputs.base, *inputs.extra, *seeds])[1]
 
@@ -433,5 +516,6 @@ class RowsDerived:
             self.is_summed,
             self.n_rows,
             self.threads,
+            self.path_of,
         )
         return forward([*inputs.base, *inputs.extra, *tangents])[1]

@@ -283,8 +283,20 @@ def reduce_compiled(compiled: Compiled) -> tuple[Any, ...]:
 
     A function that pickle can name is found again where it is loaded; of any other (a
     lambda, a closure) the programs are all that travels.
+
+    Raises
+    ------
+    PicklingError
+        When there is neither.
     """
-    return restore, (to_bytes(compiled), *reference(compiled))
+    fun, named = reference(compiled)
+    if fun is None and named is None and not compiled.programs:
+        raise pickle.PicklingError(
+            f"{compiled.name} cannot be pickled: pickle cannot name it (a lambda, or a "
+            "function made by another), and nothing of it has been recorded; call it "
+            "first, or define it in a module"
+        )
+    return restore, (to_bytes(compiled), fun, named)
 
 
 def reference(compiled: Compiled) -> Iterator[Any]:

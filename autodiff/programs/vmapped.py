@@ -14,7 +14,10 @@ from autodiff.errors import ArgumentError, ShapeError
 from autodiff.programs.arguments import (
     as_bools,
     check_max_paths,
+    flatten_arguments,
     is_bool,
+    is_named,
+    leaf_names,
     leaf_value,
 )
 from autodiff.programs.path_text import PathTree
@@ -22,6 +25,7 @@ from autodiff.programs.paths import Paths, plain
 from autodiff.programs.recording import Leaves, Recorded, record
 from autodiff.programs.rows import RowsDerived
 
+HINT = "what is no number goes into the function: vmap(functools.partial(f, mode=...))"
 Axes = Any  # an int, None, or a tree of them that is a prefix of the arguments
 
 
@@ -71,17 +75,9 @@ def rows_at(leaf: Any, axis: int | None, name: str) -> Any:
     return np.moveaxis(leaf, 0, axis)
 
 
-def rows_first(leaf: Any, axis: int | None, where: str) -> Any:
-    """Return a leaf with its batch axis in front."""
-    if axis is None:
-        return leaf
-    ndim = np.ndim(plain(leaf))
-    if not -ndim <= axis < ndim:
-        raise ShapeError(
-            f"{where}: axis {axis} is to be mapped over, but the value has {ndim} "
-            "axes; give in_axes=None for what all rows share"
-        )
-    if axis % ndim == 0:
+def rows_first(leaf: Any, axis: int | None) -> Any:
+    """Return a leaf with its batch axis, which it has, in front."""
+    if axis is None or axis % np.ndim(plain(leaf)) == 0:
         return leaf
     if isinstance(leaf, Tensor):
         return shape.movedim(leaf, axis, 0)
@@ -107,14 +103,13 @@ class Vmapped:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the function to each row."""
-        leaves, structure = tree.flatten((args, kwargs), f"arguments of {self.name}")
+        leaves, structure = flatten_arguments(args, kwargs, self.name, HINT)
         axes = self._axes(args, kwargs)
-        values = [
-            rows_first(leaf_value(leaf), axis, f"argument of vmap({self.name})")
-            for leaf, axis in zip(leaves, axes, strict=True)
-        ]
+        given = [leaf_value(leaf) for leaf in leaves]
+        n_rows = self._count(structure, [np.shape(plain(v)) for v in given], axes)
+        pairs = zip(given, axes, strict=True)
+        values = [rows_first(leaf, axis) for leaf, axis in pairs]
         is_batched = tuple(axis is not None for axis in axes)
-        n_rows = self._count(values, is_batched)
         row_shapes = tuple(
             np.shape(plain(v))[1:] if b else np.shape(plain(v))
             for v, b in zip(values, is_batched, strict=True)
@@ -133,27 +128,47 @@ class Vmapped:
             axes = tuple(axes)
         if isinstance(axes, tuple) and len(axes) != len(args):
             raise ArgumentError(
-                f"in_axes has {len(axes)} entries for {len(args)} positional arguments "
-                f"of {self.name}"
+                f"vmap of {self.name}: in_axes has {len(axes)} entries, one for each "
+                f"positional argument, and the call has {len(args)}"
             )
         found = spread_axes(axes, args, "in_axes", "the arguments")
         return found + [0] * len(tree.flatten(kwargs)[0])
 
-    def _count(self, values: list[Any], is_batched: tuple[bool, ...]) -> int:
-        counts = {
-            np.shape(plain(v))[0] for v, b in zip(values, is_batched, strict=True) if b
-        }
-        if len(counts) == 1:
-            return int(counts.pop())
+    def _count(
+        self,
+        structure: tree.Structure,
+        shapes: list[tuple[int, ...]],
+        axes: list[int | None],
+    ) -> int:
+        """Return how many rows there are, by the shapes of all leaves."""
+        counts: dict[int, int] = {}  # and the first leaf that says so
+        for k, (extents, axis) in enumerate(zip(shapes, axes, strict=True)):
+            if axis is None:
+                continue
+            if not -len(extents) <= axis < len(extents):
+                raise ShapeError(
+                    f"vmap of {self.name}: {leaf_names(structure)[k]} has the shape "
+                    f"{extents}, and its rows are to lie along axis {axis}; pass an "
+                    "array with that axis (an array, not a list, for rows of numbers), "
+                    "or in_axes=None for what all rows share"
+                )
+            counts.setdefault(extents[axis], k)
         if not counts:
             raise ArgumentError(
                 f"vmap of {self.name}: no argument is mapped over; give at least one "
                 "an axis in in_axes"
             )
-        raise ShapeError(
-            f"vmap of {self.name}: arguments have different numbers of rows: "
-            f"{sorted(counts)}"
-        )
+        if len(counts) > 1:
+            names = leaf_names(structure)
+            each = [
+                f"{names[k]} has {count} along axis {axes[k]} (shape {shapes[k]})"
+                for count, k in counts.items()
+            ]
+            raise ShapeError(
+                f"vmap of {self.name}: arguments have different numbers of rows, "
+                f"{sorted(counts)}: {', '.join(each)}"
+            )
+        return next(iter(counts))
 
     def _paths_of(
         self, structure: tree.Structure, row_shapes: Any, masks: tuple[bool, ...]
@@ -188,6 +203,12 @@ class Vmapped:
         pairs = zip(tree.flatten(result)[0], axes, strict=True)
         moved = [rows_at(leaf, axis, self.name) for leaf, axis in pairs]
         return tree.unflatten(structure, moved)
+
+    def __reduce__(self) -> Any:
+        if is_named(self):
+            return vars(self)["__qualname__"]
+        options = self.in_axes, self.out_axes, self.threads, self.max_paths
+        return Vmapped, (self.fun, *options)  # what was recorded is recorded anew
 
     @property
     def programs(self) -> list[Any]:
@@ -241,15 +262,16 @@ def vmap(
         for different rows.
     TraceError
         When `fun` asks for a value that depends on its row as a plain number, or takes
-        more than max_paths ways; or when it chooses, and vmap(fun) is called in a
-        function that is being recorded itself.
+        more than max_paths ways.
 
     Notes
     -----
     The function is recorded once for each way through its choices; rows then run as
-    SIMD lanes, with the interpreter's lock released. Rows that choose otherwise run on
-    the way of the others first, so each group of rows costs a run more. Memory is that
-    of arguments and results, and of one block of rows for each thread.
+    SIMD lanes, with the interpreter's lock released. Where all ways together cost
+    little more than one, every row runs all of them and keeps its own; else rows are
+    sorted by their way, and each group runs that alone. In a function that is being
+    recorded itself, every row runs all ways that are known. Memory is that of arguments
+    and results, and of one block of rows for each thread.
 
     Examples
     --------

@@ -17,6 +17,8 @@ from rows import sampled
 
 N = 1_000_000
 START = (2.0, 1.0, 0.3)
+NEAR = (2.5, 1.1, 0.4)  # where residuals have either sign
+EDGE = 0.02  # of what is a small one
 
 SOURCE = """
 /* sums: value, then the gradient; blocks let the compiler keep lanes apart. */
@@ -89,10 +91,10 @@ def row_form(lib: Any, p: Any, x: Any, y: Any) -> Any:
 def piecewise_form(lib: Any, p: Any, x: Any, y: Any) -> Any:
     """Return a loss of one row in three pieces: square, or a line on either side."""
     r = p[0] * lib.exp(-p[1] * x) + p[2] - y
-    if r > 0.2:
-        return 0.4 * r - 0.04
-    if r < -0.2:
-        return -0.4 * r - 0.04
+    if r > EDGE:
+        return EDGE * (2.0 * r - EDGE)
+    if r < -EDGE:
+        return -EDGE * (2.0 * r + EDGE)
     return r * r
 
 
@@ -101,18 +103,20 @@ def whole_form(lib: Any, p: Any, x: Any, y: Any) -> Any:
     return ((p[0] * lib.exp(-p[1] * x) + p[2] - y) ** 2).sum()
 
 
-def ours_rows(form: Callable[..., Any], threads: int) -> Case:
-    ad = peers.load("autodiff")
-    x, y, p = data()
+def ours_rows(form: Callable[..., Any], threads: int, start: Any = START) -> Case:
+    ad, numpy = peers.load("autodiff"), peers.load("numpy")
+    x, y, _ = data()
+    p = numpy.array(start)
     rows = ad.vmap(partial(form, ad), in_axes=(None, 0, 0), threads=threads)
     f = ad.value_and_grad(lambda p: ad.sum(rows(p, x, y)))
     return case(lambda: f(p))
 
 
-def ours_compiled() -> Case:
-    ad = peers.load("autodiff")
-    x, y, p = data()
-    rows = ad.vmap(partial(row_form, ad), in_axes=(None, 0, 0), threads=1)
+def ours_compiled(form: Callable[..., Any] = row_form, start: Any = START) -> Case:
+    ad, numpy = peers.load("autodiff"), peers.load("numpy")
+    x, y, _ = data()
+    p = numpy.array(start)
+    rows = ad.vmap(partial(form, ad), in_axes=(None, 0, 0), threads=1)
     f = ad.compile(lambda p: ad.sum(rows(p, x, y)))
     return case(lambda: f.value_and_grad(p))
 
@@ -236,11 +240,23 @@ ROWS = (
         f"{TITLE}, three branches at random",
         "run",
         {
-            "autodiff": partial(ours_rows, piecewise_form, 1),
-            "autodiff_base": partial(ours_rows, row_form, 1),
+            "autodiff": partial(ours_rows, piecewise_form, 1, NEAR),
+            "autodiff_base": partial(ours_rows, row_form, 1, NEAR),
         },
         (Bar("times", 1.5, "autodiff_base"),),
         tolerance=float("inf"),  # another function; the tests compare with eager
+        has_first=True,
+    ),
+    TimeRow(
+        "piecewise_compiled",
+        f"{TITLE}, three branches at random, vmap in compile",
+        "run",
+        {
+            "autodiff": partial(ours_compiled, piecewise_form, NEAR),
+            "autodiff_base": partial(ours_compiled, row_form, NEAR),
+        },
+        (Bar("times", 1.5, "autodiff_base"),),
+        tolerance=float("inf"),  # as above
         has_first=True,
     ),
     TimeRow(

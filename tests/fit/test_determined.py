@@ -105,3 +105,45 @@ def test_random_starts_end_in_a_minimum_or_are_told(seed):
         for name, value in truth.items():
             p = result.parameters[name]
             assert abs(p.estimate - value) < 6 * p.se < abs(value)
+
+
+@pytest.mark.parametrize(
+    ("formula", "combination"),
+    [
+        ("y ~ a*x + b + c", "only b + c is determined: 3.14643 +- 0.2;"),
+        ("y ~ a*x + b*(2*x) + c", "only a + 2*b is determined: "),
+        ("y ~ a*x + b - c", "only b - c is determined: 3.14643 +- 0.2;"),
+        ("y ~ a*x + b*x + c*x", "only a + b + c is determined: "),
+        ("y ~ a*b*x", "only a*b is determined: "),
+        ("y ~ a/b*x + c", "only a/b is determined: "),
+        ("y ~ a*exp(b*x + c)", "only log(a) + c is determined: "),
+        ("y ~ a*b*x + c/d", "only these are determined: a*b: 1.97024 +- 0.04"),
+    ],
+)
+def test_what_is_determined_is_named_with_its_value(formula, combination):
+    assert combination in fit(formula).reason
+
+
+def test_a_determined_combination_has_the_error_of_the_parameter_it_is():
+    reason = fit("y ~ a*x + b + c").reason
+    simple = fit("y ~ a*x + b").parameters["b"]
+    assert f"b + c is determined: {simple.estimate:.6g} +- {simple.se:.2g};" in reason
+
+
+@pytest.mark.parametrize(
+    ("formula", "y"),
+    [
+        ("y ~ a*exp(-b*x) + c", np.full(8, 3.0)),
+        ("y ~ a*exp(-b*x) + c*x", 2.0 * X),
+        ("y ~ a*x + b*sin(w*x)", 2.0 * X),
+        ("y ~ -a^2*x + b", 2.0 * X),
+    ],
+)
+def test_a_parameter_without_effect_at_the_answer_is_not_determined(formula, y):
+    assert fit(formula, {"x": X, "y": y}).verdict == "not determinable"
+
+
+def test_a_parameter_that_is_zero_is_determined():
+    result = fit("y ~ a*x^b + c", {"x": X, "y": 2.0 * X}, a=1.0, b=1.5, c=1.0)
+    assert result.verdict == "converged"
+    assert result.parameters["c"].estimate == pytest.approx(0.0, abs=1e-13)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fit.nist_problems import columns, problems
 
-from autodiff.fit.data.columns import ArrayColumns
+from autodiff.fit.data.arrays import ArrayColumns
 from autodiff.fit.options import Options
 from autodiff.fit.problem import pose
 from autodiff.fit.solve.driver import solve

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autodiff.fit.data.columns import ArrayColumns
+from autodiff.fit.data.arrays import ArrayColumns
 from autodiff.fit.grouped import solve_groups
 from autodiff.fit.options import Options
 from autodiff.fit.problem import pose

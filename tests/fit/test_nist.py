@@ -1,7 +1,11 @@
 """The NIST nonlinear problems, from both starting points."""
 
+import tomllib
+
 import pytest
-from fit.nist_problems import digits, errors, estimates, fit, problems
+from fit.nist_problems import DATA, digits, errors, estimates, fit, problems
+
+import autodiff.fit
 
 PROBLEMS = problems("nist")
 STARTS = ("start1", "start2")
@@ -47,6 +51,22 @@ def test_residual_sum_of_squares_agrees_with_the_reference(problem, start):
 def test_certified_digits_are_met_to_the_last_but_one(problem, start):
     result = _fit(problem, start)
     assert digits(estimates(result, problem), problem["certified"]) >= 9
+
+
+MORE = tomllib.loads((DATA / "nist_more.toml").read_text())["problem"]
+
+
+@pytest.mark.parametrize("start", [*STARTS, None])
+@pytest.mark.parametrize("problem", [pytest.param(p, id=p["name"]) for p in MORE])
+def test_more_problems_agree_with_their_certified_digits(problem, start):
+    given = (
+        dict(zip(problem["parameters"], problem[start], strict=True)) if start else {}
+    )
+    data = {"x": problem["x"], "y": problem["y"]}
+    result = autodiff.fit.fit(f"y ~ {problem['formula']}", data, given)
+    assert result.verdict == "converged"
+    assert digits(estimates(result, problem), problem["certified"]) >= 9.5
+    assert digits([result.rss], [problem["certified_rss"]]) >= 9.5
 
 
 def test_the_digit_count_sees_an_error_of_half_a_permille():

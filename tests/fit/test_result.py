@@ -92,7 +92,7 @@ def test_missing_rows_are_dropped_with_a_warning():
     result = fit("y ~ w*x + b", data)
     assert result.n == 4
     assert [note.text for note in result.warnings] == [
-        "1 of 5 rows left out: a value is missing"
+        "1 of 5 rows left out (row 3): a value is missing in y"
     ]
 
 
@@ -164,7 +164,7 @@ def test_json_has_null_where_a_number_is_not_defined():
         ("y ~ w*x", FOUR, {"pi": 1}, UsageError, "reserved constant"),
         ("y ~ w*x", FOUR, {"w": "one"}, UsageError, "not a number"),
         ("y ~ w*x", {"x": [1, 2], "y": [1]}, {}, DataError, "different length"),
-        ("y ~ w*x", {"x": ["a"], "y": [1]}, {}, DataError, "column 'x': not numbers"),
+        ("y ~ w*x", {"x": ["a"], "y": [1]}, {}, DataError, "'a' is not a number"),
         ("y ~ w*x", {"x": [[1]], "y": [1]}, {}, DataError, "shape (1, 1)"),
         ("y ~ w*x", {"x": [math.inf], "y": [1]}, {}, DataError, "finite"),
         ("log(y) ~ w*x", {"x": [1, 2], "y": [1, -2]}, {}, DataError, "row 2 (y = -2)"),

@@ -192,3 +192,25 @@ def test_recursion_in_the_function_is_a_recursion_error_and_leaves_nothing():
     with pytest.raises(RecursionError):
         ad.grad(f)(1.0)
     assert ad.grad(lambda x: x * x)(1.0) == 2.0
+
+
+def test_arguments_in_the_place_of_argnums_say_where_they_go():
+    x = np.ones(2)
+    with pytest.raises(TypeError, match=r"hvp\(f\)\(x, v\)"):
+        ad.hvp(lambda x: x.sum(), (x,), (x,))
+
+
+def test_a_list_that_is_used_as_a_vector_says_so():
+    with pytest.raises(TypeError) as caught:
+        ad.grad(lambda x: (x[1:] - x[:-1]).sum())([1.0, 2.0, 3.0])
+    assert "np.array" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("product", [lambda a, x: a @ x, lambda a, x: x @ a])
+def test_a_product_with_a_sparse_matrix_says_what_to_write(product):
+    sparse = pytest.importorskip("scipy.sparse")
+    a = sparse.csr_array(np.eye(2))
+    with pytest.raises(TypeError, match=r"A\.toarray\(\) @ x"):
+        ad.grad(lambda x: ad.sum(product(a, x)))(np.ones(2))
+    with pytest.raises(TypeError, match=r"A\.toarray\(\) @ x"):
+        ad.compile(lambda x: ad.sum(product(a, x)))(np.ones(2))

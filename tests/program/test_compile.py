@@ -174,9 +174,9 @@ def test_what_is_no_number_is_refused_by_its_place(bad):
     def f(x, y):
         return x
 
-    with pytest.raises(TypeError, match=r"arguments of f\[0\]\[1\]") as caught:
+    with pytest.raises(TypeError, match=r"argument 1 of f") as caught:
         f(1.0, bad)
-    assert "static_argnames" in "".join(caught.value.__notes__)
+    assert "static_argnames" in str(caught.value)
 
 
 def test_a_generator_is_refused():

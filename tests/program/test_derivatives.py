@@ -10,6 +10,7 @@ import pytest
 import autodiff as ad
 from autodiff import tree
 from autodiff.errors import ArgumentError, GraphError, ShapeError
+from autodiff.programs import derivatives
 
 X = np.array([1.0, 2.0, 3.0, 4.0])
 Y = np.array([0.5, -1.0, 2.0, 0.25])
@@ -192,3 +193,36 @@ def test_a_sparse_jacobian_has_the_shape_of_the_path_that_is_taken():
     assert f(-X).tolist() == [-3.0]
     assert f.jacobian(X, sparse=True).toarray().tolist() == np.diag(2 * X).tolist()
     assert f.jacobian(-X, sparse=True).toarray().tolist() == [[3.0, 0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize(("m", "n"), [(1, 5), (5, 1), (3, 3), (4, 9), (9, 3), (400, 4)])
+def test_few_directions_and_many_give_the_same_jacobian(m, n, mode):
+    w = np.sin(np.arange(float(m * n))).reshape(m, n)
+    point = np.linspace(-1.0, 1.0, n)
+
+    def f(x):
+        return ad.tanh(w @ x) if x[0] < 0 else (w @ x) ** 2
+
+    compiled = ad.compile(f)
+    for x in (point, -point, point):
+        found = compiled.jacobian(x, mode=mode)
+        y = w @ x
+        slope = 1 / np.cosh(y) ** 2 if x[0] < 0 else 2 * y
+        np.testing.assert_allclose(found, slope[:, None] * w, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_a_jacobian_of_long_arrays_runs_point_by_point(mode, monkeypatch):
+    w = np.sin(np.arange(200.0 * 200)).reshape(200, 200)
+    f, x = ad.compile(lambda x: ad.sin(w @ x)), np.linspace(0, 1, 200)
+    monkeypatch.setattr(derivatives, "RowsDerived", None)
+    wanted = np.cos(w @ x)[:, None] * w
+    np.testing.assert_allclose(f.jacobian(x, mode=mode), wanted, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_jacobians_of_few_directions_carry_gradient(mode):
+    f = ad.compile(lambda x: ad.stack([x[0] * x[1], x[1] ** 3]))
+    found = ad.grad(lambda x: (f.jacobian(x, mode=mode) ** 2).sum())(np.array([1.0, 2]))
+    np.testing.assert_allclose(found, [2.0, 4.0 + 18 * 2 * 2**3 - 4.0 + 4.0])

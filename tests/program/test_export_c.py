@@ -17,7 +17,8 @@ from autodiff.programs.loops import scan
 
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 needs_compiler = pytest.mark.skipif(CC is None, reason="no C compiler on this machine")
-FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+FLAGS = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror"]
+FLAGS += ["-pedantic", "-fPIC", "-shared"]
 
 
 def compiled(text, folder):
@@ -198,3 +199,51 @@ def test_a_name_must_be_one_of_c(name):
 )
 def test_numbers_keep_all_digits(x, text):
     assert number(x) == text
+
+
+STEPS = {
+    "a body without rows": lambda a: ad.scan(lambda c, _: (c * a, None), 1.0, length=5)[
+        0
+    ],
+    "rows": lambda a: ad.scan(lambda c, x: (c * a + x, c), a, X)[1].sum(),
+    "rows from the last": lambda a: ad.scan(
+        lambda c, x: (c * a + x, c), a, X, reverse=True
+    )[1].sum(),
+    "an exit": lambda a: ad.while_loop(lambda c: c < 10, lambda c: c * a + 1, a),
+    "few carries": lambda a: ad.fori_loop(
+        0, 9, lambda i, c: c * a + i, a, checkpoint=2
+    ),
+    "loops in loops": lambda a: ad.fori_loop(
+        0, 3, lambda i, c: ad.fori_loop(0, 4, lambda j, d: d * a + i * j, c), a
+    ),
+    "a choice": lambda a: ad.scan(
+        lambda c, x: (c + x * a if x > 1 else c * x, None), a, X
+    )[0],
+    "rows as lanes": lambda a: ad.map(lambda x: ad.sin(x * a), X).sum(),
+    "a root": lambda a: ad.root(lambda x, a: x * x - a, 1.0, a),
+    "an argument that is not read": lambda a: X.sum() + 0.0 * ad.stop_gradient(a),
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", STEPS)
+def test_a_compiled_function_is_exported_without_a_warning(name, tmp_path):
+    f = ad.compile(STEPS[name])
+    expected, slope = f.value_and_grad(1.5)
+    library = compiled(f.to_c(1.5), tmp_path)
+    number_at = ctypes.c_double * 1
+    pointer = ctypes.POINTER(ctypes.c_double)
+    work = (ctypes.c_double * 4096)()
+
+    def run(function, n_outputs):
+        given = [number_at(1.5)]
+        made = [number_at() for _ in range(n_outputs)]
+        arrays = [
+            (pointer * len(them))(*[ctypes.cast(x, pointer) for x in them])
+            for them in (given, made)
+        ]
+        assert function(*arrays, work) == -1
+        return [x[0] for x in made]
+
+    found = run(library.f, 1) + run(library.f_gradient, 2)
+    assert found == pytest.approx([expected, expected, slope], rel=1e-12)

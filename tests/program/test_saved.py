@@ -7,6 +7,8 @@ import subprocess
 import sys
 import zlib
 
+import dask
+import joblib
 import numpy as np
 import pytest
 
@@ -105,6 +107,20 @@ def test_another_process_runs_it():
     f = recorded()
     with context.Pool(1) as pool:
         assert pool.map(f, [1.0, -1.0]) == [f(1.0), f(-1.0)]
+
+
+def test_the_processes_of_dask_run_it_and_its_gradient():
+    f = recorded()
+    tasks = [dask.delayed(f)(2.0), dask.delayed(f.grad)(-2.0)]
+    found = dask.compute(*tasks, scheduler="processes", num_workers=1)
+    assert found == (f(2.0), f.grad(-2.0))
+
+
+def test_the_processes_of_joblib_run_its_gradient():
+    f = recorded()
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        found = joblib.Parallel()(joblib.delayed(f.grad)(x) for x in (2.0, -2.0))
+    assert found == [f.grad(2.0), f.grad(-2.0)]
 
 
 def test_another_process_loads_it(tmp_path):

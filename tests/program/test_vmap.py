@@ -299,3 +299,16 @@ def test_an_interrupt_ends_a_long_batch_and_leaves_the_function_whole(threads):
     with pytest.raises(KeyboardInterrupt):
         f(np.linspace(0, 1, 4_000_000))
     assert f(np.ones(2)).tolist() == wanted.tolist()
+
+
+def test_ragged_rows_name_the_arguments_their_axes_and_shapes():
+    f = ad.vmap(lambda a, d: a * d["b"], in_axes=(0, 1))
+    with pytest.raises(ad.ShapeError) as caught:
+        f(np.ones(3), {"b": np.ones((2, 4))})
+    assert "argument 0 has 3 along axis 0 (shape (3,))" in str(caught.value)
+    assert "argument 1['b'] has 4 along axis 1 (shape (2, 4))" in str(caught.value)
+
+
+def test_a_list_for_rows_says_that_rows_are_an_array():
+    with pytest.raises(ad.ShapeError, match=r"argument 0\[0\].*an array, not a list"):
+        ad.vmap(lambda x: 2.0 * x)([1.0, 2.0])

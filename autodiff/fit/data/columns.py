@@ -1,22 +1,36 @@
-"""Columns of numbers by name, and the rows that are complete in them."""
+"""Named columns, whatever holds them: what a formula is bound to.
+
+A subclass says how a column becomes numbers or levels, and what a row is called in
+messages. Rows are complete here; which of them are used is decided by `problem`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.errors import DataError, excerpt, name_list
+from autodiff.fit.errors import DataError, Note, excerpt, name_list
 
-__all__ = ["ArrayColumns", "Columns"]
+__all__ = ["Columns", "Levels", "as_levels", "is_missing_level", "level_name"]
 
 Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+_MISSING_LEVELS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "?", "."))
+
+
+class Levels(NamedTuple):
+    """A column as levels: `codes` index `names`, which are sorted; -1 is missing."""
+
+    codes: Codes
+    names: tuple[str, ...]
 
 
 class Columns:
-    """Named columns; a subclass says how one becomes numbers.
+    """Named columns; a subclass says how one is read.
 
     Parameters
     ----------
@@ -29,16 +43,30 @@ class Columns:
     def __init__(self, source: str, names: Sequence[str]) -> None:
         self.source = source
         self.names = tuple(names)
+        self.notes: tuple[Note, ...] = ()
 
-    def column(self, name: str) -> Array:
-        """Return one column as float64, NaN where a value is missing."""
+    def prepare(self, numbers: Iterable[str], words: Iterable[str] = ()) -> None:
+        """Say which columns will be asked for, so that one pass can read them."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, known once a column has been read."""
         raise NotImplementedError
 
-    def numbers(self, wanted: Sequence[str]) -> tuple[dict[str, Array], int]:
-        """Return the wanted columns and how many rows were dropped.
+    def column(self, name: str) -> Array:
+        """Return one column as float64, shape (n,), NaN where a value is missing."""
+        raise NotImplementedError
 
-        A row with a missing value in a wanted column is dropped.
-        """
+    def levels(self, name: str) -> Levels:
+        """Return one column as levels."""
+        raise NotImplementedError
+
+    def place(self, row: int) -> str:
+        """Return what messages call a row, counted from 0."""
+        return f"row {row + 1}"
+
+    def check_unique(self, wanted: Iterable[str]) -> None:
+        """Refuse names that several columns have."""
         for name in wanted:
             if self.names.count(name) > 1:
                 raise DataError(
@@ -46,53 +74,93 @@ class Columns:
                     f"{self.source}: {self.names.count(name)} columns are called "
                     f"{name!r}; rename all but one",
                 )
+
+    def check_finite(self, name: str, values: Array, rows: Codes | None = None) -> None:
+        """Refuse an infinite value, with its place; `rows` are those of `values`."""
+        if np.isfinite(np.sum(values)) or not np.isinf(values).any():
+            return
+        at = int(np.argmax(np.isinf(values)))
+        row = at if rows is None else int(rows[at])
+        raise DataError(
+            "D109",
+            f"{self.source}, {self.place(row)}, column {name!r}: "
+            f"{excerpt(str(values[at]))}; a fit needs finite numbers, leave the row "
+            "out",
+        )
+
+    def numbers(self, wanted: Sequence[str]) -> tuple[dict[str, Array], int]:
+        """Return the wanted columns and how many rows were dropped.
+
+        A row with a missing value in a wanted column is dropped.
+        """
+        self.check_unique(wanted)
+        self.prepare(wanted)
         columns = {name: self.column(name) for name in wanted}
-        missing = np.isnan(np.stack(list(columns.values())))
-        keep: npt.NDArray[np.bool_] = np.logical_not(missing.any(axis=0))
+        for name, values in columns.items():
+            self.check_finite(name, values)
+        keep = np.ones(self.n_rows, dtype=bool)
+        for values in columns.values():
+            keep &= ~np.isnan(values)
         if not keep.any():
-            raise DataError(
-                "D113",
-                f"{self.source}: no row has a value in every column of "
-                f"{name_list(wanted)}; all {len(keep)} rows miss one",
-            )
+            raise no_complete_row(self, wanted)
+        if keep.all():
+            return columns, 0
         kept = {name: column[keep] for name, column in columns.items()}
         return kept, int(np.count_nonzero(~keep))
 
 
-class ArrayColumns(Columns):
-    """Columns held as Python objects: arrays, lists, series."""
+def no_complete_row(table: Columns, wanted: Sequence[str]) -> DataError:
+    """Return the error of a table without a complete row."""
+    n = table.n_rows
+    if not n:
+        return DataError("D104", f"{table.source}: no rows of data")
+    return DataError(
+        "D113",
+        f"{table.source}: no row has a value in every column of "
+        f"{name_list(wanted)}; all {n} rows miss one",
+    )
 
-    def __init__(self, columns: Mapping[str, Any]) -> None:
-        super().__init__("data", list(columns))
-        self._columns = columns
 
-    def column(self, name: str) -> Array:
-        """Return one column as float64, NaN where a value is missing."""
-        try:
-            values = np.array(self._columns[name], dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                "D108", f"data, column {name!r}: not numbers; {error}"
-            ) from None
-        if values.ndim != 1:
-            raise DataError(
-                "D115",
-                f"data, column {name!r}: shape {values.shape}, but one value per row "
-                "is expected",
-            )
-        if np.isinf(values).any():
-            row = int(np.argmax(np.isinf(values)))
-            raise DataError(
-                "D109",
-                f"data, column {name!r}, row {row}: {excerpt(str(values[row]))}; a "
-                "fit needs finite numbers",
-            )
-        return values
+def level_name(value: Any) -> str:
+    """Return what a level is called: numbers in their shortest form, else the text."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return str(value)
 
-    def numbers(self, wanted: Sequence[str]) -> tuple[dict[str, Array], int]:
-        """Return the wanted columns and how many rows were dropped."""
-        lengths = {name: len(self.column(name)) for name in wanted}
-        if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-            raise DataError("D115", f"data: columns of different length: {told}")
-        return super().numbers(wanted)
+
+def is_missing_level(text: str) -> bool:
+    """Return whether a level stands for a missing value."""
+    return text.lower() in _MISSING_LEVELS
+
+
+def as_levels(codes: Codes, names: Sequence[str]) -> Levels:
+    """Return levels in order: by size where all are numbers, else by the alphabet.
+
+    Parameters
+    ----------
+    codes : array of int, shape (n,)
+        Indices into `names`, -1 where missing.
+    names : sequence of str
+        In order of appearance; numbers that are equal become one level.
+    """
+    sizes = [_size(name) for name in names]
+    if all(size is not None for size in sizes):
+        shown = [level_name(size) for size in sizes]
+        order = sorted({float(text): text for text in shown}.values(), key=float)
+    else:
+        shown = list(names)
+        order = sorted(set(shown))
+    place = {name: i for i, name in enumerate(order)}
+    table = np.array([*(place[name] for name in shown), -1], dtype=np.intp)
+    return Levels(table[codes], tuple(order))
+
+
+def _size(name: str) -> float | None:
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) and "_" not in name else None

@@ -1,18 +1,17 @@
 """A result as plain data: what ``--json`` prints and what files of models hold.
 
-The only reader of `FitResult` for machines. The keys are those of ``schema.json``; a key
-never changes its meaning within a version, and undefined numbers are None.
+The only reader of `FitResult` for machines. The keys are those of ``schema.json``; a
+key never changes its meaning within a version, and undefined numbers are None.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from autodiff.fit.stats.result import Estimate, FitResult
 
-__all__ = ["SCHEMA", "document", "group_document", "worst"]
+__all__ = ["SCHEMA", "document"]
 
 SCHEMA = "autodiff-fit/1"
 
@@ -68,36 +67,6 @@ def document(result: FitResult) -> dict[str, Any]:
         "outside": result.n_outside,
         "warnings": [{"code": n.code, "message": n.text} for n in result.warnings],
     }
-
-
-def group_document(results: Mapping[str, FitResult], by: str) -> dict[str, Any]:
-    """Return fits of several groups: what they share, then one entry a group.
-
-    Parameters
-    ----------
-    results : mapping of str to FitResult
-        By group, at least one.
-    by : str
-        The column that tells groups apart.
-    """
-    groups = []
-    for name, result in results.items():
-        one = document(result)
-        del one["schema"], one["formula"]
-        groups.append({"group": name, **one})
-    last = worst(results)
-    return {
-        "schema": SCHEMA,
-        "formula": last.formula,
-        "by": by,
-        "verdict": last.verdict,
-        "groups": groups,
-    }
-
-
-def worst(results: Mapping[str, FitResult]) -> FitResult:
-    """Return the result with the gravest verdict, the first of them."""
-    return max(results.values(), key=lambda result: result.exit_code)
 
 
 def _estimate(p: Estimate) -> dict[str, Any]:

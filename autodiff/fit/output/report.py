@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from autodiff.fit.output.numbers import aligned, short, together
+from autodiff.fit.output.rounding import short, together
 from autodiff.fit.output.style import PLAIN, Style
 from autodiff.fit.stats.result import Estimate, FitResult
 
-__all__ = ["best_point", "group_report", "json_report", "text_report"]
+__all__ = ["best_point", "json_report", "text_report"]
 
 _ERRORS = {
     "scaled": "scaled by s, for no sigma was given",
@@ -79,44 +79,6 @@ def best_point(result: FitResult) -> str:
     point = ", ".join(f"{name} = {p.estimate:.9g}" for name, p in known.items())
     rss = f"; rss {short(result.rss, 9)}" if math.isfinite(result.rss) else ""
     return f"best point so far: {point}{rss}"
-
-
-def group_report(
-    results: Mapping[str, FitResult], by: str, style: Style = PLAIN
-) -> str:
-    """Return a table with a line a group: estimates, errors, verdict.
-
-    Parameters
-    ----------
-    results : mapping of str to FitResult
-        By group.
-    by : str
-        The column that tells groups apart.
-    style : Style
-        Of the terminal.
-    """
-    names: dict[str, None] = {}
-    for result in results.values():
-        names.update(dict.fromkeys([*result.parameters, *result.derived]))
-    head = [by]
-    for name in names:
-        head += [name, "+-"]
-    rows = [[*head, "n", "s", "verdict"]]
-    for group, result in results.items():
-        found = {**result.parameters, **result.derived}
-        cells = [group]
-        for name in names:
-            p = found.get(name)
-            if p is None:
-                cells += ["-", "-"]
-                continue
-            error, value = together(p.se if result.converged else None, p.estimate)
-            cells += [value, error]
-        verdict = "exact fit" if result.exact and result.converged else result.verdict
-        dress = style.good if result.converged else style.bad
-        code = f" [{result.code}]" if result.code else ""
-        rows.append([*cells, str(result.n), short(result.sigma), dress(verdict) + code])
-    return "\n".join(aligned(rows, [False, *[True] * (2 * len(names) + 2), False]))
 
 
 def json_report(result: FitResult) -> str:

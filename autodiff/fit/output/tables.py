@@ -1,7 +1,6 @@
-"""Write results for programs: tab-separated, CSV, Markdown. All 17 digits.
+"""Write a result for programs: tab-separated, CSV, Markdown. One line a parameter.
 
-One line a parameter; with groups, the group stands first. A fit that did not converge
-has no line in the tab-separated form, which has no place to say so.
+All 17 digits, but in Markdown, which is for people.
 """
 
 from __future__ import annotations
@@ -9,98 +8,65 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from autodiff.fit.output.numbers import together
+from autodiff.fit.output.rounding import together
 from autodiff.fit.stats.result import Estimate, FitResult
 
 __all__ = ["csv_report", "markdown_report", "plain_report"]
 
-Groups = Mapping[str, FitResult]
 
-
-class _Line(NamedTuple):
-    group: str
-    name: str
-    estimate: Estimate
-    result: FitResult
-
-
-def _lines(results: Groups) -> Iterator[_Line]:
-    for group, result in results.items():
-        for name, p in {**result.parameters, **result.derived}.items():
-            yield _Line(group, name, p, result)
-
-
-def plain_report(results: Groups, by: str = "") -> str:
+def plain_report(result: FitResult) -> str:
     """Return name, estimate, se, lo, hi, tab-separated, a parameter a line.
 
     Parameters
     ----------
-    results : mapping of str to FitResult
-        By group; a single fit under any name.
-    by : str
-        The column of groups; empty for a single fit.
+    result : FitResult
+        A fit that converged: there is no place here to say that one did not.
     """
     return "\n".join(
-        "\t".join([line.group] * bool(by) + [line.name, *map(repr, _four(line))])
-        for line in _lines(results)
-        if line.result.converged
+        "\t".join([name, *map(repr, _four(p))]) for name, p in _all(result).items()
     )
 
 
-def csv_report(results: Groups, by: str = "") -> str:
+def csv_report(result: FitResult) -> str:
     """Return the same with a header, the status and the verdict, as CSV (RFC 4180).
 
     Parameters
     ----------
-    results : mapping of str to FitResult
-        By group; a single fit under any name.
-    by : str
-        The column of groups; empty for a single fit.
+    result : FitResult
+        A fit.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([by] * bool(by) + "name estimate se lo hi status verdict".split())
-    for line in _lines(results):
-        numbers = ["" if math.isnan(v) else repr(v) for v in _four(line)]
-        last = [line.estimate.status, line.result.verdict]
-        writer.writerow([line.group] * bool(by) + [line.name, *numbers, *last])
+    writer.writerow("name estimate se lo hi status verdict".split())
+    for name, p in _all(result).items():
+        numbers = ["" if math.isnan(value) else repr(value) for value in _four(p)]
+        writer.writerow([name, *numbers, p.status, result.verdict])
     return stream.getvalue().rstrip("\n")
 
 
-def markdown_report(results: Groups, by: str = "") -> str:
+def markdown_report(result: FitResult) -> str:
     """Return a Markdown table with values rounded by their errors.
 
     Parameters
     ----------
-    results : mapping of str to FitResult
-        By group; a single fit under any name.
-    by : str
-        The column of groups; empty for a single fit.
+    result : FitResult
+        A fit that converged.
     """
-    level = next(iter(results.values())).level
-    head = [by] * bool(by) + ["name", "estimate", "std. error"]
-    head.append(f"{100 * level:.6g} % interval")
-    rule = ["---"] * (len(head) - 3) + ["---:", "---:", "---"]
-    rows = [head, rule]
-    for line in _lines(results):
-        p, good = line.estimate, line.result.converged
-        error, value, lo, hi = together(p.se if good else None, p.estimate, p.lo, p.hi)
-        interval = line.result.verdict
-        if good:
-            interval = "" if math.isnan(p.lo) else f"{lo} .. {hi}"
-            interval = p.status if p.status == "fixed" else interval
-        names = [line.group] * bool(by) + [f"`{line.name}`"]
-        rows.append([*map(_escaped, names), value, error, interval])
+    head = ["name", "estimate", "std. error", f"{100 * result.level:.6g} % interval"]
+    rows = [head, ["---", "---:", "---:", "---"]]
+    for name, p in _all(result).items():
+        error, value, lo, hi = together(p.se, p.estimate, p.lo, p.hi)
+        interval = "" if math.isnan(p.lo) else f"{lo} .. {hi}"
+        if p.status == "fixed":
+            error, interval = "", p.status
+        rows.append([f"`{name}`".replace("|", "\\|"), value, error, interval])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _four(line: _Line) -> tuple[float, float, float, float]:
-    p = line.estimate
+def _all(result: FitResult) -> dict[str, Estimate]:
+    return {**result.parameters, **result.derived}
+
+
+def _four(p: Estimate) -> tuple[float, float, float, float]:
     return float(p.estimate), float(p.se), float(p.lo), float(p.hi)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")

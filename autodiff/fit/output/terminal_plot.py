@@ -95,24 +95,25 @@ def terminal_plot(view: View, style: Style = PLAIN, height: int = HEIGHT) -> str
     str
         Lines with axes, ticks and labels; ``o`` or a dot for data.
     """
-    y_low, y_high = _range([view.y, view.curve_y])
-    x_low, x_high = _range([view.x, view.curve_x])
+    y_low, y_high = _range([a for s in view.series for a in (s.y, s.curve_y)])
+    x_low, x_high = _range([a for s in view.series for a in (s.x, s.curve_x)])
     y_ticks = [t for t in ticks(y_low, y_high, 5) if y_low <= t <= y_high]
     x_ticks = [t for t in ticks(x_low, x_high, 5) if x_low <= t <= x_high]
     labels = [f"{t:.6g}" for t in y_ticks]
     margin = max(map(len, labels), default=0)
     width = min(max(style.width - margin - 3, MIN_WIDTH), MAX_WIDTH)
     canvas = Canvas(width, height, style.unicode)
-    canvas.line(
-        canvas.curve,
-        (view.curve_x - x_low) / (x_high - x_low),
-        (view.curve_y - y_low) / (y_high - y_low),
-    )
-    canvas.dots(
-        canvas.points,
-        (view.x - x_low) / (x_high - x_low),
-        (view.y - y_low) / (y_high - y_low),
-    )
+    for one in view.series:
+        canvas.line(
+            canvas.curve,
+            (one.curve_x - x_low) / (x_high - x_low),
+            (one.curve_y - y_low) / (y_high - y_low),
+        )
+        canvas.dots(
+            canvas.points,
+            (one.x - x_low) / (x_high - x_low),
+            (one.y - y_low) / (y_high - y_low),
+        )
     side, tick, corner, flat, down = (
         "│┤└─┬" if style.unicode else ("|", "+", "+", "-", "+")
     )

@@ -1,7 +1,7 @@
 """What a plot of a fit shows, as arrays; how it is drawn is said elsewhere.
 
-With one predictor: data, curve and bands over it. With several, or with levels: observed
-against fitted. Beneath it, residuals over the predictor or over the fitted values.
+With one predictor: data, curve and bands over it, for each level if there are levels.
+With several: observed against fitted. Beneath it, residuals over the predictor or the fitted values.
 """
 
 from __future__ import annotations
@@ -13,49 +13,65 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.errors import UsageError
+from autodiff.fit.problem import Problem
 from autodiff.fit.stats.result import FitResult
 
-__all__ = ["View", "ticks", "view_of"]
+__all__ = ["MOST_CURVES", "Series", "View", "ticks", "view_of"]
 
 Array = npt.NDArray[np.float64]
 
 CURVE_POINTS = 400
+MOST_CURVES = 6  # of one plot; there are as many colours
 
 
 @dataclass(frozen=True)
-class View:
-    """One plot.
+class Series:
+    """Data with a curve of their own: all of them, or those of one level.
 
     Attributes
     ----------
+    name : str
+        The level; empty where there is one series.
     x, y : array of shape (n,)
         Data: the predictor and the response, or fitted and observed.
+    residuals : array of shape (n,)
+        Observed minus fitted.
     curve_x, curve_y : array of shape (m,)
         The curve, in order; or the diagonal.
     band_lo, band_hi : array of shape (m,) or None
         Confidence band of the curve.
-    residual_x, residuals : array of shape (n,)
-        Observed minus fitted, over the predictor or over the fitted values.
     error : array of shape (n,) or None
         Absolute standard deviations of the response, where they are known.
-    x_label, y_label, residual_label : str
-        Of the axes.
-    has_curve : bool
-        Whether the curve is the formula, not the diagonal.
     """
 
+    name: str
     x: Array
     y: Array
+    residuals: Array
     curve_x: Array
     curve_y: Array
-    residual_x: Array
-    residuals: Array
-    x_label: str
-    y_label: str
-    residual_label: str
     band_lo: Array | None = None
     band_hi: Array | None = None
     error: Array | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """One plot: series, what the axes are called, and what the curves are.
+
+    Attributes
+    ----------
+    series : tuple of Series
+        At least one.
+    x_label, y_label : str
+        Of the axes.
+    has_curve : bool
+        Whether the curves are the formula, not the diagonal.
+    """
+
+    series: tuple[Series, ...]
+    x_label: str
+    y_label: str
     has_curve: bool = True
 
 
@@ -75,38 +91,68 @@ def view_of(result: FitResult) -> View:
     problem = result.problem
     if problem is None or not len(result.fitted):
         raise UsageError("U174", "this result holds no data, so there is no plot of it")
-    response, fitted = problem.response, result.fitted
     left = _left_side(result.formula)
-    columns = problem.columns
-    indexed = any(slot.kind == "indexed" for slot in problem.slots)
-    residuals = response - fitted
-    if len(columns) != 1 or indexed:
-        low, high = float(fitted.min()), float(fitted.max())
-        ends = np.array([low, high])
-        label = f"fitted {left}"
-        return View(
-            fitted, response, ends, ends, fitted, residuals,
-            label, f"observed {left}", label, error=problem.sigma, has_curve=False,
-        )  # fmt: skip
-    [(name, x)] = columns.items()
-    grid = np.linspace(float(x.min()), float(x.max()), CURVE_POINTS)
-    curve, lo, hi = _curve(result, name, grid)
-    return View(
-        x, response, grid, curve, x, residuals, name, left, name, lo, hi, problem.sigma
+    levels = _levels(problem)
+    if len(problem.columns) != 1 or len(levels) > MOST_CURVES:
+        return _observed_against_fitted(result, problem, left)
+    [(name, x)] = problem.columns.items()
+    columns = {slot.level_column for slot in problem.slots if slot.level_column}
+    series = []
+    for level, rows in levels.items():
+        own = x[rows]
+        grid = np.linspace(float(own.min()), float(own.max()), CURVE_POINTS)
+        words = {column: [level] * CURVE_POINTS for column in columns}
+        bands = result.predict({name: grid, **words})
+        has_band = bool(np.isfinite(bands.lo).any())
+        series.append(
+            Series(
+                level,
+                own,
+                problem.response[rows],
+                (problem.response - result.fitted)[rows],
+                grid,
+                bands.fitted,
+                bands.lo if has_band else None,
+                bands.hi if has_band else None,
+                None if problem.sigma is None else problem.sigma[rows],
+            )
+        )
+    return View(tuple(series), name, left)
+
+
+def _levels(problem: Problem) -> dict[str, npt.NDArray[np.intp]]:
+    """Return the rows of each level of the one column of levels, in order.
+
+    Without such a column all rows are one series; with several nothing is drawn as a
+    curve, which is said by more levels than are drawn.
+    """
+    n = len(problem.response)
+    indexed = [slot for slot in problem.slots if slot.positions is not None]
+    if not indexed:
+        return {"": np.arange(n)}
+    if len({slot.level_column for slot in indexed}) > 1:
+        return {str(i): np.arange(0) for i in range(MOST_CURVES + 1)}
+    slot = indexed[0]
+    assert slot.positions is not None
+    found = {}
+    for position in np.unique(slot.positions).tolist():
+        name = problem.parameters[position].name
+        found[name.partition("[")[2][:-1]] = np.flatnonzero(slot.positions == position)
+    return found
+
+
+def _observed_against_fitted(result: FitResult, problem: Problem, left: str) -> View:
+    fitted = result.fitted
+    ends = np.array([float(fitted.min()), float(fitted.max())])
+    residuals = problem.response - fitted
+    one = Series(
+        "", fitted, problem.response, residuals, ends, ends, error=problem.sigma
     )
+    return View((one,), f"fitted {left}", f"observed {left}", has_curve=False)
 
 
 def _left_side(formula: str) -> str:
     return formula.partition("~")[0].strip() if "~" in formula else "response"
-
-
-def _curve(
-    result: FitResult, name: str, grid: Array
-) -> tuple[Array, Array | None, Array | None]:
-    bands = result.predict({name: grid})
-    if not np.isfinite(bands.lo).any():
-        return bands.fitted, None, None
-    return bands.fitted, bands.lo, bands.hi
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

@@ -16,7 +16,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.solve.judge import ROUNDINGS
 from autodiff.fit.solve.rows import RowFunction
 from autodiff.fit.solve.stacked import Triangle, damped_step, triangle
 
@@ -31,6 +30,8 @@ RANK_TOLERANCE = 2e-14
 FIRST_DAMPING, LARGEST_DAMPING = 1e-3, 1e14
 NEAR = 1e-5  # a step this small, relative to the point: polish can take over
 MAX_POLISH = 12
+
+ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
 
 
 class State(NamedTuple):

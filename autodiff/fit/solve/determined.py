@@ -9,6 +9,7 @@ small whole numbers where they are such.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -17,11 +18,15 @@ import numpy.typing as npt
 from autodiff.fit.solve.factor import Factor
 from autodiff.fit.solve.model import Model
 
-__all__ = ["undetermined"]
+__all__ = ["NO_EFFECT", "undetermined"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+NO_EFFECT = (
+    "the formula does not depend on it; start elsewhere with -p, or take it out of the "
+    "formula"
+)
 MOST_SHOWN = 4  # combinations
 MOST_MIXED = 4  # parameters
 LARGEST_WHOLE = 100  # denominators of coefficients
@@ -50,10 +55,7 @@ def undetermined(
     if factor.vanished.any():
         lost = np.flatnonzero(factor.vanished)
         place = ", ".join(f"{names[j]} = {values[j]:.3g}" for j in lost)
-        return "N103", (
-            f"near {place} the formula does not depend on it; "
-            "start elsewhere with -p, or take it out of the formula"
-        )
+        return "N103", f"near {place} {NO_EFFECT}"
     null = factor.null_space() / factor.scale
     size = np.abs(null * factor.scale).max(axis=0)
     members = np.flatnonzero(size > 1e-6 * size.max(initial=1e-300))
@@ -81,12 +83,20 @@ def _combinations(
     names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
     null, values = factor.null_space() / factor.scale, point[free]
     names, inner = [names[j] for j in members], values[members]
-    logs = _coordinates(model, point, free, null, members)
-    is_global = logs is not None
-    logs = np.zeros(len(members), dtype=bool) if logs is None else logs
+    flat = np.zeros(len(members), dtype=bool)
+    choices = list(_coordinates(model, point, free, null, members))
+    is_global = bool(choices)
+
+    def rows_in(logs: Mask) -> Array:
+        return _complement(null[:, members] / np.where(logs, inner, 1.0))
+
+    logs = next(
+        (c for c in choices if all(_whole(row) is not None for row in rows_in(c))),
+        choices[0] if choices else flat,
+    )
     unit = np.where(logs, inner, 1.0)
     shown = []
-    for row in _complement(null[:, members] / unit):
+    for row in rows_in(logs):
         whole = _whole(row)
         row = row if whole is None else whole
         full = np.zeros((1, len(values)))
@@ -110,10 +120,10 @@ def _coordinates(
     free: Mask,
     null: Array,
     members: npt.NDArray[np.intp],
-) -> Mask | None:
-    """Return which parameters to take logarithms of, so that the null space is flat.
+) -> Iterator[Mask]:
+    """Yield which parameters to take logarithms of, so that the null space is flat.
 
-    None if in no such coordinates moving far along it leaves all fitted values alone.
+    In these coordinates moving far along it leaves all fitted values alone.
     """
     count = len(members)
     codes = range(2**count) if count <= MOST_MIXED else (0, 2**count - 1)
@@ -125,8 +135,7 @@ def _coordinates(
         full = np.zeros(len(null[0]), dtype=bool)
         full[members] = logs
         if all(_leaves_alone(model, point, free, row, full, here) for row in null):
-            return logs
-    return None
+            yield logs
 
 
 def _leaves_alone(

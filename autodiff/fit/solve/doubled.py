@@ -110,6 +110,38 @@ class Doubled:
     def __rpow__(self, base: Any) -> Doubled:
         return Doubled.of(base) ** self.high
 
+    def _sign(self, other: Any) -> Array:
+        rest = self - other
+        sign: Array = np.where(rest.high != 0.0, rest.high, rest.low)
+        return sign
+
+    def __lt__(self, other: Any) -> Any:
+        return self._sign(other) < 0.0
+
+    def __le__(self, other: Any) -> Any:
+        return self._sign(other) <= 0.0
+
+    def __gt__(self, other: Any) -> Any:
+        return self._sign(other) > 0.0
+
+    def __ge__(self, other: Any) -> Any:
+        return self._sign(other) >= 0.0
+
+    def __eq__(self, other: object) -> Any:
+        return self._sign(other) == 0.0
+
+    def __ne__(self, other: object) -> Any:
+        return self._sign(other) != 0.0
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @staticmethod
+    def choose(condition: Any, a: Any, b: Any) -> Doubled:
+        """Return `a` where a condition holds, else `b`."""
+        holds = condition != 0 if isinstance(condition, Doubled) else condition
+        a, b = Doubled.of(a), Doubled.of(b)
+        return Doubled(np.where(holds, a.high, b.high), np.where(holds, a.low, b.low))
+
     def sum(self) -> Doubled:
         """Return the sum over the first axis, halving it again and again."""
         total = self

@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.errors import Note
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve import linear, robust, sgd
@@ -69,7 +68,7 @@ def solve(
     model.loss.check(problem.response, problem.trials)
     with np.errstate(all="ignore"):
         solution = _solve(model, options, watch)
-    notes = (*_dropped(problem), *solution.notes, *worse_than_constant(solution))
+    notes = (*problem.notes, *solution.notes, *worse_than_constant(solution))
     return replace(solution, notes=notes)
 
 
@@ -102,14 +101,6 @@ def _nowhere(model: Model, verdict: str, code: str, reason: str) -> Solution:
     return Solution(model, nowhere, np.inf, blank, held, verdict, code, reason)
 
 
-def _dropped(problem: Problem) -> tuple[Note, ...]:
-    if not problem.n_dropped:
-        return ()
-    total = problem.n_dropped + len(problem.response)
-    text = f"{problem.n_dropped} of {total} rows left out: a value is missing"
-    return (Note("W103", text),)
-
-
 def _linear(model: Model) -> Solution:
     design = linear.design_of(model.problem, model.root)
     factor = design.factor
@@ -119,7 +110,7 @@ def _linear(model: Model) -> Solution:
     if factor.rank < model.n_params:
         point = factor.newton_step()
         here = model.linearize(point)
-        free, error = held == 0, deviation(model, here.objective)
+        free, error = held == 0, deviation(model, here.objective, factor.rank)
         code, reason = undetermined(model, point, factor, free, error)
         verdict = NOT_DETERMINABLE, code, reason
         return Solution(model, point, here.objective, here, held, *verdict)

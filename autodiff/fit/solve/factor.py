@@ -199,7 +199,7 @@ def trust_region_step(
     """
     u, s, vt = np.linalg.svd(factor.r * (factor.scale / metric))
     target = -(u.T @ factor.qtr)
-    full = s[-1] > 1e-15 * s[0]
+    full = s[-1] > RANK_TOLERANCE * s[0]
     if full and np.linalg.norm(target / s) <= 1.1 * radius:
         return (vt.T @ (target / s)) / metric, 0.0
     damping = _damping(s, target, radius)

@@ -27,6 +27,7 @@ __all__ = ["data_square", "deviation", "judge"]
 Array = npt.NDArray[np.float64]
 Verdict = tuple[str, str, str]
 
+FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on it
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
@@ -40,11 +41,11 @@ def data_square(model: Model) -> float:
     return float(size @ size)
 
 
-def deviation(model: Model, objective: float) -> float:
+def deviation(model: Model, objective: float, n_determined: int) -> float:
     """Return the standard deviation of data in standard units, given or estimated."""
     if model.loss.is_likelihood or model.problem.sigma is not None:
         return 1.0
-    return float(np.sqrt(2.0 * objective / max(1, model.n_rows - model.n_params)))
+    return float(np.sqrt(2.0 * objective / max(1, model.n_rows - n_determined)))
 
 
 def judge(
@@ -119,7 +120,9 @@ def _verdict(
     if not free.any():
         return CONVERGED, "", ""
     if factor.rank < len(factor.scale):
-        error = deviation(model, here.objective)
+        if _is_separable(model, point):
+            return _separable(model)
+        error = deviation(model, here.objective, factor.rank)
         return NOT_DETERMINABLE, *undetermined(model, point, factor, free, error)
     bends = factor.bends_down(curvature)
     step = np.abs(factor.newton_step(None if bends else curvature))
@@ -129,7 +132,7 @@ def _verdict(
     if _is_separable(model, point):
         return _separable(model)
     names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
-    lost = np.flatnonzero(~small & (factor.scale < 1e-7 * metric[free]))
+    lost = np.flatnonzero(~small & (factor.scale < FLAT * metric[free]))
     if lost.size:
         return _ran_off([(names[j], point[free][j]) for j in lost])
     if bends:
@@ -222,9 +225,9 @@ def _is_noise(
     is zero to rounding though the formula depends on it, against the data.
     """
     size = np.abs(point)
-    errors = deviation(model, objective) * factor.unscaled_errors()
+    errors = deviation(model, objective, model.n_params) * factor.unscaled_errors()
     data = np.sqrt(data_square(model))
-    zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > 1e-7 * metric)
+    zero = (factor.scale * size <= 1e-6 * data) & (factor.scale > FLAT * metric)
     zero &= factor.s[-1] > 1e-6 * factor.s[0]
     noise: npt.NDArray[np.bool_] = (
         (step <= 1e-8 * size)

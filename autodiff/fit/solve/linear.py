@@ -74,7 +74,8 @@ def design_of(problem: Problem, root: Array | float) -> Design:
             return Doubled(point[at])
 
         with np.errstate(all="ignore"), ad.no_grad():
-            result = Doubled.of(evaluate_at(problem, data, value_of, call=_call))
+            ways = {"call": _call, "choose": Doubled.choose}
+            result = Doubled.of(evaluate_at(problem, data, value_of, **ways))
         shape = np.broadcast_shapes(result.high.shape, (n,))
         return Doubled(
             np.broadcast_to(result.high, shape), np.broadcast_to(result.low, shape)

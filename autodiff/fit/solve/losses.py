@@ -97,12 +97,19 @@ class Loss:
             scale * scale * rho, root * scale * psi, square * slope, square * weight
         )
 
-    def _likelihood(self, mean: Array, y: Array, m: Array) -> Costs:
-        inside = (mean > 0.0) & (mean < self.upper)
-        mean = np.where(inside, mean, np.nan)
+    def _likelihood(self, fitted: Array, y: Array, m: Array) -> Costs:
+        inside = (fitted > 0.0) & (fitted < self.upper)
+        mean = np.where(inside, fitted, np.nan)
         if self.name == "poisson":
             loss = mean - y - _ratio_log(y, mean)
             return Costs(loss, 1.0 - y / mean, y / mean**2, 1.0 / mean)
+        # A probability that is rounded to 0 or 1, and rightly so, costs nothing.
+        met = ((fitted == 0.0) & (y == 0.0)) | ((fitted == 1.0) & (y == m))
+        return Costs(*(np.where(met, 0.0, part) for part in self._trials(mean, y, m)))
+
+    @staticmethod
+    def _trials(mean: Array, y: Array, m: Array) -> Costs:
+        """Return what successes y of m trials cost at a probability inside (0, 1)."""
         rest, spread = 1.0 - mean, mean * (1.0 - mean)
         loss = -_ratio_log(y, m * mean) - _ratio_log(m - y, m * rest)
         second = y / mean**2 + (m - y) / rest**2

@@ -93,7 +93,11 @@ def _attempt(model: Model, start: Array, radius_factor: float, limit: int) -> So
             reached, metric = descend(
                 model, box, start, radius_factor=radius_factor, limit=limit
             )
-            return polish(model, reached, metric)
+            found = polish(model, reached, metric)
+            centred = _centred(found)
+            if centred is None:
+                return found
+            return polish(model, centred, metric)
         except np.linalg.LinAlgError:  # entries near the end of the number range
             return Solution(
                 model,
@@ -105,6 +109,23 @@ def _attempt(model: Model, start: Array, radius_factor: float, limit: int) -> So
                 "C103",
                 "the numbers left the range of a double; rescale data or starts",
             )
+
+
+def _centred(found: Solution) -> Array | None:
+    """Return a singular solution without what it has along the null space.
+
+    Parameters that only their sum is determined of may have wandered off together,
+    and the sum lost its digits. None where there is nothing to be gained.
+    """
+    factor = found.linearization.factor
+    if found.code != "N102" or factor is None or found.active.any():
+        return None
+    null = factor.null_space()
+    scaled = factor.scale * found.point
+    point: Array = (scaled - null.T @ (null @ scaled)) / factor.scale
+    is_inside = (Box(found.model.problem.parameters).clip(point) == point).all()
+    limit = found.objective * 1.01 + 1e-28 * data_square(found.model)
+    return point if is_inside and found.model.objective(point) <= limit else None
 
 
 def polish(

@@ -62,11 +62,12 @@ def _with_scale(model: Model, start: Solution, options: Options) -> Solution:
     if options.loss_scale is not None or model.problem.sigma is not None:
         model.scale = tuning if options.loss_scale is None else options.loss_scale
         return minimise(model, start.point, max_evaluations=options.max_evaluations)
+    floor = 1e-13 * np.sqrt(data_square(model) / model.n_rows)
     point, previous = start.point, np.inf
     found = start
     for _ in range(MAX_ROUNDS):
         model.scale = tuning * mad_scale(model.root * model.residual(point))
-        if not model.scale > 0.0:
+        if not model.scale > floor:
             reason = (
                 "more than half of the residuals are 0, which leaves no scale for the "
                 "loss; give one with --loss-scale"

@@ -24,13 +24,33 @@ Array = npt.NDArray[np.float64]
 class Candidate(Protocol):
     """What is asked of a fitted model."""
 
-    formula: str
-    rss: float
-    n: int
-    df: int
-    aicc: float
-    bic: float
-    loss: str
+    @property
+    def formula(self) -> str:
+        """As it was written."""
+
+    @property
+    def rss(self) -> float:
+        """Weighted sum of squared residuals."""
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+
+    @property
+    def df(self) -> int:
+        """Rows less free parameters."""
+
+    @property
+    def aicc(self) -> float:
+        """Corrected criterion of Akaike."""
+
+    @property
+    def bic(self) -> float:
+        """Criterion of Schwarz."""
+
+    @property
+    def loss(self) -> str:
+        """What was minimised."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +181,8 @@ def f_probability(f: float, df1: int, df2: int) -> float:
     Examples
     --------
     >>> round(f_probability(4.0, 2, 10), 6)
-    0.05303
+    0.052922
     """
-    from scipy.special import fdtrc
+    from scipy.special import fdtrc  # type: ignore[import-untyped]
 
     return float(fdtrc(df1, df2, f)) if math.isfinite(f) else 0.0

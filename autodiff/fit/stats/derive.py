@@ -16,6 +16,7 @@ import autodiff as ad
 from autodiff.fit.errors import FormulaError, name_list, suggestion
 from autodiff.fit.formula.evaluate import evaluate, names_in
 from autodiff.fit.formula.parse import Node, parse
+from autodiff.fit.formula.printing import plain_name
 
 __all__ = ["derived_quantity", "parse_derived"]
 
@@ -40,9 +41,18 @@ def parse_derived(text: str, known: Sequence[str]) -> tuple[Node, ...]:
     formula = parse(text)
     if formula.lhs:
         raise FormulaError(
-            "U150", "a derived quantity has no '~': write NAME=EXPRESSION", text, 0, 1
+            "U150",
+            "a derived quantity has no '~': write NAME=EXPRESSION",
+            text,
+            0,
+            1,
+            "--derive",
         )
-    for name, node in names_in(formula.rhs).items():
+    nodes = tuple(  # Vm[treated] is the name of a parameter
+        node._replace(text=plain_name(node), level="") if node.level else node
+        for node in formula.rhs
+    )
+    for name, node in names_in(nodes).items():
         if name not in known:
             raise FormulaError(
                 "U151",
@@ -51,8 +61,9 @@ def parse_derived(text: str, known: Sequence[str]) -> tuple[Node, ...]:
                 text,
                 node.start,
                 node.stop,
+                "--derive",
             )
-    return formula.rhs
+    return nodes
 
 
 def derived_quantity(

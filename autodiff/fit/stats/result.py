@@ -254,7 +254,7 @@ class FitResult:
         >>> line.predict({"x": [10.0]}).fitted
         array([53.])
         """
-        from autodiff.fit.api import table_of
+        from autodiff.fit.data.arrays import as_columns
         from autodiff.fit.problem import rows_of
         from autodiff.fit.stats.bands import bands
 
@@ -262,7 +262,7 @@ class FitResult:
             raise UsageError("U164", "this result has no formula to evaluate")
         problem = self.problem
         if data is not None:
-            problem = rows_of(problem, table_of(data, None))
+            problem = rows_of(problem, as_columns(data))
         return bands(self, problem, level)
 
     def report(self) -> str:

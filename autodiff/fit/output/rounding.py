@@ -65,7 +65,7 @@ def together(error: float | None, *values: float | None) -> tuple[str, ...]:
     place = int(f"{error:.{ERROR_DIGITS - 1}e}".partition("e")[2]) - ERROR_DIGITS + 1
     texts = [_rounded(value, place) for value in values]
     plain = place >= -10 and not any("e" in text for text in texts[:1])
-    shown = _fixed(error, place, 0) if plain else short(error, ERROR_DIGITS)
+    shown = _fixed(error, place, 0) if plain else f"{error:.{ERROR_DIGITS - 1}e}"
     return (shown, *texts)
 
 
