@@ -75,6 +75,7 @@ _LATER = {
     name: f"autodiff.{module}"
     for module, names in {
         "fit": "fit",
+        "fit.api": "least_squares",
         "functional.custom": "custom_jvp custom_vjp stop_gradient",
         "functional.gradients": "grad hvp jvp value_and_grad vjp",
         "functional.implicit": "fixed_point root",

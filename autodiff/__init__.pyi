@@ -67,6 +67,7 @@ from autodiff.errors import PrecisionWarning as PrecisionWarning
 from autodiff.errors import ShapeError as ShapeError
 from autodiff.errors import ThreadError as ThreadError
 from autodiff.fit import fit as fit
+from autodiff.fit.api import least_squares as least_squares
 from autodiff.functional.custom import custom_jvp as custom_jvp
 from autodiff.functional.custom import custom_vjp as custom_vjp
 from autodiff.functional.custom import stop_gradient as stop_gradient

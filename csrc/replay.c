@@ -69,13 +69,3 @@ ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *
         b->line = 0;
     return status;
 }
-
-ad_status ad_program_replay(ad_tape *tape, const ad_program *p, const ad_value *inputs,
-                            ad_value *values)
-{
-    memset(values, 0, (size_t)p->n * sizeof *values);
-    ad_status status = AD_OK;
-    for (uint32_t i = 0; i < p->n && status == AD_OK; i++)
-        status = ad_program_replay_one(tape, p, i, inputs, values);
-    return status;
-}

@@ -170,7 +170,7 @@ static bool simplify_spread(ad_tape *tape, int op, const ad_value *args, ad_valu
 
 /* A view of elements that all lie in one of the vectors that were joined is a view of that
  * one. */
-static bool simplify_view(ad_tape *tape, const ad_value *x, const ad_attr *attr,
+static bool simplify_part(ad_tape *tape, const ad_value *x, const ad_attr *attr,
                           ad_value *out)
 {
     const ad_builder *b = ad_builder_of(tape);
@@ -218,12 +218,11 @@ bool ad_simplify(ad_tape *tape, int op, int n_args, const ad_value *args,
     if (op == AD_OP_NE || op == AD_OP_WHERE)
         return simplify_mask(tape, op, args, out);
     if (op == AD_OP_STRIDED)
-        return simplify_view(tape, &args[0], attr, out);
+        return simplify_view(tape, &args[0], attr, out) ||
+               simplify_part(tape, &args[0], attr, out);
     if (op == AD_OP_STRIDED_ADD)
         return is_total(&args[0], attr) &&
                ad_simplify_sum_of_rows(ad_builder_of(tape), &args[0], out);
-    if (op == AD_OP_STRIDED)
-        return simplify_view(tape, &args[0], attr, out);
     if (op == AD_OP_RESHAPE)
         return simplify_reshape(&args[0], attr, out);
     if (op == AD_OP_NEG) {

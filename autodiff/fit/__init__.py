@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from autodiff.fit.errors import DataError, FitError, FormulaError, UsageError
 
 if TYPE_CHECKING:
+    from autodiff.fit.api import compare as compare
     from autodiff.fit.api import fit as fit
+    from autodiff.fit.api import least_squares as least_squares
     from autodiff.fit.stats.result import Estimate as Estimate
     from autodiff.fit.stats.result import FitResult as FitResult
 
@@ -24,11 +26,15 @@ __all__ = [
     "FitResult",
     "FormulaError",
     "UsageError",
+    "compare",
     "fit",
+    "least_squares",
 ]
 
 _LATER = {
+    "compare": "autodiff.fit.api",
     "fit": "autodiff.fit.api",
+    "least_squares": "autodiff.fit.api",
     "Estimate": "autodiff.fit.stats.result",
     "FitResult": "autodiff.fit.stats.result",
 }

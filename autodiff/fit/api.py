@@ -15,10 +15,21 @@ from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem, pose
 from autodiff.fit.stats.result import FitResult
 
+<<<<<<< HEAD
 if TYPE_CHECKING:
     from autodiff.fit.stats.compare import Comparison
 
 __all__ = ["compare", "fit", "fit_problem", "is_nested", "table_of"]
+=======
+__all__ = [
+    "compare",
+    "fit",
+    "fit_problem",
+    "is_nested",
+    "least_squares",
+    "table_of",
+]
+>>>>>>> 2ed66669494c563ec5692fec56295df8f7b36167
 
 Watch = Callable[[int, int, float], None]
 
@@ -140,6 +151,71 @@ def fit_problem(
     from autodiff.fit.stats.summarize import summarize
 
     return summarize(solve(problem, options, watch), options)
+
+
+def least_squares(
+    residual: Callable[..., Any],
+    x0: Any,
+    *,
+    args: Sequence[Any] = (),
+    bounds: Any = None,
+    loss: str = "normal",
+    loss_scale: float | None = None,
+    se: str = "auto",
+    ci: str = "auto",
+    level: float = 0.95,
+    max_evaluations: int = 20_000,
+) -> FitResult:
+    """Find the point at which the sum of squares of residuals is least.
+
+    Parameters
+    ----------
+    residual : callable
+        ``residual(x, *args)`` returns n residuals, model minus data: an array or a
+        list. It is compiled, so its derivatives are exact; branches are followed.
+    x0 : array of shape (p,) or mapping of str to float
+        Where to begin. The parameters are called ``x[0]``, ...; for a mapping, x is one
+        too, and they have its names.
+    args : sequence
+        Further arguments.
+    bounds : mapping of str to (lower, upper), or pair of arrays, optional
+        Limits of the parameters.
+    loss, loss_scale, se, ci, level, max_evaluations
+        As for `fit`; losses of residuals only.
+
+    Returns
+    -------
+    FitResult
+        As of `fit`; `formula` is the name of the function.
+
+    Raises
+    ------
+    UsageError
+        If start, bounds or residuals make no sense.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> x = np.arange(6.0)
+    >>> y = 2.0 * np.exp(-0.5 * x) + 1.0
+    >>> def misfit(p):
+    ...     return p[0] * ad.exp(-p[1] * x) + p[2] - y
+    >>> found = least_squares(misfit, [1.0, 1.0, 0.0])
+    >>> [round(p, 9) for p in found.params.values()]
+    [2.0, 0.5, 1.0]
+    """
+    from autodiff.fit.solve.callables import solve_residuals
+    from autodiff.fit.stats.summarize import summarize
+
+    options = Options(
+        loss=loss,
+        loss_scale=loss_scale,
+        se=se,
+        ci=ci,
+        level=level,
+        max_evaluations=max_evaluations,
+    )
+    return summarize(solve_residuals(residual, x0, args, bounds, options), options)
 
 
 def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Comparison:

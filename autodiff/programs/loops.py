@@ -174,7 +174,7 @@ def _count(rows: Sequence[Any], length: int | None) -> int:
         if not shape:
             raise ShapeError(
                 "scan: xs must have a first axis of steps, got a number; a list or "
-                "tuple is a container of arrays: make one array of numbers, np.array(xs)"
+                "tuple is a container of arrays: make one array, np.array(xs)"
             )
         counts.add(shape[0])
     if length is not None:

@@ -130,6 +130,10 @@ class Model:
         n_numbers = (self.n_params + 1) or 1
         self.block_rows = min(MOST_ROWS, max(FEWEST_ROWS, BLOCK_NUMBERS // n_numbers))
 
+    def like(self, loss: str) -> Model:
+        """Return the model of the same problem with another loss."""
+        return Model(self.problem, loss)
+
     def _over_rows(self, function: Callable[..., Any]) -> Callable[..., Any]:
         axes = (0 if self._is_indexed else None, 0, 0)
         mapped: Callable[..., Any] = ad.vmap(function, in_axes=axes, threads=1)

@@ -42,14 +42,14 @@ def solve(
     search : callable
         How to fit by least squares.
     """
-    least = search(Model(model.problem, "normal"), options)
+    least = search(model.like("normal"), options)
     if least.linearization.factor is None or least.code in ("N102", "N103"):
         return least
     if 2.0 * least.objective <= 1e-28 * data_square(least.model):
         return least  # exact: there is nothing to be robust against
     found = least
     for name in dict.fromkeys(("huber", model.loss.name)):
-        found = _with_scale(Model(model.problem, name), found, options)
+        found = _with_scale(model.like(name), found, options)
         found.model.n_evaluations += least.model.n_evaluations * (name == "huber")
         if not found.converged and found.code == "C106":
             return found

@@ -25,6 +25,7 @@ Array = npt.NDArray[np.float64]
 
 TOLERATED = 0.1  # of the root at a Wald end, relative
 MOST_NUMBERS = 500_000  # rows times parameters that are refitted unasked
+NEAR_ROUNDING = 1e-9  # of residuals, beside the response: a profile would be of noise
 
 
 class Intervals(NamedTuple):
@@ -112,6 +113,10 @@ def _needs_none(solution: Solution, options: Options) -> str:
         return "Wald, exact for a model linear in its parameters"
     if options.standard_errors == "sandwich":
         return "Wald, which goes with sandwich errors"
+    size = float(np.abs(model.root * model.problem.response).max(initial=0.0))
+    spread = math.sqrt(2.0 * solution.objective / model.n_rows)
+    if not model.loss.is_likelihood and spread < NEAR_ROUNDING * size:
+        return "Wald, since the residuals are near rounding"
     if model.n_rows * model.n_params > MOST_NUMBERS:
         return "Wald, not compared with the profile for so many rows"
     return ""

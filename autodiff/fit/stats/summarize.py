@@ -54,6 +54,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
     parameter to choose between intervals.
     """
     model, problem = solution.model, solution.model.problem
+    n_evaluations = solution.n_evaluations  # before the refits of intervals
     with np.errstate(all="ignore"):
         residual = solution.residual
         if residual is None:
@@ -122,7 +123,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         chi2_probability=chance,
         checks=checks,
         derived=derived,
-        n_evaluations=solution.n_evaluations,
+        n_evaluations=n_evaluations,
         n_outside=solution.n_outside,
         warnings=notes,
         fitted=residual + problem.response,
@@ -217,7 +218,7 @@ def _robust(
     slope = float(np.mean(bend))
     if kind == "hessian":
         return root, spread / slope
-    plain = Model(model.problem, "normal").linearize(solution.point).factor
+    plain = model.like("normal").linearize(solution.point).factor
     if plain is None:
         return root, math.nan
     kept = plain.only(free)
