@@ -57,7 +57,7 @@ def bench(arguments: Sequence[str]) -> bool:
 
 def docs(_: Sequence[str]) -> bool:
     """Write the generated pages into the tree, the API reference into build/docs."""
-    pages = python("tools/gen_ops.py")
+    pages = python("tools/gen_ops.py") and python("tools/gen_fit_docs.py")
     return pages and python("-m", "pdoc", "-d", "numpy", "-o", "build/docs", "autodiff")
 
 

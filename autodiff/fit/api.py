@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,9 +13,14 @@ from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import UsageError
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem, pose
-from autodiff.fit.stats.compare import Comparison
 from autodiff.fit.stats.result import FitResult
 
+<<<<<<< HEAD
+if TYPE_CHECKING:
+    from autodiff.fit.stats.compare import Comparison
+
+__all__ = ["compare", "fit", "fit_problem", "is_nested", "table_of"]
+=======
 __all__ = [
     "compare",
     "fit",
@@ -24,6 +29,7 @@ __all__ = [
     "least_squares",
     "table_of",
 ]
+>>>>>>> 2ed66669494c563ec5692fec56295df8f7b36167
 
 Watch = Callable[[int, int, float], None]
 

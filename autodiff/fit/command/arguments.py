@@ -7,6 +7,7 @@ others. Nothing here decides what a value means.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -60,6 +61,28 @@ class Command(NamedTuple):
     epilog: str = ""
 
 
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """A formatter of help that is told its width: finding it out loads a lot.
+
+    The parser makes one for every argument that is added.
+    """
+
+    def __init__(self, prog: str, **more: Any) -> None:
+        super().__init__(prog, **{"width": _width(), **more})
+
+
+def _width() -> int:
+    """Return the width of help, as argparse finds it."""
+    try:
+        return int(os.environ["COLUMNS"]) - 2
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(1).columns - 2
+    except (OSError, ValueError):
+        return 78
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are ours, and whose help opens with examples."""
 
@@ -86,7 +109,7 @@ def build_parser(only: str | None = None) -> Parser:
         prog="autodiff",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
         allow_abbrev=False,
     )
     parser.examples = EXAMPLES
@@ -99,7 +122,7 @@ def build_parser(only: str | None = None) -> Parser:
             help=command.help,
             description=f"{command.help[0].upper()}{command.help[1:]}.",
             epilog=command.epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Formatter,
             allow_abbrev=False,
         )
         one.examples = command.examples

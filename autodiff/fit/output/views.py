@@ -1,8 +1,12 @@
 """What a plot of a fit shows, as arrays; how it is drawn is said elsewhere.
 
 With one predictor: data, curve and bands over it, for each level if there are levels.
+<<<<<<< HEAD
+With several: observed against fitted. Beneath it, residuals over the same axis.
+=======
 With several: observed against fitted. Beneath it, residuals over the predictor or the
 fitted values.
+>>>>>>> 2ed66669494c563ec5692fec56295df8f7b36167
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ small whole numbers where they are such.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -178,6 +177,8 @@ def _complement(null: Array) -> Array:
 
 def _whole(row: Array) -> Array | None:
     """Return a row times the whole number that makes it whole, if a small one does."""
+    from fractions import Fraction  # loads a lot, for few
+
     parts = [Fraction(float(v)).limit_denominator(LARGEST_WHOLE) for v in row]
     if any(abs(float(q) - v) > 1e-7 * abs(v) for q, v in zip(parts, row, strict=True)):
         return None
