@@ -1207,6 +1207,7 @@ class FastCall:
     """A callable with a short way."""
 
     def set_fast(self, code: Code | None) -> None: ...
+    def try_code(self, code: Code, args: tuple[Any, ...]) -> list[Any] | None: ...
     def try_fast(
         self,
         codes: dict[Any, Code],

@@ -240,6 +240,14 @@ cdef class FastCall:
         """Say what to try first; None: nothing."""
         self.fast = code
 
+    def try_code(self, Code code not None, tuple args):
+        """All outputs of one code for plain arguments that fit and take its path, or
+        None."""
+        if ad_builder_of(ad_py_tape()) != NULL:
+            return None
+        result = code.try_call(args, True)
+        return None if result is NotImplemented or type(result) is Code else result
+
     def try_fast(self, dict codes, key, tuple args, list out=None):
         """All outputs of the code under a key for plain arguments that fit, or None.
 

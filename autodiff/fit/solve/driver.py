@@ -18,10 +18,9 @@ from autodiff.fit.problem import Problem
 from autodiff.fit.solve import linear, robust, sgd
 from autodiff.fit.solve.bounds import Box
 from autodiff.fit.solve.determined import undetermined
-from autodiff.fit.solve.judge import deviation, judge
+from autodiff.fit.solve.judge import deviation, judge, worse_than_constant
 from autodiff.fit.solve.minimise import minimise, polish
 from autodiff.fit.solve.model import Linearization, Model
-from autodiff.fit.solve.several import from_starts, worse_than_constant
 from autodiff.fit.solve.solution import (
     CONVERGED,
     NOT_CONVERGED,
@@ -91,6 +90,8 @@ def _search(model: Model, options: Options) -> Solution:
         return _linear(model)
     if model.n_rows > FEW_ROWS:
         return _thinned_first(model, options)
+    from autodiff.fit.solve.several import from_starts  # not for a line
+
     return from_starts(model, options)
 
 

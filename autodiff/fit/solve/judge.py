@@ -22,7 +22,7 @@ from autodiff.fit.solve.solution import (
     Solution,
 )
 
-__all__ = ["data_square", "deviation", "judge"]
+__all__ = ["data_square", "deviation", "judge", "worse_than_constant"]
 
 Array = npt.NDArray[np.float64]
 Verdict = tuple[str, str, str]
@@ -35,10 +35,7 @@ NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 def data_square(model: Model) -> float:
     """Return the sum of squares of the data in standard units: what rounding is of."""
-    if model.loss.is_likelihood:
-        return float(model.n_rows)
-    size = np.asarray(model.root * model.problem.response)
-    return float(size @ size)
+    return model.data_square
 
 
 def deviation(model: Model, objective: float, n_determined: int) -> float:
@@ -235,3 +232,22 @@ def _is_noise(
         | (zero & (factor.scale * step <= 1e-13 * data))
     )
     return noise
+
+
+def worse_than_constant(solution: Solution) -> tuple[Note, ...]:
+    """Return a note if a constant would fit better."""
+    model = solution.model
+    if not solution.converged or model.loss.name != "normal":
+        return ()
+    weight = np.broadcast_to(np.square(model.root), (model.n_rows,))
+    y = model.problem.response
+    around = y - (weight @ y) / weight.sum()
+    constant = 0.5 * float(weight @ (around * around))
+    rounding = 1e-28 * data_square(model)
+    if not solution.objective > constant + rounding:
+        return ()
+    text = (
+        "a constant would fit better: this may be a minimum far from the best one; "
+        "try other start values with -p"
+    )
+    return (Note("W104", text),)

@@ -176,6 +176,14 @@ class Model:
             return 1.0 / problem.sigma, None
         return 1.0 if problem.weight is None else np.sqrt(problem.weight), None
 
+    @cached_property
+    def data_square(self) -> float:
+        """The sum of squares of the data in standard units; of a likelihood, n."""
+        if self.loss.is_likelihood:
+            return float(self.n_rows)
+        size = np.asarray(self.root * self.problem.response)
+        return float(size @ size)
+
     def _row(self, q: Any, row: tuple[Any, ...], _: Any) -> Any:
         """Return the formula in one row; q has a value for each of `_free`."""
         columns = dict(zip(self.problem.columns, row, strict=True))

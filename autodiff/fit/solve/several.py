@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from autodiff.fit.errors import Note
 from autodiff.fit.options import Options
-from autodiff.fit.solve.judge import data_square
+from autodiff.fit.solve.judge import data_square, worse_than_constant
 from autodiff.fit.solve.minimise import minimise
 from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.solve.starts import glance, starting_points, wide_search
 
-__all__ = ["from_starts", "worse_than_constant"]
+__all__ = ["from_starts"]
 
 Array = npt.NDArray[np.float64]
 
@@ -115,22 +115,3 @@ def _with_rivals(best: Solution, solutions: list[Solution]) -> Solution:
         f"{others}; give start values with -p to choose",
     )
     return replace(best, notes=(*best.notes, note))
-
-
-def worse_than_constant(solution: Solution) -> tuple[Note, ...]:
-    """Return a note if a constant would fit better."""
-    model = solution.model
-    if not solution.converged or model.loss.name != "normal":
-        return ()
-    weight = np.broadcast_to(np.square(model.root), (model.n_rows,))
-    y = model.problem.response
-    around = y - (weight @ y) / weight.sum()
-    constant = 0.5 * float(weight @ (around * around))
-    rounding = 1e-28 * data_square(model)
-    if not solution.objective > constant + rounding:
-        return ()
-    text = (
-        "a constant would fit better: this may be a minimum far from the best one; "
-        "try other start values with -p"
-    )
-    return (Note("W104", text),)

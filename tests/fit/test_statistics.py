@@ -1,0 +1,270 @@
+"""Errors, intervals, criteria, bands and comparisons, found in independent ways."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from autodiff.fit import compare, fit
+from autodiff.fit.stats.checks import check_residuals
+from autodiff.fit.stats.chi_square import chi_square_probability
+from autodiff.fit.stats.student_t import normal_quantile, t_quantile
+
+RANDOM = np.random.default_rng(11)
+X = np.linspace(0.0, 4.0, 25)
+Y = 2.5 * np.exp(-1.3 * X) + 0.5 + 0.05 * RANDOM.standard_normal(25)
+DATA = {"x": X, "y": Y, "s": 0.03 + 0.01 * X, "w": 1.0 + X}
+CURVE = "y ~ a*exp(-b*x) + c"
+# Rates of Puromycin with treated cells (Treloar, 1974; Bates and Watts, A1.3).
+DOSE = np.array([0.02, 0.02, 0.06, 0.06, 0.11, 0.11, 0.22, 0.22, 0.56, 0.56, 1.1, 1.1])
+RATE = np.array([76, 47, 97, 107, 123, 139, 159, 152, 191, 201, 207, 200.0])
+
+
+def jacobian(p):
+    a, b, _ = p
+    decay = np.exp(-b * X)
+    return np.stack([decay, -a * X * decay, np.ones_like(X)], axis=1)
+
+
+def hessian_rest(p, first):
+    """Sum of `first` times the second derivatives of the curve."""
+    a, b, _ = p
+    decay = np.exp(-b * X)
+    rest = np.zeros((3, 3))
+    rest[0, 1] = rest[1, 0] = first @ (-X * decay)
+    rest[1, 1] = first @ (a * X * X * decay)
+    return rest
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 10, 57, 1000, 1001, 10**6])
+@pytest.mark.parametrize("level", [0.5, 0.683, 0.95, 0.999])
+def test_quantiles_of_t_agree_with_scipy(df, level):
+    expected = stats.t.ppf(0.5 + 0.5 * level, df)
+    assert t_quantile(level, df) == pytest.approx(expected, rel=1e-10)
+
+
+def test_infinitely_many_degrees_of_freedom_are_the_normal_distribution():
+    assert t_quantile(0.95, math.inf) == normal_quantile(0.95)
+    assert normal_quantile(0.95) == pytest.approx(1.959963984540054, rel=1e-14)
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 10, 101, 5000])
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 1.7])
+def test_probabilities_of_chi_square_agree_with_scipy(df, ratio):
+    expected = stats.chi2.sf(ratio * df, df)
+    found = chi_square_probability(ratio * df, df)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+def test_errors_of_each_kind_follow_their_formula():
+    result = fit(CURVE, DATA)
+    p = result.point
+    j, r = jacobian(p), result.residuals
+    s2 = r @ r / (25 - 3)
+    bread = np.linalg.inv(j.T @ j + hessian_rest(p, r))
+    kinds = {
+        "jtj": s2 * np.linalg.inv(j.T @ j),
+        "hessian": s2 * bread,
+        "sandwich": bread @ (j.T @ (j * (r * r)[:, None])) @ bread * 25 / 22,
+    }
+    for kind, expected in kinds.items():
+        found = fit(CURVE, DATA, se=kind).cov
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+def test_absolute_errors_are_not_scaled():
+    result = fit(CURVE, DATA, sigma="s")
+    j = jacobian(result.point) / DATA["s"][:, None]
+    np.testing.assert_allclose(result.cov, np.linalg.inv(j.T @ j), rtol=1e-8)
+    assert result.errors == "absolute"
+    chi2 = np.sum((result.residuals / DATA["s"]) ** 2)
+    assert result.chi2_probability == pytest.approx(stats.chi2.sf(chi2, 22), rel=1e-8)
+
+
+def test_twice_the_weight_changes_no_error():
+    one = fit(CURVE, DATA, weight="w")
+    two = fit(CURVE, DATA, weight="2*w")
+    np.testing.assert_allclose(one.cov, two.cov, rtol=1e-9)
+
+
+def test_a_count_of_two_is_two_rows_in_a_poisson_fit():
+    data = {"x": X, "y": np.round(20 * np.exp(-X)), "n": np.full(25, 2.0)}
+    twice = {k: np.repeat(v, 2) for k, v in data.items()}
+    one = fit("y ~ exp(a + b*x)", data, weight="n", loss="poisson")
+    two = fit("y ~ exp(a + b*x)", twice, loss="poisson")
+    np.testing.assert_allclose(one.point, two.point, rtol=1e-10)
+    np.testing.assert_allclose(one.cov, two.cov, rtol=1e-8)
+
+
+def test_profile_intervals_are_those_r_publishes_for_puromycin():
+    data = {"conc": DOSE, "rate": RATE}
+    result = fit("rate ~ Vm*conc/(K + conc)", data, ci="profile")
+    vm, k = result.parameters["Vm"], result.parameters["K"]
+    # confint(nls(...)) of R, from the splines of its profile.
+    assert (vm.lo, vm.hi) == pytest.approx((197.30213, 229.29006), rel=1e-5)
+    assert (k.lo, k.hi) == pytest.approx((0.04692517, 0.08615995), rel=1e-3)
+
+
+def brute_force_end(j, direction):
+    """The end of an interval by minimising over the others with SciPy."""
+    result = fit(CURVE, DATA)
+    best, df = result.rss, result.df
+    target = best * (1.0 + stats.t.ppf(0.975, df) ** 2 / df)
+
+    def excess(value):
+        def misfit(rest):
+            a, b, c = np.insert(rest, j, value)
+            return a * np.exp(-b * X) + c - Y
+
+        start = np.delete(result.point, j)
+        found = optimize.least_squares(
+            misfit, start, xtol=1e-15, ftol=1e-15, gtol=1e-15, x_scale="jac"
+        )
+        return 2.0 * found.cost - target
+
+    error = math.sqrt(result.cov[j, j])
+    there = result.point[j] + direction * 6.0 * error
+    return optimize.brentq(excess, result.point[j], there, xtol=1e-13, rtol=1e-13)
+
+
+@pytest.mark.parametrize("j", [0, 1, 2])
+def test_profile_intervals_agree_with_brute_force(j):
+    result = fit(CURVE, DATA, ci="profile")
+    found = result.parameters["abc"[j]]
+    assert found.lo == pytest.approx(brute_force_end(j, -1), rel=1e-7)
+    assert found.hi == pytest.approx(brute_force_end(j, 1), rel=1e-7)
+
+
+def test_the_profile_is_taken_where_wald_would_be_far_off():
+    few = {"x": X[::6], "y": Y[::6]}
+    result = fit(CURVE, few)
+    assert result.parameters["b"].interval == "profile"
+    assert "off by more than" in result.ci
+
+
+def test_an_interval_without_an_end_is_open_and_says_so():
+    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    y = np.array([0.02, 0.55, 1.1, 1.4, 2.1, 2.4])
+    result = fit("y ~ Vm*x/(K + x)", {"x": x, "y": y}, ci="profile", level=0.999)
+    assert result.converged
+    assert math.isinf(result.parameters["Vm"].hi)
+    assert any(note.code == "W144" for note in result.warnings)
+
+
+def test_a_profile_is_a_straight_line_for_a_linear_model():
+    curve = fit("y ~ a + b*x", DATA).profile("b")
+    result = fit("y ~ a + b*x", DATA)
+    expected = (curve.values - result.params["b"]) / result.parameters["b"].se
+    np.testing.assert_allclose(curve.roots, expected, atol=1e-6)
+
+
+def test_derived_quantities_have_propagated_errors():
+    result = fit(CURVE, DATA, derive={"half": "log(2)/b", "top": "a + c"})
+    half, top = result.derived["half"], result.derived["top"]
+    b = result.parameters["b"]
+    assert half.estimate == pytest.approx(math.log(2) / b.estimate, rel=1e-14)
+    assert half.se == pytest.approx(math.log(2) / b.estimate**2 * b.se, rel=1e-12)
+    g = np.array([1.0, 0.0, 1.0])
+    assert top.se == pytest.approx(math.sqrt(g @ result.cov @ g), rel=1e-12)
+
+
+def test_criteria_are_those_of_the_normal_likelihood():
+    result = fit(CURVE, DATA)
+    s2 = result.rss / 25
+    loglik = stats.norm.logpdf(result.residuals, scale=math.sqrt(s2)).sum()
+    assert result.loglik == pytest.approx(loglik, rel=1e-12)
+    assert result.aic == pytest.approx(8 - 2 * loglik, rel=1e-12)
+    assert result.aicc == pytest.approx(result.aic + 2 * 4 * 5 / 20, rel=1e-12)
+    assert result.bic == pytest.approx(4 * math.log(25) - 2 * loglik, rel=1e-12)
+
+
+def test_r_squared_is_about_the_mean():
+    result = fit(CURVE, DATA)
+    expected = 1 - result.rss / ((Y - Y.mean()) ** 2).sum()
+    assert result.r_squared == pytest.approx(expected, rel=1e-13)
+
+
+def test_bands_of_a_line_follow_the_textbook():
+    result = fit("y ~ a + b*x", DATA)
+    at = np.array([-1.0, 2.0, 9.0])
+    bands = result.predict({"x": at})
+    s = result.sigma
+    variance = 1 / 25 + (at - X.mean()) ** 2 / ((X - X.mean()) ** 2).sum()
+    t = stats.t.ppf(0.975, 23)
+    np.testing.assert_allclose(bands.hi - bands.fitted, t * s * np.sqrt(variance))
+    wide = t * s * np.sqrt(1 + variance)
+    np.testing.assert_allclose(bands.observation_hi - bands.fitted, wide)
+
+
+def test_the_curve_at_the_data_is_what_was_fitted():
+    result = fit(CURVE, DATA)
+    np.testing.assert_array_equal(result.predict().fitted, result.fitted)
+
+
+def test_nested_models_have_an_f_test():
+    small, large = fit("y ~ a*exp(-b*x)", DATA), fit(CURVE, DATA)
+    found = compare(small, large)
+    [test] = found.tests
+    f = (small.rss - large.rss) / (large.rss / 22)
+    assert test.f == pytest.approx(f, rel=1e-9)
+    assert test.probability == pytest.approx(stats.f.sf(f, 1, 22), rel=1e-8)
+    assert found.ranks[0].label == CURVE
+    assert sum(rank.weight for rank in found.ranks) == pytest.approx(1.0)
+
+
+def test_models_that_are_no_special_case_of_each_other_have_no_test():
+    found = compare(fit("y ~ a + b*x + c*x^2", DATA), fit("y ~ a/(1 + b*x)", DATA))
+    assert found.tests == ()
+
+
+def test_different_responses_cannot_be_compared():
+    from autodiff.fit import UsageError
+
+    with pytest.raises(UsageError, match="different responses"):
+        compare(fit("y ~ a + b*x", DATA), fit("exp(y) ~ a + b*x", DATA))
+
+
+def test_runs_of_residuals_are_noticed():
+    checks = check_residuals(np.sin(np.linspace(0, 9, 60)), {"x": np.arange(60.0)})
+    assert "trend" in checks.trouble
+    noise = np.random.default_rng(0).standard_normal(60)
+    assert check_residuals(noise, {}).trouble == ""
+
+
+def test_the_durbin_watson_statistic_is_that_of_its_definition():
+    r = RANDOM.standard_normal(30)
+    expected = (np.diff(r) ** 2).sum() / (r * r).sum()
+    assert check_residuals(r, {}).durbin_watson == pytest.approx(expected, rel=1e-14)
+
+
+def test_a_fit_with_a_missing_trend_is_reported_with_a_warning():
+    x = np.linspace(0, 4, 60)
+    result = fit("y ~ a + b*x", {"x": x, "y": np.exp(x)})
+    assert any(note.code == "W141" for note in result.warnings)
+
+
+def test_a_sandwich_gives_honest_errors_where_the_spread_grows():
+    # Simulated: the true standard deviation of the slope over many data sets.
+    x = np.linspace(0.0, 1.0, 60)
+    random = np.random.default_rng(3)
+    slopes, errors = [], []
+    for _ in range(300):
+        y = 1.0 + x + 0.5 * x**2 * random.standard_normal(60)
+        result = fit("y ~ a + b*x", {"x": x, "y": y}, se="sandwich")
+        slopes.append(result.params["b"])
+        errors.append(result.parameters["b"].se)
+    assert np.mean(errors) == pytest.approx(np.std(slopes), rel=0.1)
+
+
+def test_the_report_of_evaluations_leaves_out_the_refits_of_intervals():
+    assert fit(CURVE, DATA).n_evaluations == fit(CURVE, DATA, ci="wald").n_evaluations
+
+
+def test_poisson_intervals_of_the_profile_are_where_the_deviance_has_grown():
+    data = {"x": X, "y": np.round(6 * np.exp(-X))}
+    result = fit("y ~ exp(a + b*x)", data, loss="poisson", ci="profile")
+    end = result.parameters["a"].hi
+    held = fit("y ~ exp(a + b*x)", data, loss="poisson", fix={"a": end})
+    grown = held.deviance - result.deviance
+    assert grown == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-6)
