@@ -31,7 +31,7 @@ Watch = Callable[[int, int, float], None]
 
 
 def fit(
-    formula: str,
+    formula: str | Callable[..., Any],
     data: Any,
     start: Mapping[str, float] | None = None,
     *,
@@ -53,9 +53,11 @@ def fit(
 
     Parameters
     ----------
-    formula : str
+    formula : str or callable
         ``'y ~ a*exp(-b*x)'``: names that are columns are data, all others are
-        parameters.
+        parameters. Or a function with arguments of these names that returns a fitted
+        value for each row; it is compiled, and its start values are `start`, the
+        defaults of its arguments, or 1.
     data : mapping of arrays, structured array, table or path
         Columns of equal length n, or the path of a CSV file.
     start : mapping of str to float, optional
@@ -106,11 +108,11 @@ def fit(
     >>> result.params
     {'w': 5.0, 'b': 3.0}
     """
-    if not isinstance(formula, str):
+    if not isinstance(formula, str) and not callable(formula):
         raise UsageError(
             "U160",
             f"the formula is a {type(formula).__name__}; a str is expected, "
-            "as in 'y ~ w*x + b'",
+            "as in 'y ~ w*x + b', or a function",
         )
     options = Options(
         loss=loss,
@@ -126,7 +128,39 @@ def fit(
         derive=dict(derive or {}),
     )
     table = table_of(data, columns)
-    return fit_problem(pose(formula, table, _start(start), **binding), options)
+    if isinstance(formula, str):
+        return fit_problem(pose(formula, table, _start(start), **binding), options)
+    return _fit_function(formula, table, _start(start), binding, options)
+
+
+def _fit_function(
+    function: Callable[..., Any],
+    table: Columns,
+    start: Mapping[str, float],
+    binding: Mapping[str, Any],
+    options: Options,
+) -> FitResult:
+    from autodiff.fit.solve.callables import solve_curve
+    from autodiff.fit.stats.summarize import summarize
+
+    known = ("bounds", "sigma", "weight")
+    for name in binding:
+        if name not in known:
+            raise UsageError(
+                "U196",
+                f"{name} goes with a formula, not with a function; a function takes "
+                f"{', '.join(known)}",
+            )
+    scale = {key: binding.get(key) for key in ("sigma", "weight")}
+    for key, column in scale.items():
+        if column is not None and column not in table.names:
+            raise UsageError(
+                "U196", f"{key} of a function is the name of a column, got {column!r}"
+            )
+    solution = solve_curve(
+        function, table, start, binding.get("bounds"), scale, options
+    )
+    return summarize(solution, options)
 
 
 def fit_problem(

@@ -86,3 +86,29 @@ def test_branches_of_the_function_are_followed():
 def test_nonsense_is_refused(arguments, options, part):
     with pytest.raises(UsageError, match=part):
         ad.least_squares(*arguments, **options)
+
+
+def test_a_function_in_place_of_a_formula_gives_the_same_fit():
+    def curve(x, a, b, c=0.5):
+        return a * ad.exp(-b * x) + c
+
+    data = {"x": X, "y": Y, "s": 0.05 + 0.0 * X}
+    found = ad.fit(curve, data, sigma="s")
+    fitted = ad.fit("y ~ a*exp(-b*x) + c", data, sigma="s")
+    for name in "abc":
+        p, q = found.parameters[name], fitted.parameters[name]
+        assert (p.estimate, p.se) == pytest.approx((q.estimate, q.se), rel=1e-9)
+    with pytest.raises(UsageError, match="no formula"):
+        found.predict({"x": [1.0]})
+
+
+def test_a_function_may_be_a_likelihood_of_counts():
+    data = {"x": X, "y": np.round(20 * np.exp(-0.2 * X))}
+    found = ad.fit(lambda x, a, b: ad.exp(a + b * x), data, {"b": 0.0}, loss="poisson")
+    fitted = ad.fit("y ~ exp(a + b*x)", data, loss="poisson")
+    assert list(found.params.values()) == pytest.approx(list(fitted.point), rel=1e-10)
+
+
+def test_a_function_that_leaves_several_columns_is_refused():
+    with pytest.raises(UsageError, match="leaves y, z"):
+        ad.fit(lambda x, a: a * x, {"x": X, "y": Y, "z": Y})

@@ -1,15 +1,22 @@
-"""Least squares of a function: from what the user gives to a solution."""
+"""Fits of functions, in place of formulas: from what the user gives to a solution.
+
+A function of residuals takes a point; a function of a curve takes columns and
+parameters by their names and returns fitted values. Either is a `ResidualModel`.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
-from autodiff.fit.errors import UsageError, name_list
+from autodiff.fit.data.columns import Columns
+from autodiff.fit.errors import DataError, UsageError, name_list, suggestion
 from autodiff.fit.formula.parse import Formula
 from autodiff.fit.options import LIKELIHOODS, Options
 from autodiff.fit.problem import Parameter, Problem, Slot
@@ -18,7 +25,7 @@ from autodiff.fit.solve.minimise import minimise
 from autodiff.fit.solve.residuals import ResidualModel
 from autodiff.fit.solve.solution import Solution
 
-__all__ = ["solve_residuals"]
+__all__ = ["solve_curve", "solve_residuals"]
 
 Array = npt.NDArray[np.float64]
 
@@ -43,25 +50,113 @@ def solve_residuals(
         )
     start, names, build = _start(x0)
     n = _count(function(build(start), *args))
+    problem = _problem(function, names, start, _limits(bounds, names), np.zeros(n))
+
+    def residuals(point: Any) -> Any:
+        return _as_vector(function(build(point), *args))
+
+    return _solve(ResidualModel(residuals, problem, options.loss), start, options)
+
+
+def solve_curve(
+    function: Callable[..., Any],
+    table: Columns,
+    given: Mapping[str, float],
+    bounds: Mapping[str, tuple[float, float]] | None,
+    scale: Mapping[str, str | None],
+    options: Options,
+) -> Solution:
+    """Fit a function of columns and parameters to the column that it does not use.
+
+    Parameters
+    ----------
+    function : callable
+        Its arguments that are columns are data, all others are parameters; it returns
+        a fitted value for each row.
+    table : Columns
+        The data.
+    given : mapping of str to float
+        Start values; else the defaults of the arguments, else 1.
+    bounds : mapping of str to (lower, upper), optional
+        Limits of the parameters.
+    scale : mapping
+        ``sigma`` and ``weight``: names of columns, or None.
+    options : Options
+        What to minimise.
+    """
+    arguments = inspect.signature(function).parameters
+    data = [name for name in arguments if name in table.names]
+    names = tuple(name for name in arguments if name not in table.names)
+    spare = {*data, *(name for name in scale.values() if name)}
+    responses = [name for name in table.names if name not in spare]
+    if len(responses) != 1 or not names or not data:
+        raise UsageError(
+            "U195",
+            "a function in place of a formula takes columns and parameters, and leaves "
+            f"one column, the response: it takes the columns {name_list(data) or '-'} "
+            f"and the parameters {name_list(names) or '-'}, and leaves "
+            f"{name_list(responses) or 'none'}; give it the data without other columns",
+        )
+    for name in given:
+        if name not in names:
+            raise UsageError(
+                "U113", f"start of {name!r}: no such parameter{suggestion(name, names)}"
+            )
+    start = np.array(
+        [float(given.get(name, _default(arguments[name]))) for name in names]
+    )
+    wanted = [*data, responses[0], *(name for name in scale.values() if name)]
+    columns, _ = table.numbers(wanted)
+
+    def curve(point: Any) -> Any:
+        pairs = zip(names, (point[k] for k in range(len(names))), strict=True)
+        cells = {name: columns[name] for name in data}
+        return _as_vector(function(**cells, **dict(pairs)))
+
+    response = columns[responses[0]]
+    n = _count(curve(start))
+    if n != len(response):
+        raise DataError(
+            "D126",
+            f"the function returned {n} fitted values for {len(response)} rows; it "
+            "must return one for each",
+        )
     limits = _limits(bounds, names)
-    problem = Problem(
-        formula=Formula(getattr(function, "__name__", "residuals"), (), ()),
+    problem = _problem(function, names, start, limits, response)
+    sigma, weight = (columns.get(scale.get(key) or "") for key in ("sigma", "weight"))
+    problem = replace(problem, sigma=sigma, weight=weight)
+    model = ResidualModel(curve, problem, options.loss)
+    model.loss.check(response, None)
+    return _solve(model, start, options)
+
+
+def _default(argument: inspect.Parameter) -> float:
+    is_given = isinstance(argument.default, (int, float))
+    return float(argument.default) if is_given else 1.0
+
+
+def _problem(
+    function: Callable[..., Any],
+    names: tuple[str, ...],
+    start: Array,
+    limits: list[tuple[float, float]],
+    response: Array,
+) -> Problem:
+    return Problem(
+        formula=Formula(getattr(function, "__name__", "function"), (), ()),
         parameters=tuple(
             Parameter(name, float(value), *limit)
             for name, value, limit in zip(names, start, limits, strict=True)
         ),
         slots=tuple(Slot(name, "free", k) for k, name in enumerate(names)),
         columns={},
-        response=np.zeros(n),
-        rows=np.arange(1, n + 1),
+        response=response,
+        rows=np.arange(1, len(response) + 1),
         is_linear=False,
     )
 
-    def residuals(point: Any) -> Any:
-        return _as_vector(function(build(point), *args))
 
-    model = ResidualModel(residuals, problem, options.loss)
-
+def _solve(model: ResidualModel, start: Array, options: Options) -> Solution:
     def search(of: Any, how: Options) -> Solution:
         return minimise(of, start, max_evaluations=how.max_evaluations)
 

@@ -258,7 +258,7 @@ class FitResult:
         from autodiff.fit.problem import rows_of
         from autodiff.fit.stats.bands import bands
 
-        if self.problem is None:
+        if self.problem is None or not self.problem.formula.rhs:
             raise UsageError("U164", "this result has no formula to evaluate")
         problem = self.problem
         if data is not None:
