@@ -123,7 +123,7 @@ def groups_no_start(_: int) -> dict[str, float]:
 
 
 def _groups(start: dict[str, float]) -> dict[str, float]:
-    from autodiff.fit.data.columns import ArrayColumns
+    from autodiff.fit.data.arrays import ArrayColumns
     from autodiff.fit.grouped import solve_groups
     from autodiff.fit.problem import pose
 

@@ -94,7 +94,7 @@ class _Judge:
         here = self.objective(point)
         rng = np.random.default_rng(0)
         steps = [*np.eye(len(point)), *-np.eye(len(point))]
-        steps += list(rng.standard_normal((4, len(point))))
+        steps += list(rng.standard_normal((3, len(point))))
         for step in steps:
             trial = [
                 p + float(s) * 1e-5 * max(abs(p), 1e-3 * data / norm)
@@ -198,7 +198,7 @@ def test_a_tricky_fit_is_right_or_no_success(case):
     _assert_true(text, {"x": x, "y": y}, start)
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(20))
 def test_success_from_a_random_start_is_a_determined_minimum(seed):
     rng = np.random.default_rng(seed)
     text, names = [
