@@ -13,7 +13,7 @@ from typing import Any
 import floor
 import peers
 from harness import Answer, Bar, Case, TimeRow
-from rows import sampled
+from rows import branch_and_thread_rows, sampled
 
 N = 1_000_000
 START = (2.0, 1.0, 0.3)
@@ -235,39 +235,5 @@ ROWS = (
         BARS,
         has_first=True,
     ),
-    TimeRow(
-        "piecewise",
-        f"{TITLE}, three branches at random",
-        "run",
-        {
-            "autodiff": partial(ours_rows, piecewise_form, 1, NEAR),
-            "autodiff_base": partial(ours_rows, row_form, 1, NEAR),
-        },
-        (Bar("times", 1.5, "autodiff_base"),),
-        tolerance=float("inf"),  # another function; the tests compare with eager
-        has_first=True,
-    ),
-    TimeRow(
-        "piecewise_compiled",
-        f"{TITLE}, three branches at random, vmap in compile",
-        "run",
-        {
-            "autodiff": partial(ours_compiled, piecewise_form, NEAR),
-            "autodiff_base": partial(ours_compiled, row_form, NEAR),
-        },
-        (Bar("times", 1.5, "autodiff_base"),),
-        tolerance=float("inf"),  # as above
-        has_first=True,
-    ),
-    TimeRow(
-        "threads",
-        f"{TITLE}, two threads",
-        "run",
-        {
-            "autodiff": partial(ours_rows, row_form, 2),
-            "autodiff_base": partial(ours_rows, row_form, 1),
-        },
-        (Bar("faster", 1.7, "autodiff_base"),),
-        is_wall=True,
-    ),
+    *branch_and_thread_rows(TITLE, ours_rows, row_form, piecewise_form),
 )

@@ -14,7 +14,7 @@ from typing import Any
 import floor
 import peers
 from harness import Answer, Bar, Case, TimeRow
-from rows import sampled
+from rows import branch_and_thread_rows, sampled
 
 N = 1_000_000
 
@@ -198,24 +198,5 @@ ROWS = (
         ),
         has_first=True,
     ),
-    TimeRow(
-        "piecewise",
-        f"{TITLE}, three branches at random",
-        "run",
-        {
-            "autodiff": partial(ours, smiling, 1),
-            "autodiff_base": partial(ours, price, 1),
-        },
-        (Bar("times", 1.5, "autodiff_base"),),
-        tolerance=float("inf"),  # another function; the tests compare with eager
-        has_first=True,
-    ),
-    TimeRow(
-        "threads",
-        f"{TITLE}, two threads",
-        "run",
-        {"autodiff": partial(ours, price, 2), "autodiff_base": partial(ours, price, 1)},
-        (Bar("faster", 1.7, "autodiff_base"),),
-        is_wall=True,
-    ),
+    *branch_and_thread_rows(TITLE, ours, price, smiling),
 )
