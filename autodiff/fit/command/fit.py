@@ -138,7 +138,7 @@ def _check_places(options: Namespace) -> None:
     if options.plot == "" and (_format(options) != "text" or options.export):
         raise UsageError(
             "U187",
-            "--plot without a name draws on standard output, where another format goes: "
+            "--plot without a name draws on standard output, as other formats do: "
             "name a file, as in --plot fit.png",
         )
     if options.plot:
