@@ -77,6 +77,7 @@ MISTAKES = [
     ([*FIT, "--plot", "no/such/fit.png"], 2, "U180", "make it first"),
     ([*FIT, "--save", "."], 2, "U180", "is a directory; name a file in it"),
     ([*FIT, "--save", "no/such/m.json"], 2, "U180", "there is no directory 'no/such'"),
+    ([*FIT, "--json", "--plot"], 2, "U187", "as in --plot fit.png"),
     ([*FIT, "--export", "java"], 2, "U170", "'java'"),
     ([*FIT, "--export", "c", "--json"], 2, "U187", "leave out the other format"),
     ([*FIT, "--columns", "x,,y"], 2, "U112", "an empty name"),

@@ -114,6 +114,11 @@ def test_the_report_says_what_errors_intervals_and_r_squared_are(misra1a):
     assert "R squared 0.999982 = 1 - rss / sum of squares about the mean" in text
 
 
+def test_what_follows_from_fixed_parameters_alone_has_no_error():
+    result = ad.fit("y ~ w*x + b", LINE, fix={"b": 3.0}, derive={"t": "2*b"})
+    assert "t = 6" in [line.rstrip() for line in text_report(result).splitlines()]
+
+
 def test_strong_correlations_are_named(misra1a):
     assert "correlations: b1 and b2 -0.9988" in text_report(misra1a)
 

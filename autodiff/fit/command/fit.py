@@ -135,6 +135,12 @@ def _check_places(options: Namespace) -> None:
         )
     if options.export and _format(options) != "text":
         raise UsageError("U187", "--export prints code: leave out the other format")
+    if options.plot == "" and (_format(options) != "text" or options.export):
+        raise UsageError(
+            "U187",
+            "--plot without a name draws on standard output, as other formats do: "
+            "name a file, as in --plot fit.png",
+        )
     if options.plot:
         from autodiff.fit.output.places import check_picture
 

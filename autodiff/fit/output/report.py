@@ -103,7 +103,8 @@ def _table(parameters: Mapping[str, Estimate], result: FitResult) -> list[str]:
 def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
     """Return name, estimate, error, interval and status of a parameter."""
     status = "" if p.status in ("free", "derived") else f"({p.status})"
-    if result.exact or not result.converged or p.status == "fixed":
+    known = p.status == "fixed" or (p.status == "derived" and p.se == 0.0)
+    if result.exact or not result.converged or known:
         return [name, f"= {p.estimate:.13g}", "", "", status]
     error, value, lo, hi = together(p.se, p.estimate, p.lo, p.hi)
     shown = f"+- {error}" if math.isfinite(p.se) else ""
