@@ -57,6 +57,7 @@ cdef class Code:
         cdef Py_buffer buffer
         cdef tuple shape = <tuple>self.in_shapes[k]
         cdef int i, ndim = len(shape)
+        cdef const char *letter
         cdef bint fits
         if ndim == 0:
             if type(x) is float:
@@ -72,7 +73,9 @@ cdef class Code:
             PyObject_GetBuffer(x, &buffer, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
         except (BufferError, ValueError):
             return 0
-        fits = buffer.ndim == ndim and buffer.format[0] == c"d" and buffer.format[1] == 0
+        # "=": native, at any address
+        letter = buffer.format + (1 if buffer.format[0] in b"=^@" else 0)
+        fits = buffer.ndim == ndim and letter[0] == c"d" and letter[1] == 0
         for i in range(ndim if fits else 0):
             fits = fits and buffer.shape[i] == <object>shape[i]
         if fits:

@@ -73,8 +73,8 @@ static void place_outside(maker *m)
             m->has_failed = true;
             return;
         }
-        code->outside[code->n_outside++] = (ad_outside){
-            m->room[i].slot, pointer.slot, ad_program_size(m->p, i)};
+        code->outside[code->n_outside++] =
+            (ad_outside){m->room[i].slot, pointer.slot, ad_program_size(m->p, i)};
         code->outside_end = m->room[i].slot + (uint32_t)ad_program_size(m->p, i);
     }
 }
@@ -267,36 +267,6 @@ static void add_structural(maker *m, uint32_t i)
 
 /* ---- Small arrays ------------------------------------------------------------------------ */
 
-enum { SMALL = 4 }; /* elements that are a step each: a loop would cost more */
-
-/* Rows whose last bit does not hang on how they are run. */
-static bool is_exact(uint16_t op)
-{
-    switch (op) {
-    case AD_OP_NEG:
-    case AD_OP_ADD:
-    case AD_OP_SUB:
-    case AD_OP_MUL:
-    case AD_OP_DIV:
-    case AD_OP_RECIPROCAL:
-    case AD_OP_SQUARE:
-    case AD_OP_SQRT:
-    case AD_OP_GUARDED_MUL: return true;
-    }
-    return false;
-}
-
-/* Elements that instruction i makes or adds up one by one; 0: it is one step. */
-static uint32_t count_small(const ad_program *p, uint32_t i)
-{
-    const ad_shape_class class = ad_plan_class(p, i);
-    const int64_t n = class == AD_TOTAL ? ad_program_size(p, p->instr[i].args[0])
-                                        : ad_program_size(p, i);
-    const bool may_be =
-        class == AD_TOTAL || (class == AD_LINEAR && is_exact(p->instr[i].op));
-    return may_be && n > 1 && n <= SMALL ? (uint32_t)n : 0;
-}
-
 static void add_elements(maker *m, uint32_t i)
 {
     const uint32_t *args;
@@ -317,20 +287,20 @@ static void add_elements(maker *m, uint32_t i)
 static void add_total(maker *m, uint32_t i)
 {
     const uint32_t x = slot_of(m, m->p->instr[i].args[0]), z = slot_of(m, i);
-    const uint32_t n = count_small(m->p, i) - 1;
-    ad_room partial[SMALL];
+    const uint32_t n = ad_plan_small(m->p, i) - 1;
+    ad_room partial[AD_SMALL];
     for (uint32_t e = 0; e < n; e++) {
         if (e + 1 < n && !ad_slots_take(m->slots, 1, &partial[e]))
             m->has_failed = true;
         if (m->has_failed)
             return;
         const uint16_t op = e == 0 ? AD_STEP_SUM_BEGIN : AD_OP_ADD;
-        m->code->steps[m->code->n_steps++] = (ad_step){
-            .op = {op, op},
-            .x = e == 0 ? x : partial[e - 1].slot,
-            .y = x + e + 1,
-            .w = x,
-            .z = e + 1 < n ? partial[e].slot : z};
+        m->code->steps[m->code->n_steps++] =
+            (ad_step){.op = {op, op},
+                      .x = e == 0 ? x : partial[e - 1].slot,
+                      .y = x + e + 1,
+                      .w = x,
+                      .z = e + 1 < n ? partial[e].slot : z};
     }
     for (uint32_t e = 0; e + 1 < n; e++)
         m->has_failed |= !ad_slots_give(m->slots, partial[e]);
@@ -452,7 +422,7 @@ static void add_one(maker *m, uint32_t i, uint32_t now)
 {
     const ad_shape_class class = ad_plan_class(m->p, i);
     const int64_t size = ad_program_size(m->p, i);
-    const bool is_small = count_small(m->p, i) > 0;
+    const bool is_small = ad_plan_small(m->p, i) > 0;
     if (class == AD_LINEAR && size > 0 && !is_small) {
         add_loop(m, 1, &i, now);
         return;
@@ -522,7 +492,7 @@ static bool make_room(maker *m)
     }
     for (uint32_t k = 0; k < m->plan.n_order; k++) {
         n_jobs += ad_plan_class(p, m->plan.order[k]) != AD_SCALAR;
-        n_steps += 1 + count_small(p, m->plan.order[k]);
+        n_steps += 1 + ad_plan_small(p, m->plan.order[k]);
     }
     m->slots = ad_slots_new(p->n_shapes + 1);
     m->room = calloc(n, sizeof *m->room);
@@ -540,10 +510,10 @@ static bool make_room(maker *m)
     if (m->buffer != NULL)
         memset(m->buffer, 0xff, n * sizeof *m->buffer); /* AD_NONE */
     return m->slots != NULL && m->room != NULL && m->last_read != NULL &&
-           m->buffer != NULL && m->inner != NULL && m->idle != NULL && m->is_outside != NULL &&
-           code->outside != NULL &&
-           code->steps != NULL && code->jobs != NULL && code->loops != NULL &&
-           code->loop_steps != NULL && code->consts != NULL;
+           m->buffer != NULL && m->inner != NULL && m->idle != NULL &&
+           m->is_outside != NULL && code->outside != NULL && code->steps != NULL &&
+           code->jobs != NULL && code->loops != NULL && code->loop_steps != NULL &&
+           code->consts != NULL;
 }
 
 static void drop_maker(maker *m)

@@ -28,6 +28,7 @@
 
 #include <string.h>
 
+#include "builder.h"
 #include "kernel.h"
 #include "vm.h"
 
@@ -156,6 +157,13 @@ bool ad_slots_take(ad_slots *s, int64_t size, ad_room *taken);
 bool ad_slots_give(ad_slots *s, ad_room given);
 int64_t ad_slots_end(const ad_slots *s); /* slots so far */
 
+/* A program with p's inputs, outputs and guards, of what `fill` puts into a builder: the
+ * values of p, as ad_program_replay would. NULL: no memory. vm_rebuild.c. */
+typedef ad_status (*ad_vm_fill)(ad_builder *b, const ad_program *p,
+                                const ad_value *inputs, ad_value *values,
+                                void *context);
+ad_program *ad_vm_rebuild(const ad_program *p, ad_vm_fill fill, void *context);
+
 /* The program without CALLs, of which only the value is run, and what only they read;
  * new reference, p itself where it has none. NULL: no memory. vm_lower.c. */
 ad_program *ad_vm_lower(ad_program *p);
@@ -179,18 +187,18 @@ typedef struct ad_pair {
 
 typedef struct ad_plan {
     const ad_program *program;
-    uint32_t *base;    /* of each value: the value on whose slots it stands, ... */
-    uint32_t *shift;   /* ... from this element on */
-    uint32_t *pair;    /* of a sum that is one step with its product; else AD_NONE */
+    uint32_t *base; /* of each value: the value on whose slots it stands, ... */
+    uint32_t *shift; /* ... from this element on */
+    uint32_t *pair; /* of a sum that is one step with its product; else AD_NONE */
     ad_pair *pairs;
     uint32_t n_pairs;
     uint32_t *readers; /* of each value: how many steps and outputs read it */
     bool *has_no_step; /* of each value: nothing to do, or another's step does it */
-    uint32_t *order;   /* instructions that become steps, in the order of steps */
+    uint32_t *order; /* instructions that become steps, in the order of steps */
     uint32_t n_order;
-    uint32_t *loops;   /* pairs: where in the order a loop begins, and ends */
+    uint32_t *loops; /* pairs: where in the order a loop begins, and ends */
     uint32_t n_loops;
-    bool *is_guarded;  /* of each value: a NaN in it may be absorbed */
+    bool *is_guarded; /* of each value: a NaN in it may be absorbed */
 } ad_plan;
 
 /* Operands of an instruction's step; returns how many. */
@@ -225,16 +233,21 @@ uint32_t ad_plan_pair_members(ad_plan *plan, uint32_t n, uint32_t *members,
 
 /* How an instruction may be run. */
 typedef enum ad_shape_class {
-    AD_SCALAR,     /* a row, one element everywhere */
-    AD_LINEAR,     /* a row, of n elements and scalars */
-    AD_BROADCAST,  /* a row, any shapes */
-    AD_SPREAD,     /* STRIDED: a scalar everywhere */
-    AD_TOTAL,      /* STRIDED_ADD: all elements into one */
-    AD_PAD,        /* STRIDED_ADD: x as it lies, somewhere among zeros */
+    AD_SCALAR, /* a row, one element everywhere */
+    AD_LINEAR, /* a row, of n elements and scalars */
+    AD_BROADCAST, /* a row, any shapes */
+    AD_SPREAD, /* STRIDED: a scalar everywhere */
+    AD_TOTAL, /* STRIDED_ADD: all elements into one */
+    AD_PAD, /* STRIDED_ADD: x as it lies, somewhere among zeros */
     AD_STRUCTURAL, /* the rest */
 } ad_shape_class;
 
 ad_shape_class ad_plan_class(const ad_program *p, uint32_t i);
+
+/* Elements that instruction i makes or adds up one by one, of an array so small that a
+ * step for each costs less than a loop; 0: it is one step. */
+enum { AD_SMALL = 4 };
+uint32_t ad_plan_small(const ad_program *p, uint32_t i);
 
 /* Elements of the loop whose first member is i. */
 int64_t ad_plan_loop_length(const ad_program *p, uint32_t i);

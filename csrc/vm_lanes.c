@@ -52,7 +52,8 @@ typedef struct loop_run {
     int64_t width;  /* doubles of a buffer */
     double *stacks; /* of sums */
     placed *steps;
-    const double *far[MOST_FAR]; /* arrays to ask for while the block before is worked on */
+    const double
+        *far[MOST_FAR]; /* arrays to ask for while the block before is worked on */
     int n_far;
 } loop_run;
 
@@ -60,7 +61,8 @@ static void place(const loop_run *l, const ad_step *step, placed *p)
 {
     const uint32_t where[] = {step->x, step->y, step->w, step->z};
     const int op = step->op[l->run->mode];
-    *p = (placed){.step = step, .kernel = op < AD_STEP_JOB ? ad_kernel_primal(op) : NULL};
+    *p = (placed){.step = step,
+                  .kernel = op < AD_STEP_JOB ? ad_kernel_primal(op) : NULL};
     for (int k = 0; k < 4; k++) {
         const bool is_number = p->kernel == NULL && (k == 1 || k == 2);
         if (is_number)
@@ -183,7 +185,8 @@ ad_status ad_vm_loop(const ad_run *run, const ad_job *job)
     const int64_t length = loop->n < AD_BLOCK_MOST ? loop->n : AD_BLOCK_MOST;
     ad_sum few[FEW], *sums = few;
     placed few_steps[FEW_STEPS];
-    loop_run l = {.run = run, .loop = loop, .buffers = run->scratch, .width = length * b};
+    loop_run l = {
+        .run = run, .loop = loop, .buffers = run->scratch, .width = length * b};
     l.steps = few_steps;
     l.stacks = l.buffers + loop->n_buffers * l.width;
     if (loop->n_sums > FEW)

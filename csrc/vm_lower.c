@@ -308,49 +308,17 @@ static ad_status lower_one(lowering *w, uint32_t i, const ad_value *inputs)
     return ad_program_replay_one(w->b->tape, w->p, i, inputs, w->values);
 }
 
-static ad_status lower(lowering *w, ad_value *inputs, ad_value *outputs,
-                       ad_program **made)
+static ad_status fill(ad_builder *b, const ad_program *p, const ad_value *inputs,
+                      ad_value *values, void *context)
 {
-    const ad_program *p = w->p;
+    lowering *w = context;
     ad_status status = AD_OK;
-    w->b->drops_calls = true;
-    for (uint32_t k = 0; k < p->n_inputs && status == AD_OK; k++) {
-        uint32_t value;
-        status = ad_builder_input(w->b, ad_program_shape(p, k), &value);
-        if (status == AD_OK)
-            inputs[k] = ad_builder_value(w->b, value);
-    }
+    b->drops_calls = true;
+    w->b = b;
+    w->values = values;
     for (uint32_t i = 0; i < p->n && status == AD_OK; i++)
         status = lower_one(w, i, inputs);
-    w->b->line = 0;
-    if (status == AD_OK)
-        status = ad_builder_guards(w->b, p, w->values);
-    for (uint32_t k = 0; k < p->n_outputs; k++)
-        outputs[k] = w->values[p->outputs[k]];
-    return status == AD_OK ? ad_builder_finish(w->b, p->n_outputs, outputs, true, made)
-                           : status;
-}
-
-static ad_program *lowered(lowering *w)
-{
-    const ad_program *p = w->p;
-    ad_program *made = NULL;
-    w->b = ad_builder_new(false);
-    w->values = calloc((size_t)p->n + 1, sizeof *w->values);
-    ad_value *inputs = calloc((size_t)p->n_inputs + 1, sizeof *inputs);
-    ad_value *outputs = calloc((size_t)p->n_outputs + 1, sizeof *outputs);
-    if (w->b != NULL && inputs != NULL && w->values != NULL && outputs != NULL &&
-        lower(w, inputs, outputs, &made) != AD_OK)
-        made = NULL;
-    if (w->values != NULL)
-        ad_values_drop(p->n, w->values);
-    if (inputs != NULL)
-        ad_values_drop(p->n_inputs, inputs);
-    free(w->values);
-    free(inputs);
-    free(outputs);
-    ad_builder_free(w->b);
-    return made;
+    return status;
 }
 
 ad_program *ad_vm_lower(ad_program *p)
@@ -362,7 +330,7 @@ ad_program *ad_vm_lower(ad_program *p)
     ad_program *made = NULL;
     if (w.of != NULL && w.view_of != NULL && w.carry != NULL) {
         find_keeping(&w);
-        made = is_lowered(&w) ? ad_program_keep(p) : lowered(&w);
+        made = is_lowered(&w) ? ad_program_keep(p) : ad_vm_rebuild(p, fill, &w);
     }
     free(w.of);
     free(w.view_of);

@@ -306,10 +306,10 @@ static ad_status apply_merged(const group *g, ad_builder *b, ad_value *values)
 }
 
 /* What comes before the last member and needs none of them; the loop; the rest. */
-static ad_status put_in_order(const group *g, ad_builder *b, const ad_value *inputs,
-                              ad_value *values)
+static ad_status put_in_order(ad_builder *b, const ad_program *p,
+                              const ad_value *inputs, ad_value *values, void *context)
 {
-    const ad_program *p = g->p;
+    const group *g = context;
     const uint32_t last = g->members[g->n - 1];
     ad_status status = AD_OK;
     for (uint32_t i = 0; i < last && status == AD_OK; i++)
@@ -323,42 +323,6 @@ static ad_status put_in_order(const group *g, ad_builder *b, const ad_value *inp
             member++;
         else if (g->depends[i] || i > last)
             status = ad_program_replay_one(b->tape, p, i, inputs, values);
-    b->line = 0;
-    return status;
-}
-
-static ad_status rebuild(const group *g, ad_program **made)
-{
-    const ad_program *p = g->p;
-    ad_builder *b = ad_builder_new(false);
-    ad_value *inputs = calloc((size_t)p->n_inputs + 1, sizeof *inputs);
-    ad_value *values = calloc((size_t)p->n + 1, sizeof *values);
-    ad_value *outputs = calloc((size_t)p->n_outputs + 1, sizeof *outputs);
-    ad_status status =
-        b != NULL && inputs != NULL && values != NULL && outputs != NULL ? AD_OK
-                                                                         : AD_NO_MEMORY;
-    for (uint32_t k = 0; k < p->n_inputs && status == AD_OK; k++) {
-        uint32_t value;
-        status = ad_builder_input(b, ad_program_shape(p, k), &value);
-        if (status == AD_OK)
-            inputs[k] = ad_builder_value(b, value);
-    }
-    if (status == AD_OK)
-        status = put_in_order(g, b, inputs, values);
-    if (status == AD_OK)
-        status = ad_builder_guards(b, p, values);
-    for (uint32_t k = 0; k < p->n_outputs && status == AD_OK; k++)
-        outputs[k] = values[p->outputs[k]];
-    if (status == AD_OK)
-        status = ad_builder_finish(b, p->n_outputs, outputs, true, made);
-    if (values != NULL)
-        ad_values_drop(p->n, values);
-    if (inputs != NULL)
-        ad_values_drop(p->n_inputs, inputs);
-    free(inputs);
-    free(values);
-    free(outputs);
-    ad_builder_free(b);
     return status;
 }
 
@@ -368,19 +332,18 @@ ad_program *ad_vm_merge(ad_program *p)
     for (uint32_t i = 0; i < p->n; i++)
         n_scans += is_free(scan_at(p, i));
     ad_program_keep(p);
-    for (; n_scans > 0; n_scans--) {
+    for (; n_scans > 0 && p != NULL; n_scans--) {
         group g = {.p = p, .depends = malloc((size_t)p->n + 1)};
         ad_program *made = NULL;
         const bool is_found = g.depends != NULL && find_group(&g, &from);
-        const bool has_failed =
-            g.depends == NULL || (is_found && rebuild(&g, &made) != AD_OK);
+        if (is_found)
+            made = ad_vm_rebuild(p, put_in_order, &g);
+        const bool is_done = g.depends != NULL && !is_found;
         free(g.depends);
-        if (!is_found && !has_failed)
+        if (is_done)
             return p;
         ad_program_drop(p);
         p = made;
-        if (has_failed)
-            return NULL;
         from = 0; /* numbers are new */
     }
     return p;

@@ -11,7 +11,8 @@
 
 int64_t ad_plan_loop_length(const ad_program *p, uint32_t i)
 {
-    return ad_program_size(p, ad_plan_class(p, i) == AD_TOTAL ? p->instr[i].args[0] : i);
+    return ad_program_size(p,
+                           ad_plan_class(p, i) == AD_TOTAL ? p->instr[i].args[0] : i);
 }
 
 bool ad_plan_is_large(const ad_program *p, uint32_t i)

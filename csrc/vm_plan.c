@@ -70,6 +70,35 @@ ad_shape_class ad_plan_class(const ad_program *p, uint32_t i)
     return AD_STRUCTURAL;
 }
 
+/* ---- Small arrays ------------------------------------------------------------------ */
+
+/* Rows whose last bit does not hang on how they are run. */
+static bool is_exact(uint16_t op)
+{
+    switch (op) {
+    case AD_OP_NEG:
+    case AD_OP_ADD:
+    case AD_OP_SUB:
+    case AD_OP_MUL:
+    case AD_OP_DIV:
+    case AD_OP_RECIPROCAL:
+    case AD_OP_SQUARE:
+    case AD_OP_SQRT:
+    case AD_OP_GUARDED_MUL: return true;
+    }
+    return false;
+}
+
+uint32_t ad_plan_small(const ad_program *p, uint32_t i)
+{
+    const ad_shape_class class = ad_plan_class(p, i);
+    const int64_t n = class == AD_TOTAL ? ad_program_size(p, p->instr[i].args[0])
+                                        : ad_program_size(p, i);
+    const bool may_be =
+        class == AD_TOTAL || (class == AD_LINEAR && is_exact(p->instr[i].op));
+    return may_be && n > 1 && n <= AD_SMALL ? (uint32_t)n : 0;
+}
+
 /* ---- Slots that are shared --------------------------------------------------------- */
 
 static void find_bases(ad_plan *plan)

@@ -63,7 +63,7 @@ static bool widens(const ad_scan *s, uint32_t i)
             (instr->op == AD_OP_PACK && is_summed_only(s, i)));
 }
 
-/* Are outputs that read no rows ones that can be widened too? */
+/* Can all that reads rows be done on arrays, and do all outputs read some? Says what does. */
 static bool can_widen(const ad_scan *s, bool *reads_rows)
 {
     const ad_program *body = s->body;
@@ -214,50 +214,21 @@ static ad_status widen_one(ad_builder *b, const ad_program *p, uint32_t at,
     return status;
 }
 
-static ad_status rebuild(const ad_program *p, ad_builder *b, ad_value *inputs,
-                         ad_value *values, ad_value *outputs, ad_program **made)
+static ad_status fill(ad_builder *b, const ad_program *p, const ad_value *inputs,
+                      ad_value *values, void *context)
 {
+    (void)context;
     ad_status status = AD_OK;
-    for (uint32_t k = 0; k < p->n_inputs && status == AD_OK; k++) {
-        uint32_t value;
-        status = ad_builder_input(b, ad_program_shape(p, k), &value);
-        if (status == AD_OK)
-            inputs[k] = ad_builder_value(b, value);
-    }
     for (uint32_t i = 0; i < p->n && status == AD_OK; i++)
         status = is_wide(p, i) ? widen_one(b, p, i, values)
                                : ad_program_replay_one(b->tape, p, i, inputs, values);
-    b->line = 0;
-    if (status == AD_OK)
-        status = ad_builder_guards(b, p, values);
-    for (uint32_t k = 0; k < p->n_outputs; k++)
-        outputs[k] = values[p->outputs[k]];
-    return status == AD_OK ? ad_builder_finish(b, p->n_outputs, outputs, true, made)
-                           : status;
+    return status;
 }
 
 ad_program *ad_vm_widen(ad_program *p)
 {
-    bool is_any = false;
-    for (uint32_t i = 0; i < p->n && !is_any; i++)
-        is_any = is_wide(p, i);
-    if (!is_any)
-        return ad_program_keep(p);
-    ad_program *made = NULL;
-    ad_builder *b = ad_builder_new(false);
-    ad_value *inputs = calloc((size_t)p->n_inputs + 1, sizeof *inputs);
-    ad_value *values = calloc((size_t)p->n + 1, sizeof *values);
-    ad_value *outputs = calloc((size_t)p->n_outputs + 1, sizeof *outputs);
-    if (b != NULL && inputs != NULL && values != NULL && outputs != NULL &&
-        rebuild(p, b, inputs, values, outputs, &made) != AD_OK)
-        made = NULL;
-    if (values != NULL)
-        ad_values_drop(p->n, values);
-    if (inputs != NULL)
-        ad_values_drop(p->n_inputs, inputs);
-    free(inputs);
-    free(values);
-    free(outputs);
-    ad_builder_free(b);
-    return made;
+    for (uint32_t i = 0; i < p->n; i++)
+        if (is_wide(p, i))
+            return ad_vm_rebuild(p, fill, NULL);
+    return ad_program_keep(p);
 }
