@@ -5,6 +5,8 @@ import pytest
 
 import autodiff.fit
 
+pytestmark = pytest.mark.slow  # many fits
+
 X = np.arange(1.0, 9.0)
 NOISE = np.array([0.3, -0.1, 0.2, -0.4, 0.1, 0.3, -0.2, -0.1])
 LINE = {"x": X, "y": 3.0 + 2.0 * X + NOISE}

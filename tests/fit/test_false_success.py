@@ -15,6 +15,8 @@ from autodiff.fit.options import Options
 from autodiff.fit.problem import pose
 from autodiff.fit.solve.driver import solve
 
+pytestmark = pytest.mark.slow  # many fits
+
 N = 24
 X = np.linspace(0.0, 4.0, N)
 NOISE = np.random.default_rng(11).standard_normal(N)

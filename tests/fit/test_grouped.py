@@ -13,6 +13,8 @@ from autodiff.fit.solve.driver import solve
 from autodiff.fit.solve.subset import subset
 from autodiff.fit.stats.summarize import summarize
 
+pytestmark = pytest.mark.slow  # many fits
+
 DECAY = "y ~ a*exp(-b*x) + c"
 START = {"a": 1.0, "b": 1.0, "c": 0.0}
 

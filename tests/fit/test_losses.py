@@ -13,6 +13,8 @@ from fit.solving import bounded, posed, solved, table
 from autodiff.fit.errors import DataError
 from autodiff.fit.solve.losses import LOSSES, mad_scale
 
+pytestmark = pytest.mark.slow  # many fits
+
 X = np.arange(1.0, 9.0)
 LOGISTIC = "y ~ 1/(1 + exp(-(a + b*x)))"
 

@@ -14,6 +14,8 @@ import pytest
 
 from autodiff.fit.command.cli import main
 
+pytestmark = pytest.mark.slow  # many fits
+
 LINE = b"x,y\n0,3\n1,8\n2,13.5\n3,18\n"
 FEW = b"x,y\n0,3\n1,8\n"
 

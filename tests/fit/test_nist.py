@@ -7,6 +7,8 @@ from fit.nist_problems import DATA, digits, errors, estimates, fit, problems
 
 import autodiff.fit
 
+pytestmark = pytest.mark.slow  # many fits
+
 PROBLEMS = problems("nist")
 STARTS = ("start1", "start2")
 

@@ -3,6 +3,8 @@
 import pytest
 from fit.nist_problems import digits, errors, estimates, fit, problems
 
+pytestmark = pytest.mark.slow  # many fits
+
 each_problem = pytest.mark.parametrize(
     "problem", [pytest.param(p, id=p["name"]) for p in problems("nist-linear")]
 )

@@ -11,6 +11,8 @@ from autodiff.fit.solve.driver import solve
 from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.starts import linear_parameters, starting_points
 
+pytestmark = pytest.mark.slow  # many fits
+
 NIST = problems("nist")
 
 

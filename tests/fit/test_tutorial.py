@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # many fits
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/fitting.md"
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:e[-+]?\d+)?(?![\w.])")

@@ -72,8 +72,9 @@ def check_residuals(residual: Array, columns: dict[str, Array]) -> ResidualCheck
 
     Notes
     -----
-    Of more than 20,000 rows that many are looked at. The number of runs has a normal limit (A. Wald and J. Wolfowitz, "On a test
-    whether two samples are from the same population", 1940).
+    Of more than 20,000 rows that many are looked at. The number of runs has a normal
+    limit (A. Wald and J. Wolfowitz, "On a test whether two samples are from the same
+    population", 1940).
 
     Examples
     --------
