@@ -87,7 +87,7 @@ _LATER = {
     }.items()
     for name in names.split()
 }
-_MODULES = ("functional", "programs", "sparse")
+_MODULES = ("functional", "nn", "programs", "sparse")
 
 
 def __dir__() -> list[str]:

@@ -151,6 +151,10 @@ LAYERS = {
     "autodiff/functional/__init__": 77,
     "autodiff/__init__": 80,
     # The fit, from the language up to the command.
+    # Neural networks.
+    "autodiff/nn/functional/": 75,
+    "autodiff/nn/functional/__init__": 76,
+    "autodiff/nn/__init__": 79,
     "autodiff/fit/errors": 100,
     "autodiff/fit/options": 105,
     "autodiff/fit/formula/": 110,

@@ -1,0 +1,1 @@
+"""Neural networks: functions, and modules that keep their parameters."""
