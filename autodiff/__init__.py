@@ -67,7 +67,7 @@ clone, detach = _methods.clone, _methods.detach
 del _methods
 
 
-_NOT_HERE = frozenset("nn optim func jit".split())
+_NOT_HERE = frozenset("func jit".split())
 
 # Transforms of functions, imported when first asked for: a script that sweeps does not
 # wait for them.
@@ -87,7 +87,7 @@ _LATER = {
     }.items()
     for name in names.split()
 }
-_MODULES = ("functional", "nn", "programs", "sparse")
+_MODULES = ("functional", "nn", "optim", "programs", "sparse")
 
 
 def __dir__() -> list[str]:

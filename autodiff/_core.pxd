@@ -85,6 +85,29 @@ cdef extern from "linalg.h":
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
 
+cdef extern from "optimize.h":
+    ctypedef struct ad_sgd:
+        double rate, momentum, dampening, decay
+        c_bool is_nesterov, is_maximizing
+    ctypedef struct ad_adam:
+        double rate, beta1, beta2, tiny, decay
+        c_bool is_decoupled, is_amsgrad, is_maximizing
+    ctypedef struct ad_rmsprop:
+        double rate, alpha, tiny, decay, momentum
+        c_bool is_centered, is_maximizing
+    ctypedef struct ad_adagrad:
+        double rate, rate_decay, decay, tiny
+        c_bool is_maximizing
+    void ad_step_sgd(const ad_sgd *how, int64_t n, int64_t count, double *x,
+                     const double *g, double *velocity) nogil
+    void ad_step_adam(const ad_adam *how, int64_t n, int64_t count, double *x,
+                      const double *g, double *mean, double *square,
+                      double *largest) nogil
+    void ad_step_rmsprop(const ad_rmsprop *how, int64_t n, double *x, const double *g,
+                         double *square, double *mean, double *velocity) nogil
+    void ad_step_adagrad(const ad_adagrad *how, int64_t n, int64_t count, double *x,
+                         const double *g, double *sum) nogil
+
 cdef extern from "program.h":
     ctypedef struct ad_guard:
         uint32_t value
@@ -219,6 +242,7 @@ cdef extern from "tape.h":
     void ad_tape_lock(ad_tape *tape)
     void ad_tape_unlock(ad_tape *tape)
     void ad_array_changed(const ad_tape *tape, ad_array *a)
+    void ad_leaf_changed(ad_leaf *leaf)
     ad_status ad_tape_collect(ad_tape *tape, uint32_t start)
     void ad_handle_release(ad_handle *h)
     ad_status ad_tape_push(ad_tape *tape, const ad_entry *entry, uint32_t *index)

@@ -864,6 +864,14 @@ def linalg(
 def set_linalg(kernels: dict[str, Callable[..., None]]) -> None: ...
 def to_inplace(name: str, x: Tensor, y: Any) -> Tensor: ...
 def put_inplace(x: Tensor, positions: NDArray[Any], y: Tensor) -> None: ...
+def optimizer_step(
+    kind: str,
+    params: list[Tensor],
+    grads: list[Tensor | None],
+    counts: NDArray[np.int64],
+    states: list[_Array],
+    how: dict[str, _Float | bool],
+) -> None: ...
 
 # ---- Graph ---------------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ include "tracing.pxi"
 include "run.pxi"
 include "program_data.pxi"
 include "pattern.pxi"
+include "optimize.pxi"
 
 
 # ---- Module start ---------------------------------------------------------------
