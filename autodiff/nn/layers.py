@@ -56,7 +56,7 @@ class Linear(Module):
     --------
     >>> import autodiff as ad
     >>> ad.nn.Linear(3, 2)(ad.zeros(5, 3)).shape
-    torch.Size([5, 2])
+    (5, 2)
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
@@ -153,7 +153,7 @@ class Conv2d(_Convolution):
     --------
     >>> import autodiff as ad
     >>> ad.nn.Conv2d(1, 4, 3, padding=1)(ad.zeros(2, 1, 8, 8)).shape
-    torch.Size([2, 4, 8, 8])
+    (2, 4, 8, 8)
     """
 
     n_axes = 2
@@ -281,7 +281,7 @@ class Sequential(Module):
     >>> import autodiff as ad
     >>> net = ad.nn.Sequential(ad.nn.Linear(3, 4), ad.nn.Tanh(), ad.nn.Linear(4, 1))
     >>> net(ad.zeros(2, 3)).shape, len(list(net.parameters()))
-    (torch.Size([2, 1]), 4)
+    ((2, 1), 4)
     """
 
     def __init__(self, *modules: Any) -> None:
@@ -493,7 +493,7 @@ class GRUCell(Module):
     >>> import autodiff as ad
     >>> cell = ad.nn.GRUCell(3, 2)
     >>> cell(ad.zeros(5, 3)).shape
-    torch.Size([5, 2])
+    (5, 2)
     """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:

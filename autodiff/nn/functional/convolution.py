@@ -125,7 +125,7 @@ def conv2d(
     >>> import autodiff as ad
     >>> from autodiff.nn.functional import conv2d
     >>> conv2d(ad.ones(1, 1, 3, 3), ad.ones(1, 1, 2, 2)).shape
-    torch.Size([1, 1, 2, 2])
+    (1, 1, 2, 2)
     """
     return _convolve(
         "conv2d", 2, input, weight, bias, stride, padding, dilation, groups
@@ -291,7 +291,7 @@ def conv_transpose2d(
     >>> import autodiff as ad
     >>> from autodiff.nn.functional import conv_transpose2d
     >>> conv_transpose2d(ad.ones(1, 1, 1, 1), ad.ones(1, 1, 2, 2), stride=2).shape
-    torch.Size([1, 1, 2, 2])
+    (1, 1, 2, 2)
     """
     return _transpose(
         "conv_transpose2d",
