@@ -6,7 +6,12 @@ see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 
 from autodiff import autograd as autograd
 from autodiff import errors as errors
+from autodiff import functional as functional
 from autodiff import linalg as linalg
+from autodiff import nn as nn
+from autodiff import optim as optim
+from autodiff import programs as programs
+from autodiff import sparse as sparse
 from autodiff import special as special
 from autodiff import testing as testing
 from autodiff._core import Tensor as Tensor

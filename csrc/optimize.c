@@ -11,8 +11,8 @@ static inline double slope(double g, double x, double decay, bool is_maximizing)
     return (is_maximizing ? -g : g) + decay * x;
 }
 
-void ad_step_sgd(const ad_sgd *how, int64_t n, int64_t count, double *x, const double *g,
-                 double *velocity)
+void ad_step_sgd(const ad_sgd *how, int64_t n, int64_t count, double *x,
+                 const double *g, double *velocity)
 {
     if (how->momentum == 0.0) {
         for (int64_t i = 0; i < n; i++)

@@ -17,8 +17,8 @@ typedef struct ad_sgd {
 } ad_sgd;
 
 /* velocity: unused without momentum. */
-void ad_step_sgd(const ad_sgd *how, int64_t n, int64_t count, double *x, const double *g,
-                 double *velocity);
+void ad_step_sgd(const ad_sgd *how, int64_t n, int64_t count, double *x,
+                 const double *g, double *velocity);
 
 typedef struct ad_adam {
     double rate, beta1, beta2, tiny, decay;

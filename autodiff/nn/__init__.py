@@ -13,7 +13,7 @@ from autodiff.nn.elementwise import *  # noqa: F403
 from autodiff.nn.layers import *  # noqa: F403
 from autodiff.nn.module import Module, Parameter
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "Module",
     "Parameter",
     "functional",

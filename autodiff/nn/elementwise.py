@@ -10,7 +10,7 @@ import autodiff.nn.functional as F  # noqa: N812 - PyTorch's word
 from autodiff.errors import ArgumentError
 from autodiff.nn.module import Module
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "ELU": F.elu,
     "GELU": F.gelu,
     "Hardtanh": F.hardtanh,
@@ -27,7 +27,7 @@ ACTIVATIONS = {
     "Softsign": F.softsign,
     "Tanh": F.tanh,
 }
-LOSSES = {
+LOSSES: dict[str, Callable[..., Any]] = {
     "BCELoss": F.binary_cross_entropy,
     "BCEWithLogitsLoss": F.binary_cross_entropy_with_logits,
     "CosineEmbeddingLoss": F.cosine_embedding_loss,
@@ -40,7 +40,7 @@ LOSSES = {
     "SmoothL1Loss": F.smooth_l1_loss,
 }
 
-__all__ = [*ACTIVATIONS, *LOSSES]  # noqa: PLE0604 - names of the tables
+__all__ = [*ACTIVATIONS, *LOSSES]
 
 
 class _Function(Module):

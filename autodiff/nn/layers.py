@@ -223,7 +223,9 @@ class _Pool(Module):
     def extra_repr(self) -> str:
         """Return the settings."""
         stride = self.kernel_size if self.stride is None else self.stride
-        return f"kernel_size={self.kernel_size}, stride={stride}, padding={self.padding}"
+        return (
+            f"kernel_size={self.kernel_size}, stride={stride}, padding={self.padding}"
+        )
 
 
 class MaxPool1d(_Pool):
@@ -371,6 +373,8 @@ class Embedding(Module):
 
 class _BatchNorm(Module):
     n_axes: tuple[int, ...] = ()
+    running_mean: Any
+    running_var: Any
 
     def __init__(
         self,
@@ -418,16 +422,12 @@ class BatchNorm1d(_BatchNorm):
     """`functional.batch_norm` of (N, C) or (N, C, L), with its running statistics."""
 
     n_axes = (2, 3)
-    running_mean: Any
-    running_var: Any
 
 
 class BatchNorm2d(_BatchNorm):
     """`functional.batch_norm` of (N, C, H, W), with its running statistics."""
 
     n_axes = (4,)
-    running_mean: Any
-    running_var: Any
 
 
 class LayerNorm(Module):

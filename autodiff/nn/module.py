@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-
 from autodiff import _core
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
@@ -42,6 +41,7 @@ class Parameter(metaclass=_ParameterType):
     """
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> Any:
+        """Return the leaf."""
         x = as_tensor(data).detach().clone()
         _core.set_requires_grad(x, requires_grad)
         x._is_parameter = True  # type: ignore[attr-defined]
@@ -84,6 +84,7 @@ class Module:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return `forward` of the arguments, as the hooks leave it."""
         if "_hooks" not in self.__dict__:
             raise AttributeError(
                 f"{type(self).__name__}.__init__ must call super().__init__()"
@@ -267,5 +268,3 @@ class Module:
             return f"{head}({self.extra_repr()})"
         lines = [f"({name}): {part!r}".replace("\n", "\n  ") for name, part in parts]
         return f"{head}(\n  " + "\n  ".join(lines) + "\n)"
-
-

@@ -75,7 +75,9 @@ class SGD(Optimizer):
         for name in ("lr", "momentum", "weight_decay"):
             check_number(name, group[name])
         check_number("dampening", group["dampening"], -np.inf)
-        if group["nesterov"] and not (group["momentum"] > 0 and group["dampening"] == 0):
+        if group["nesterov"] and not (
+            group["momentum"] > 0 and group["dampening"] == 0
+        ):
             raise ArgumentError(
                 "nesterov needs a momentum above 0 and no dampening, got momentum "
                 f"{group['momentum']!r}, dampening {group['dampening']!r}"

@@ -151,10 +151,11 @@ class LBFGS(Optimizer):
                     evaluations += 1
             else:
                 start = here._replace(step=0.0)
-                here, used = _search(trial, length, direction, start, group)
+                search = _Search(trial, direction, start)
+                here = search.run(length, group["tolerance_change"])
                 self._move(origin + here.step * direction)
                 length = here.step
-                evaluations += used
+                evaluations += search.n_trials
             memory.length = length
             moved = float(np.abs(direction).max()) * abs(length)
             if (
@@ -268,71 +269,78 @@ class _Memory:
         return q
 
 
-def _search(
-    trial: Callable[[float], _Point],
-    length: float,
-    direction: Array,
-    start: _Point,
-    group: Mapping[str, Any],
-) -> tuple[_Point, int]:
-    """Return a point of the strong Wolfe conditions, and how many were tried."""
-    slope = float(start.gradient @ direction)
-    size = float(np.abs(direction).max())
+class _Search:
+    """A line search: a bracket of a point of the strong Wolfe conditions, narrowed."""
 
-    def fell(p: _Point) -> bool:
-        return p.loss <= start.loss + DECREASE * p.step * slope
+    def __init__(
+        self, trial: Callable[[float], _Point], direction: Array, start: _Point
+    ) -> None:
+        self._trial, self.direction, self.start = trial, direction, start
+        self.slope = self.slope_at(start)
+        self.n_trials = 0
 
-    def slope_at(p: _Point) -> float:
-        return float(p.gradient @ direction)
+    def at(self, step: float) -> _Point:
+        """Evaluate so far along the direction."""
+        self.n_trials += 1
+        return self._trial(step)
 
-    previous, here, n = start, trial(length), 0
-    ends: tuple[_Point, _Point] | None = None
-    while n < MAX_SEARCH:
-        if not fell(here) or (n > 1 and here.loss >= previous.loss):
-            ends = (previous, here)
-            break
-        if abs(slope_at(here)) <= -CURVATURE * slope:
-            return here, n + 1
-        if slope_at(here) >= 0.0:
-            ends = (previous, here)
-            break
-        bounds = here.step + 0.01 * (here.step - previous.step), here.step * 10.0
-        step = _cubic(previous, here, slope_at(previous), slope_at(here), bounds)
-        previous, here, n = here, trial(step), n + 1
-    if ends is None:
-        return min(start, here, key=lambda p: p.loss), n + 1
-    low, high = ends if ends[0].loss <= ends[1].loss else ends[::-1]
-    is_slow = False
-    while n < MAX_SEARCH:
-        left, right = sorted((low.step, high.step))
-        if (right - left) * size < group["tolerance_change"]:
-            break
-        first, second = ends
-        step = _cubic(first, second, slope_at(first), slope_at(second))
+    def slope_at(self, p: _Point) -> float:
+        """Return the derivative of the loss along the direction."""
+        return float(p.gradient @ self.direction)
+
+    def fell(self, p: _Point) -> bool:
+        """Return whether the loss fell enough for the step."""
+        return p.loss <= self.start.loss + DECREASE * p.step * self.slope
+
+    def is_level(self, p: _Point) -> bool:
+        """Return whether the slope is small enough."""
+        return abs(self.slope_at(p)) <= -CURVATURE * self.slope
+
+    def run(self, length: float, tolerance: float) -> _Point:
+        """Return a point of the conditions, or the best that was tried."""
+        previous, here = self.start, self.at(length)
+        while self.n_trials <= MAX_SEARCH:
+            no_better = self.n_trials > 2 and here.loss >= previous.loss
+            if not self.fell(here) or no_better:
+                return self._narrow(previous, here, tolerance)
+            if self.is_level(here):
+                return here
+            if self.slope_at(here) >= 0.0:
+                return self._narrow(previous, here, tolerance)
+            bounds = here.step + 0.01 * (here.step - previous.step), here.step * 10.0
+            slopes = self.slope_at(previous), self.slope_at(here)
+            previous, here = here, self.at(_cubic(previous, here, *slopes, bounds))
+        return min(self.start, here, key=lambda p: p.loss)
+
+    def _narrow(self, one: _Point, other: _Point, tolerance: float) -> _Point:
+        low, high = (one, other) if one.loss <= other.loss else (other, one)
+        size, is_slow = float(np.abs(self.direction).max()), False
+        while self.n_trials <= MAX_SEARCH:
+            if abs(high.step - low.step) * size < tolerance:
+                break
+            step, is_slow = self._between(low, high, is_slow)
+            here = self.at(step)
+            if not self.fell(here) or here.loss >= low.loss:
+                low, high = (low, here) if low.loss <= here.loss else (here, low)
+                continue
+            if self.is_level(here):
+                return here
+            if self.slope_at(here) * (high.step - low.step) >= 0.0:
+                high = low
+            low = here
+        return low
+
+    def _between(self, a: _Point, b: _Point, was_slow: bool) -> tuple[float, bool]:
+        """Return a step within a bracket, and whether it is near an end of it."""
+        left, right = sorted((a.step, b.step))
+        step = _cubic(a, b, self.slope_at(a), self.slope_at(b))
         margin = 0.1 * (right - left)
-        if min(right - step, step - left) < margin:
-            if is_slow or step >= right or step <= left:
-                near_right = abs(step - right) < abs(step - left)
-                step = right - margin if near_right else left + margin
-                is_slow = False
-            else:
-                is_slow = True
-        else:
-            is_slow = False
-        here, n = trial(step), n + 1
-        if not fell(here) or here.loss >= low.loss:
-            ends = tuple(here if p is high else p for p in ends)  # type: ignore[assignment]
-            low, high = ends if ends[0].loss <= ends[1].loss else ends[::-1]
-            continue
-        if abs(slope_at(here)) <= -CURVATURE * slope:
-            return here, n + 1
-        if slope_at(here) * (high.step - low.step) >= 0.0:
-            ends = tuple(low if p is high else p for p in ends)  # type: ignore[assignment]
-            high = low
-        was_first = ends[0] is low
-        ends = (here, ends[1]) if was_first else (ends[0], here)
-        low = here
-    return low, n + 1
+        if min(right - step, step - left) >= margin:
+            return step, False
+        if not was_slow and left < step < right:
+            return step, True
+        near_right = abs(step - right) < abs(step - left)
+        return (right - margin if near_right else left + margin), False
 
 
 def _cubic(

@@ -207,7 +207,9 @@ class ReduceLROnPlateau:
 
     def step(self, metrics: Any) -> None:
         """Take note of an epoch's metric, and reduce the rates if it is time."""
-        value = float(metrics.detach().item() if hasattr(metrics, "detach") else metrics)
+        value = float(
+            metrics.detach().item() if hasattr(metrics, "detach") else metrics
+        )
         self.last_epoch += 1
         if self._is_better(value):
             self.best, self.num_bad_epochs = value, 0

@@ -24,7 +24,12 @@ Array = npt.NDArray[np.float64]
 
 
 def check_number(
-    name: str, value: Any, low: float = 0.0, high: float = math.inf, *, open_low: bool = False
+    name: str,
+    value: Any,
+    low: float = 0.0,
+    high: float = math.inf,
+    *,
+    open_low: bool = False,
 ) -> float:
     """Return a setting as a float.
 
@@ -85,8 +90,8 @@ class Optimizer:
         found = list(params)
         if not found:
             raise ArgumentError(
-                f"{type(self).__name__} got no parameters; was .parameters() of a module "
-                "without any passed, or an iterator used up before?"
+                f"{type(self).__name__} got no parameters; was .parameters() of a "
+                "module without any passed, or an iterator used up before?"
             )
         groups = found if isinstance(found[0], dict) else [{"params": found}]
         for group in groups:
@@ -118,8 +123,9 @@ class Optimizer:
                 )
             if not p.is_leaf:
                 raise ArgumentError(
-                    f"parameter {i} is not a leaf: it was computed, so a step could not "
-                    "move it; optimise what it was computed from, or a .detach() of it"
+                    f"parameter {i} is not a leaf: it was computed, so a step could "
+                    "not move it; optimise what it was computed from, or a .detach() "
+                    "of it"
                 )
             if id(p) in seen:
                 raise ArgumentError(f"parameter {i} appears twice; give it once")
@@ -254,5 +260,3 @@ class Optimizer:
             settings = ", ".join(f"{k}={v}" for k, v in own.items())
             lines.append(f"  group {i}: {len(group['params'])} parameters, {settings}")
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
-
-

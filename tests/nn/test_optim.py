@@ -4,9 +4,9 @@ import importlib.util
 
 import numpy as np
 import pytest
+from nn.trajectories import SETTINGS, trajectory
 
 import autodiff as ad
-from nn.trajectories import SETTINGS, trajectory
 
 
 @pytest.mark.skipif(

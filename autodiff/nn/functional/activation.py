@@ -116,7 +116,8 @@ def sigmoid(input: Any) -> Tensor:
 
 def logsigmoid(input: Any) -> Tensor:
     """Return the logarithm of `sigmoid`, accurate where that is tiny."""
-    return -softplus(-as_tensor(input))
+    z: Tensor = -softplus(-as_tensor(input))
+    return z
 
 
 def tanh(input: Any) -> Tensor:

@@ -1,9 +1,9 @@
 """Convolution, as one product of matrices over the windows of the input (im2col).
 
-With K = C k1 k2 / groups elements in a window and L windows, (groups, O, K) weights meet
-(groups, K, N L) columns; the adjoints are the transposed products and the adjoint of the
-strided copy, all in the core (K. Chellapilla et al., "High performance convolutional
-neural networks for document processing", 2006).
+With K = C k1 k2 / groups elements in a window and L windows, (groups, O, K) weights
+meet (groups, K, N L) columns; the adjoints are the transposed products and the adjoint
+of the strided copy, all in the core (K. Chellapilla et al., "High performance
+convolutional neural networks for document processing", 2006).
 """
 
 from __future__ import annotations
@@ -195,9 +195,9 @@ def _check_weight(
         )
     if w.shape[1] * groups != channels:
         raise ShapeError(
-            f"{what}: the weight of shape {tuple(w.shape)} with groups = {groups} takes "
-            f"{w.shape[1] * groups} channels, the input of shape {tuple(x.shape)} has "
-            f"{channels}"
+            f"{what}: the weight of shape {tuple(w.shape)} with groups = {groups} "
+            f"takes {w.shape[1] * groups} channels, the input of shape "
+            f"{tuple(x.shape)} has {channels}"
         )
     _check_bias(what, bias, n_out)
 

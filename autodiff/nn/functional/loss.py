@@ -80,7 +80,7 @@ def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
 def smooth_l1_loss(
     input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
-    """Return d^2 / (2 beta) where the difference d is below beta, else |d| - beta / 2."""
+    """Return d^2 / (2 beta) for a difference d below beta, else |d| - beta / 2."""
     if not beta >= 0:
         raise ArgumentError(f"smooth_l1_loss: beta must not be negative, got {beta!r}")
     if beta == 0:
@@ -91,7 +91,7 @@ def smooth_l1_loss(
 def huber_loss(
     input: Any, target: Any, *, reduction: str = "mean", delta: float = 1.0
 ) -> Tensor:
-    """Return d^2 / 2 where the difference d is below delta, else delta (|d| - delta/2)."""
+    """Return d^2 / 2 for a difference d below delta, else delta (|d| - delta / 2)."""
     if not delta > 0:
         raise ArgumentError(f"huber_loss: delta must be positive, got {delta!r}")
     x, t = _pair("huber_loss", input, target)
@@ -182,10 +182,7 @@ def kl_div(
         ``'batchmean'``, the sum over the number of rows, is the divergence itself.
     """
     x, t = _pair("kl_div", input, target)
-    if log_target:
-        loss = _row["exp"](t) * (t - x)
-    else:
-        loss = _row["xlogy"](t, t) - t * x
+    loss = _row["exp"](t) * (t - x) if log_target else _row["xlogy"](t, t) - t * x
     if reduction == "batchmean":
         return loss.sum() / (x.shape[0] if x.ndim else 1)
     return reduced(loss, reduction)
@@ -317,8 +314,8 @@ def _labels(
     expected = tuple(n for i, n in enumerate(x.shape) if i != axis)
     if values.shape != expected:
         raise ShapeError(
-            f"{what}: for an input of shape {tuple(x.shape)} the target must have shape "
-            f"{expected}, got {values.shape}"
+            f"{what}: for an input of shape {tuple(x.shape)} the target must have "
+            f"shape {expected}, got {values.shape}"
         )
     n_classes = x.shape[axis]
     counts = values != ignore_index
@@ -329,8 +326,8 @@ def _labels(
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         where_ = f" at {place if len(place) != 1 else place[0]}" if place else ""
         raise ArgumentError(
-            f"{what}: label {values[place]:g}{where_} is out of range; labels are whole "
-            f"numbers from 0 to {n_classes - 1} for {n_classes} classes"
+            f"{what}: label {values[place]:g}{where_} is out of range; labels are "
+            f"whole numbers from 0 to {n_classes - 1} for {n_classes} classes"
             + (f", or ignore_index = {ignore_index}" if ignore_index >= 0 else "")
         )
     return np.where(counts, values, 0).astype(np.int64), counts.astype(np.float64)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import _core
-from autodiff._core import Tensor
-from autodiff.autograd import no_grad
+from autodiff._core import Tensor, no_grad
 from autodiff.creation import as_tensor, rand
 from autodiff.errors import ArgumentError, ShapeError
 
@@ -74,7 +73,7 @@ def batch_norm(
                 "batch_norm: training needs more than one value for each channel, got "
                 f"input of shape {tuple(x.shape)}"
             )
-        mean, variance = x.mean(axes, keepdim=True), x.var(axes, 0, keepdim=True)
+        mean, variance = x.mean(axes, keepdim=True), x.var(axes, False, keepdim=True)
         _follow(running_mean, mean, momentum)
         _follow(running_var, variance * (n / (n - 1.0)), momentum)
     else:
@@ -131,7 +130,7 @@ def layer_norm(
             f"normalized_shape {shape}"
         )
     axes = tuple(range(-len(shape), 0))
-    mean, variance = x.mean(axes, keepdim=True), x.var(axes, 0, keepdim=True)
+    mean, variance = x.mean(axes, keepdim=True), x.var(axes, False, keepdim=True)
     z = (x - mean) * _row["rsqrt"](variance + eps)
     z = z if weight is None else z * weight
     return z if bias is None else z + bias

@@ -50,8 +50,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     x, w = as_tensor(input), as_tensor(weight)
     if w.ndim not in (1, 2) or x.ndim == 0 or x.shape[-1] != w.shape[-1]:
         raise ShapeError(
-            f"linear: an input of shape {tuple(x.shape)} does not meet a weight of shape "
-            f"{tuple(w.shape)}: (..., n) and (m, n) are expected"
+            f"linear: an input of shape {tuple(x.shape)} does not meet a weight of "
+            f"shape {tuple(w.shape)}: (..., n) and (m, n) are expected"
         )
     if w.ndim == 1:
         z = matmul(x, w)
@@ -100,7 +100,8 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor
         return w[places]
     padding = padding_idx % n_rows
     is_padding = (places == padding)[..., None]
-    return w[places] * ~is_padding + w.detach()[places] * is_padding
+    z: Tensor = w[places] * ~is_padding + w.detach()[places] * is_padding
+    return z
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
@@ -118,7 +119,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """Return x over its p-norm along an axis, or over `eps` where that is larger."""
     x = as_tensor(input)
-    return x / clip(norm(x, p, dim, keepdim=True), eps)
+    z: Tensor = x / clip(norm(x, p, dim, keepdim=True), eps)
+    return z
 
 
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -143,4 +145,5 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
     a, b = as_tensor(x1), as_tensor(x2)
     length_a = clip(norm(a, 2, dim, keepdim=True), eps)
     length_b = clip(norm(b, 2, dim, keepdim=True), eps)
-    return (a / length_a * (b / length_b)).sum(dim)
+    z: Tensor = (a / length_a * (b / length_b)).sum(dim)
+    return z
