@@ -42,6 +42,7 @@ from autodiff.linear import (
 from autodiff.order import (
     all, amax, amin, any, argmax, argmin, argsort, max, median, min, sort, topk,
 )  # fmt: skip
+from autodiff.override import grad_reverse, gradient_override
 from autodiff.report import nan_report
 from autodiff.reduce import (
     cumprod, cumsum, log_softmax, logsumexp, mean, norm, prod, softmax, std, sum, var,

@@ -145,6 +145,8 @@ from autodiff.order import median as median
 from autodiff.order import min as min
 from autodiff.order import sort as sort
 from autodiff.order import topk as topk
+from autodiff.override import grad_reverse as grad_reverse
+from autodiff.override import gradient_override as gradient_override
 from autodiff.programs.compiled import compile as compile
 from autodiff.programs.loops import fori_loop as fori_loop
 from autodiff.programs.loops import scan as scan

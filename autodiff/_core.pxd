@@ -213,6 +213,7 @@ cdef extern from "tape.h":
         uint32_t cap
         bint is_recording
         bint is_plain
+        bint defers_leaves
         bint wants_lines
         bint checks_nan
         int32_t n_locks
@@ -483,6 +484,9 @@ cdef extern from "_tensor.h":
         ad_status (*hooked_leaf)(void *context, ad_leaf *leaf,
                                  const ad_value *adjoint) noexcept
         ad_status (*keep_error)() noexcept
+        int (*overridden)(int op, int n_args, PyObject **args, const ad_attr *attr,
+                          PyObject **z) noexcept
+        int (*overridden_inplace)(int op, object x, object y) noexcept
     ad_py_hooks ad_py
     uint32_t line_id "ad_py_line_id"()
     ad_tensor *ad_tensor_of "AD_TENSOR_OF"(ad_handle *handle)
@@ -492,6 +496,8 @@ cdef extern from "_tensor.h":
     object ad_row_methods()
     const char *const *ad_row_operands(int op)
     ad_tape *ad_current_tape
+    PyObject *ad_overrides
+    object ad_py_apply(int op, int n_args, PyObject **args)
     void set_current_tape "ad_set_current_tape"(ad_tape *tape)
     bint ad_tensor_is_traced(const ad_tensor *x)
     ad_tape *ad_py_tape() except NULL

@@ -16,6 +16,7 @@ ad_py_hooks ad_py;
 PyTypeObject *ad_tensor_type;
 
 AD_THREAD_LOCAL ad_tape *ad_current_tape;
+AD_THREAD_LOCAL PyObject *ad_overrides;
 
 /* ---- The thread's tape -------------------------------------------------------------- */
 
@@ -318,8 +319,21 @@ static PyObject *wrap_result(ad_tape *tape, ad_value *out, int n_args,
     return out->array != NULL ? ad_py.to_numpy(out) : PyFloat_FromDouble(out->scalar);
 }
 
+/* Is a rule of the user's in the place of the operation's own? Then z is set. */
+static bool is_overridden(int op, int n_args, PyObject *const *args,
+                          const ad_attr *attr, PyObject **z)
+{
+    if (ad_overrides == NULL)
+        return false;
+    *z = NULL;
+    return ad_py.overridden(op, n_args, (PyObject **)args, attr, z) != 0;
+}
+
 PyObject *ad_py_apply(int op, int n_args, PyObject *const *args)
 {
+    PyObject *z;
+    if (is_overridden(op, n_args, args, NULL, &z))
+        return z;
     ad_tape *tape = ad_py_tape();
     if (tape == NULL || ad_py_make_room(tape) < 0)
         return NULL;
@@ -349,6 +363,9 @@ PyObject *ad_py_apply(int op, int n_args, PyObject *const *args)
 
 PyObject *ad_py_apply_attr(int op, PyObject *x, const ad_attr *attr)
 {
+    PyObject *z;
+    if (is_overridden(op, 1, &x, attr, &z))
+        return z;
     ad_tape *tape = ad_py_tape();
     ad_value v, out;
     if (tape == NULL || ad_py_make_room(tape) < 0 ||

@@ -8,7 +8,7 @@ import itertools
 
 cdef inline void set_plain(ad_tape *tape) noexcept:
     tape.is_plain = (tape.is_recording and not tape.wants_lines
-                     and tape.redirect == NULL)
+                     and tape.redirect == NULL and ad_overrides == NULL)
 
 
 def set_recording(bint on):

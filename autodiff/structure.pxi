@@ -183,6 +183,10 @@ cdef object apply_many(int op, list operands, ad_attr *attr):
     cdef ad_value *values
     cdef ad_array **owned
     cdef ad_value out
+    if ad_overrides != NULL:
+        found = override_of(op, operands, attr)
+        if found is not None:
+            return found
     ad_py_make_room(tape)
     values = <ad_value *>calloc(n + 1, sizeof(ad_value))
     owned = <ad_array **>calloc(n + 1, sizeof(void *))
@@ -254,6 +258,8 @@ cdef object product_of_matrices(object a, object b):
     cdef ad_value out
     memset(&attr, 0, sizeof(ad_attr))
     refuse_masks(a, b)
+    if ad_overrides != NULL:
+        return apply_many(AD_OP_MATMUL, [a, b], &attr)
     ad_py_make_room(tape)
     ad_tensor_value(tape, as_tensor(a), &args[0])
     ad_tensor_value(tape, as_tensor(b), &args[1])
