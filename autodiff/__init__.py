@@ -88,7 +88,7 @@ _LATER = {
     }.items()
     for name in names.split()
 }
-_MODULES = ("functional", "nn", "optim", "programs", "sparse")
+_MODULES = ("functional", "inspect", "nn", "optim", "programs", "sparse")
 
 
 def __dir__() -> list[str]:

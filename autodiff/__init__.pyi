@@ -7,6 +7,7 @@ see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 from autodiff import autograd as autograd
 from autodiff import errors as errors
 from autodiff import functional as functional
+from autodiff import inspect as inspect
 from autodiff import linalg as linalg
 from autodiff import nn as nn
 from autodiff import optim as optim

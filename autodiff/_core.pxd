@@ -486,6 +486,7 @@ cdef extern from "_tensor.h":
         ad_status (*keep_error)() noexcept
         int (*overridden)(int op, int n_args, PyObject **args, const ad_attr *attr,
                           PyObject **z) noexcept
+        int (*note_unrecorded)(object x) noexcept
         int (*overridden_inplace)(int op, object x, object y) noexcept
     ad_py_hooks ad_py
     uint32_t line_id "ad_py_line_id"()

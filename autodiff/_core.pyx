@@ -114,6 +114,7 @@ ad_py.follow_entry = follow_entry
 ad_py.hooked_leaf = on_leaf
 ad_py.keep_error = keep_pending
 ad_py.overridden = overridden
+ad_py.note_unrecorded = note_unrecorded
 ad_py.overridden_inplace = overridden_inplace
 
 cdef const char *bad_formula = ad_op_init()

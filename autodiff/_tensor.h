@@ -93,6 +93,8 @@ typedef struct ad_py_hooks {
     void (*follow_entry)(PyObject *tensor);
     ad_status (*hooked_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint);
     ad_status (*keep_error)(void); /* hold the exception until the sweep has ended */
+    /* While lines are noted: x was made of tensors with gradient, under no_grad. */
+    int (*note_unrecorded)(PyObject *x);
     /* While ad_overrides is set: 1 with the result of an operation that it has a rule
      * for (of x <op>= y: 1 once x has changed), 0 to go on as ever, -1 on error. */
     int (*overridden)(int op, int n_args, PyObject **args, const ad_attr *attr,

@@ -41,6 +41,7 @@ cdef class Sweep:
 
     cdef dict leaf_captures    # id(leaf tensor) -> Capture
     cdef bint is_local         # inputs end the sweep, and nothing else hears of it
+    cdef bint goes_on          # inputs do not end it, yet nothing else hears of it
     cdef list waiting          # (tensor, gradient) until the sweep has ended, or None
 
     cdef object tensor_of(self, const ad_value *v):
@@ -122,7 +123,7 @@ cdef class Sweep:
         if isinstance(owner, Capture):
             if (<Capture>owner).sweep == <void *>self:
                 self.capture(owner, gradient)
-                ends[0] = self.is_local
+                ends[0] = self.is_local and not self.goes_on
             return 0
         hooks = <Hooks>owner
         replaced = hooks.run(gradient)
@@ -232,14 +233,15 @@ cdef int seed_value(ad_tape *tape, object root, object seed, ad_value *v) except
 
 def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=None,
                   bint accumulate=True, bint strict_nan=False, bint check_nan=False,
-                  bint is_local=False, bint is_mixed=False):
+                  bint is_local=False, bint is_mixed=False, bint is_quiet=False):
     """Sweep from roots (tensors) with seeds (tensors or None).
 
     Without inputs, gradients accumulate in the leaves' .grad and None is returned;
     with them, a list with the gradient of each, None where it is not reached. With
     is_local, each input stands for itself: the sweep ends at it, leaves alone what lies
     below all of them, and calls no hooks; is_mixed says that roots may depend on other
-    things above the lowest input, which are left alone, too.
+    things above the lowest input, which are left alone, too. With is_quiet the sweep
+    goes through inputs, and calls no hooks.
     """
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n = len(roots), n_set = 0
@@ -254,7 +256,7 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     refuse_graph(None, "a backward sweep")
     if inputs is not None:
         sweep = Sweep.__new__(Sweep)
-        sweep.is_local = is_local
+        sweep.is_local, sweep.goes_on = is_local or is_quiet, is_quiet
     elif tape.defers_leaves:
         sweep = Sweep.__new__(Sweep)
         sweep.waiting = []

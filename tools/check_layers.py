@@ -155,6 +155,10 @@ LAYERS = {
     "autodiff/functional/__init__": 77,
     "autodiff/__init__": 80,
     # The fit, from the language up to the command.
+    # Looking into graphs.
+    "autodiff/inspect/graph": 75,
+    "autodiff/inspect/": 76,
+    "autodiff/inspect/__init__": 77,
     # Neural networks.
     "autodiff/nn/functional/": 75,
     "autodiff/nn/functional/__init__": 76,
