@@ -85,6 +85,18 @@ cdef extern from "linalg.h":
 cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
 
+cdef extern from "pool.h":
+    ctypedef struct ad_pool:
+        int64_t n
+        int64_t height
+        int64_t width
+        int64_t rows
+        int64_t columns
+        int64_t kernel[2]
+        int64_t stride[2]
+        int64_t dilation[2]
+    void ad_pool_winners(const ad_pool *pool, const double *x, int64_t *positions)
+
 cdef extern from "optimize.h":
     ctypedef struct ad_sgd:
         double rate, momentum, dampening, decay

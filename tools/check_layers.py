@@ -48,6 +48,7 @@ LAYERS = {
     # One operation on whole arrays.
     "csrc/apply": 3,
     "csrc/optimize": 2,
+    "csrc/pool": 2,
     "csrc/elementwise": 3,
     "csrc/structural": 3,
     "csrc/index": 3,

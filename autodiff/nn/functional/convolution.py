@@ -16,10 +16,10 @@ from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.indexing import pad_axes
-from autodiff.linear import matmul
 from autodiff.nn.functional.windows import (
     Pair,
     batched,
+    columns,
     extents,
     n_places,
     pad_spatial,
@@ -153,26 +153,24 @@ def _convolve(
     x = pad_spatial(x, after, before)
     none = (0,) * n_axes
     places = n_places(what, x.shape[2:], kernel, stride, none, dilation)
-    cut = windows(x, kernel, stride, dilation, places)
-    z = _products(cut, w, places, groups)
+    cut = columns(x, groups, kernel, stride, dilation, places)
+    z = _products(cut, w, x.shape[0], places)
     if bias is not None:
         z = z + _core.reshape(as_tensor(bias), (w.shape[0], *(1,) * n_axes))
     return _core.reshape(z, tuple(z.shape[1:])) if is_single else z
 
 
-def _products(cut: Tensor, w: Tensor, places: Pair, groups: int) -> Tensor:
-    """Return (N, O, places...) of windows (N, C, places..., kernel...) and weights."""
-    n, channels = cut.shape[:2]
-    n_out, per_group = w.shape[0], channels // groups
-    size = per_group * math.prod(w.shape[2:])
-    total, m = math.prod(places), len(places)
-    # (groups, C / groups, kernel..., N, places...): the columns of each group.
-    split = _core.reshape(cut, (n, groups, per_group, *cut.shape[2:]))
-    order = (1, 2, *range(3 + m, 3 + 2 * m), 0, *range(3, 3 + m))
-    columns = _core.reshape(split.permute(*order), (groups, size, n * total))
-    rows = _core.reshape(w, (groups, n_out // groups, size))
-    z = _core.reshape(matmul(rows, columns), (n_out, n, *places))
-    return z.permute(1, 0, *range(2, 2 + m))
+def _products(cut: Tensor, w: Tensor, n: int, places: Pair) -> Tensor:
+    """Return (N, O, places...) of columns and weights."""
+    groups, size = cut.shape[:2]
+    n_out = w.shape[0]
+    if groups == 1:  # two matrices need no loop over a batch
+        flat = _core.reshape(cut, tuple(cut.shape[1:]))
+        z = _core.matmul(_core.reshape(w, (n_out, size)), flat)
+    else:
+        z = _core.matmul(_core.reshape(w, (groups, n_out // groups, size)), cut)
+    z = _core.reshape(z, (n_out, n, *places))
+    return z.permute(1, 0, *range(2, z.ndim))
 
 
 def _check_weight(

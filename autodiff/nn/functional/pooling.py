@@ -102,6 +102,26 @@ def _max_pool(
         what, x.shape[2:], kernel, stride, padding, dilation, ceil_mode=ceil_mode
     )
     x = _bordered(x, kernel, stride, padding, dilation, places, -np.inf)
+    if not _core.is_traced(x):
+        z = _first_largest(x, n_axes, (places, kernel, stride, dilation))
+    else:
+        z = _largest(x, kernel, stride, dilation, places)
+    return _core.reshape(z, tuple(z.shape[1:])) if is_single else z
+
+
+def _first_largest(x: Tensor, n_axes: int, windows: tuple[Pair, ...]) -> Tensor:
+    """Return the elements at the places of the winners, as values are now."""
+    if n_axes == 1:  # as rows of height 1
+        windows = tuple((1, *pair) for pair in windows)
+        x = _core.reshape(x, (*x.shape[:2], 1, x.shape[2]))
+    z: Tensor = _core.gather(x, _core.pool_winners(x, *windows))
+    return _core.reshape(z, (*z.shape[:2], z.shape[3])) if n_axes == 1 else z
+
+
+def _largest(
+    x: Tensor, kernel: Pair, stride: Pair, dilation: Pair, places: Pair
+) -> Tensor:
+    """Return the largest, in operations that choose anew when they are replayed."""
     z: Any = None
     for offset in np.ndindex(*kernel):
         cut = tuple(
@@ -110,7 +130,7 @@ def _max_pool(
         )
         y = _core.get_item(x, (slice(None), slice(None), *cut))
         z = y if z is None else where((y > z) | isnan(y), y, z)
-    return _core.reshape(z, tuple(z.shape[1:])) if is_single else z
+    return z
 
 
 def avg_pool1d(

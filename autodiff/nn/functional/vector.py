@@ -56,12 +56,17 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     if w.ndim == 1:
         z = matmul(x, w)
     elif x.ndim <= 2:
-        z = matmul(x, w.t())
+        z = _transposed(x, w)
     else:  # one product of matrices for all leading axes
         n_rows = math.prod(x.shape[:-1])
         flat = _core.reshape(x, (n_rows, x.shape[-1]))
-        z = _core.reshape(matmul(flat, w.t()), (*x.shape[:-1], w.shape[0]))
+        z = _core.reshape(_transposed(flat, w), (*x.shape[:-1], w.shape[0]))
     return z if bias is None else z + bias
+
+
+def _transposed(x: Tensor, w: Tensor) -> Tensor:
+    """Return x W' of a vector or a matrix x."""
+    return matmul(w, x) if x.ndim == 1 else _core.matmul_transposed(x, w)
 
 
 def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor:

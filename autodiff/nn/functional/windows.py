@@ -7,11 +7,12 @@ the one rule for extents is here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from operator import index
 from typing import Any
 
-from numpy.lib.stride_tricks import as_strided
+import numpy as np
 
 from autodiff import _core
 from autodiff._core import Tensor
@@ -19,7 +20,15 @@ from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.indexing import pad_axes
 
-__all__ = ["batched", "extents", "n_places", "pad_spatial", "windows"]
+__all__ = [
+    "batched",
+    "columns",
+    "extents",
+    "n_places",
+    "pad_spatial",
+    "steps_of",
+    "windows",
+]
 
 Pair = tuple[int, ...]
 
@@ -105,8 +114,29 @@ def pad_spatial(x: Tensor, after: Pair, before: Pair, value: float = 0.0) -> Ten
     """Return (N, C, spatial...) with a border of `value`."""
     if not any(before) and not any(after):
         return x
-    widths = [(0, 0), (0, 0), *zip(before, after, strict=True)]
-    return pad_axes(x, widths, "constant", value)
+    shape = tuple(x.shape)
+    inner = shape[2:]
+    grown = [a + n + b for a, n, b in zip(before, inner, after, strict=True)]
+    if min(grown) < max(1, min(inner)) or min(before) < 0 or min(after) < 0:
+        widths = [(0, 0), (0, 0), *zip(before, after, strict=True)]
+        return pad_axes(x, widths, "constant", value)
+    sizes = (*shape[:2], *grown)
+    steps = steps_of(sizes)
+    offset = sum(b * s for b, s in zip(before, steps[2:], strict=True))
+    padded = _core.strided_add(x, sizes, steps, offset if 0 not in shape else 0)
+    if value == 0.0:
+        return padded
+    border = np.full(grown, value)
+    border[tuple(slice(b, b + n) for b, n in zip(before, inner, strict=True))] = 0.0
+    return padded + border
+
+
+def steps_of(shape: Pair) -> Pair:
+    """Return how many elements apart neighbours along each axis are."""
+    steps = [1]
+    for n in reversed(shape[1:]):
+        steps.append(steps[-1] * n)
+    return tuple(reversed(steps))
 
 
 def windows(
@@ -118,12 +148,32 @@ def windows(
     -----
     One strided copy; its adjoint adds each element's windows up again.
     """
+    steps = steps_of(tuple(x.shape))
+    between = [t * s for t, s in zip(steps[2:], stride, strict=True)]
+    inside = [t * d for t, d in zip(steps[2:], dilation, strict=True)]
+    shape = (*x.shape[:2], *places, *kernel)
+    return _core.strided(x, shape, (*steps[:2], *between, *inside))
 
-    def view(a: Any) -> Any:
-        steps = a.strides[2:]
-        between = [t * s for t, s in zip(steps, stride, strict=True)]
-        inside = [t * d for t, d in zip(steps, dilation, strict=True)]
-        shape = (*a.shape[:2], *places, *kernel)
-        return as_strided(a, shape, (*a.strides[:2], *between, *inside))
 
-    return _core.follow_view(x, view)
+def columns(
+    x: Tensor, groups: int, kernel: Pair, stride: Pair, dilation: Pair, places: Pair
+) -> Tensor:
+    """Return the windows of (N, C, spatial...) as the columns of matrices.
+
+    Returns
+    -------
+    Tensor
+        Shape (groups, C / groups kernel..., N places...), the products of the axes: an
+        element of a window for each row, a window for each column.
+    """
+    n, channels = x.shape[:2]
+    per_group = channels // groups
+    steps = steps_of(tuple(x.shape))
+    between = [t * s for t, s in zip(steps[2:], stride, strict=True)]
+    inside = [t * d for t, d in zip(steps[2:], dilation, strict=True)]
+    shape = (groups, per_group, *kernel, n, *places)
+    found = _core.strided(
+        x, shape, (per_group * steps[1], steps[1], *inside, steps[0], *between)
+    )
+    rows = per_group * math.prod(kernel)
+    return _core.reshape(found, (groups, rows, n * math.prod(places)))
