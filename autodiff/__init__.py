@@ -42,6 +42,7 @@ from autodiff.linear import (
 from autodiff.order import (
     all, amax, amin, any, argmax, argmin, argsort, max, median, min, sort, topk,
 )  # fmt: skip
+from autodiff.override import grad_reverse, gradient_override
 from autodiff.report import nan_report
 from autodiff.reduce import (
     cumprod, cumsum, log_softmax, logsumexp, mean, norm, prod, softmax, std, sum, var,
@@ -67,7 +68,7 @@ clone, detach = _methods.clone, _methods.detach
 del _methods
 
 
-_NOT_HERE = frozenset("nn optim func jit".split())
+_NOT_HERE = frozenset("func jit".split())
 
 # Transforms of functions, imported when first asked for: a script that sweeps does not
 # wait for them.
@@ -88,7 +89,7 @@ _LATER = {
     }.items()
     for name in names.split()
 }
-_MODULES = ("functional", "programs", "sparse")
+_MODULES = ("functional", "inspect", "nn", "optim", "programs", "sparse")
 
 
 def __dir__() -> list[str]:

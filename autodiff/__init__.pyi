@@ -6,7 +6,13 @@ see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 
 from autodiff import autograd as autograd
 from autodiff import errors as errors
+from autodiff import functional as functional
+from autodiff import inspect as inspect
 from autodiff import linalg as linalg
+from autodiff import nn as nn
+from autodiff import optim as optim
+from autodiff import programs as programs
+from autodiff import sparse as sparse
 from autodiff import special as special
 from autodiff import testing as testing
 from autodiff._core import Tensor as Tensor
@@ -141,6 +147,8 @@ from autodiff.order import median as median
 from autodiff.order import min as min
 from autodiff.order import sort as sort
 from autodiff.order import topk as topk
+from autodiff.override import grad_reverse as grad_reverse
+from autodiff.override import gradient_override as gradient_override
 from autodiff.programs.compiled import compile as compile
 from autodiff.programs.loops import fori_loop as fori_loop
 from autodiff.programs.loops import scan as scan

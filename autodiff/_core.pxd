@@ -86,6 +86,41 @@ cdef extern from "kernel.h":
     void ad_kernel_fill(int64_t n, double value, double *to) nogil
     c_bool ad_kernel_has_nan(int64_t n, const double *v) nogil
 
+cdef extern from "pool.h":
+    ctypedef struct ad_pool:
+        int64_t n
+        int64_t height
+        int64_t width
+        int64_t rows
+        int64_t columns
+        int64_t kernel[2]
+        int64_t stride[2]
+        int64_t dilation[2]
+    void ad_pool_winners(const ad_pool *pool, const double *x, int64_t *positions)
+
+cdef extern from "optimize.h":
+    ctypedef struct ad_sgd:
+        double rate, momentum, dampening, decay
+        c_bool is_nesterov, is_maximizing
+    ctypedef struct ad_adam:
+        double rate, beta1, beta2, tiny, decay
+        c_bool is_decoupled, is_amsgrad, is_maximizing
+    ctypedef struct ad_rmsprop:
+        double rate, alpha, tiny, decay, momentum
+        c_bool is_centered, is_maximizing
+    ctypedef struct ad_adagrad:
+        double rate, rate_decay, decay, tiny
+        c_bool is_maximizing
+    void ad_step_sgd(const ad_sgd *how, int64_t n, int64_t count, double *x,
+                     const double *g, double *velocity) nogil
+    void ad_step_adam(const ad_adam *how, int64_t n, int64_t count, double *x,
+                      const double *g, double *mean, double *square,
+                      double *largest) nogil
+    void ad_step_rmsprop(const ad_rmsprop *how, int64_t n, double *x, const double *g,
+                         double *square, double *mean, double *velocity) nogil
+    void ad_step_adagrad(const ad_adagrad *how, int64_t n, int64_t count, double *x,
+                         const double *g, double *sum) nogil
+
 cdef extern from "program.h":
     ctypedef struct ad_guard:
         uint32_t value
@@ -192,6 +227,7 @@ cdef extern from "tape.h":
         uint32_t cap
         bint is_recording
         bint is_plain
+        bint defers_leaves
         bint wants_lines
         bint checks_nan
         int32_t n_locks
@@ -221,6 +257,7 @@ cdef extern from "tape.h":
     void ad_tape_lock(ad_tape *tape)
     void ad_tape_unlock(ad_tape *tape)
     void ad_array_changed(const ad_tape *tape, ad_array *a)
+    void ad_leaf_changed(ad_leaf *leaf)
     ad_status ad_tape_collect(ad_tape *tape, uint32_t start)
     void ad_handle_release(ad_handle *h)
     ad_status ad_tape_push(ad_tape *tape, const ad_entry *entry, uint32_t *index)
@@ -466,6 +503,10 @@ cdef extern from "_tensor.h":
         ad_status (*hooked_leaf)(void *context, ad_leaf *leaf,
                                  const ad_value *adjoint) noexcept
         ad_status (*keep_error)() noexcept
+        int (*overridden)(int op, int n_args, PyObject **args, const ad_attr *attr,
+                          PyObject **z) noexcept
+        int (*note_unrecorded)(object x) noexcept
+        int (*overridden_inplace)(int op, object x, object y) noexcept
     ad_py_hooks ad_py
     uint32_t line_id "ad_py_line_id"()
     ad_tensor *ad_tensor_of "AD_TENSOR_OF"(ad_handle *handle)
@@ -475,6 +516,8 @@ cdef extern from "_tensor.h":
     object ad_row_methods()
     const char *const *ad_row_operands(int op)
     ad_tape *ad_current_tape
+    PyObject *ad_overrides
+    object ad_py_apply(int op, int n_args, PyObject **args)
     void set_current_tape "ad_set_current_tape"(ad_tape *tape)
     bint ad_tensor_is_traced(const ad_tensor *x)
     ad_tape *ad_py_tape() except NULL

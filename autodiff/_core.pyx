@@ -15,6 +15,8 @@ the core become exceptions. No derivative rule lives here. The parts:
     tracing.pxi    what may be done with a value of a function that is being recorded
     run.pxi        programs at work: over one point, or over rows
     program_data.pxi  programs as bytes, and as instructions to read
+    optimize.pxi   steps of the optimisers
+    override.pxi   rules of the user's in the place of an operation's own
     pattern.pxi    sparsity patterns of programs, colourings of patterns
 """
 
@@ -85,6 +87,8 @@ include "tracing.pxi"
 include "run.pxi"
 include "program_data.pxi"
 include "pattern.pxi"
+include "optimize.pxi"
+include "override.pxi"
 
 
 # ---- Module start ---------------------------------------------------------------
@@ -109,6 +113,9 @@ ad_py.leave_entry = leave_entry
 ad_py.follow_entry = follow_entry
 ad_py.hooked_leaf = on_leaf
 ad_py.keep_error = keep_pending
+ad_py.overridden = overridden
+ad_py.note_unrecorded = note_unrecorded
+ad_py.overridden_inplace = overridden_inplace
 
 cdef const char *bad_formula = ad_op_init()
 if bad_formula != NULL:

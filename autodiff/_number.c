@@ -89,7 +89,7 @@ static inline bool is_resting(PyObject *o, const ad_tape *tape)
     return Py_TYPE(o) == ad_tensor_type &&
            (x->h.flags & (AD_TENSOR_ARRAY | AD_TENSOR_ALIAS)) == 0 &&
            ((x->h.entry == AD_NONE && x->leaf == NULL) ||
-            (!tape->is_recording && !ad_tensor_is_traced(x)));
+            (!tape->is_recording && !tape->wants_lines && !ad_tensor_is_traced(x)));
 }
 
 /* The number behind an operand at rest. */

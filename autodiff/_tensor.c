@@ -16,6 +16,7 @@ ad_py_hooks ad_py;
 PyTypeObject *ad_tensor_type;
 
 AD_THREAD_LOCAL ad_tape *ad_current_tape;
+AD_THREAD_LOCAL PyObject *ad_overrides;
 
 /* ---- The thread's tape -------------------------------------------------------------- */
 
@@ -309,17 +310,46 @@ int ad_operand_value(ad_tape *tape, PyObject *o, ad_value *v, ad_array **owned)
 
 /* ---- Applying ------------------------------------------------------------------------------ */
 
+/* A tensor of this value; where it has lost a graph and lines are noted, with why. */
+static PyObject *wrap_noted(ad_tape *tape, ad_value *out, int n_args,
+                            PyObject *const *args)
+{
+    PyObject *z = ad_tensor_wrap(tape, out);
+    if (z == NULL || !tape->wants_lines || tape->is_recording || tape->redirect != NULL)
+        return z;
+    for (int k = 0; k < n_args; k++)
+        if (ad_tensor_check(args[k]) && ad_tensor_requires_grad((ad_tensor *)args[k])) {
+            if (ad_py.note_unrecorded(z) < 0)
+                Py_CLEAR(z);
+            break;
+        }
+    return z;
+}
+
 static PyObject *wrap_result(ad_tape *tape, ad_value *out, int n_args,
                              PyObject *const *args)
 {
     for (int k = 0; k < n_args; k++)
         if (ad_tensor_check(args[k]))
-            return ad_tensor_wrap(tape, out);
+            return wrap_noted(tape, out, n_args, args);
     return out->array != NULL ? ad_py.to_numpy(out) : PyFloat_FromDouble(out->scalar);
+}
+
+/* Is a rule of the user's in the place of the operation's own? Then z is set. */
+static bool is_overridden(int op, int n_args, PyObject *const *args,
+                          const ad_attr *attr, PyObject **z)
+{
+    if (ad_overrides == NULL)
+        return false;
+    *z = NULL;
+    return ad_py.overridden(op, n_args, (PyObject **)args, attr, z) != 0;
 }
 
 PyObject *ad_py_apply(int op, int n_args, PyObject *const *args)
 {
+    PyObject *z;
+    if (is_overridden(op, n_args, args, NULL, &z))
+        return z;
     ad_tape *tape = ad_py_tape();
     if (tape == NULL || ad_py_make_room(tape) < 0)
         return NULL;
@@ -349,6 +379,9 @@ PyObject *ad_py_apply(int op, int n_args, PyObject *const *args)
 
 PyObject *ad_py_apply_attr(int op, PyObject *x, const ad_attr *attr)
 {
+    PyObject *z;
+    if (is_overridden(op, 1, &x, attr, &z))
+        return z;
     ad_tape *tape = ad_py_tape();
     ad_value v, out;
     if (tape == NULL || ad_py_make_room(tape) < 0 ||
@@ -359,7 +392,7 @@ PyObject *ad_py_apply_attr(int op, PyObject *x, const ad_attr *attr)
         ad_py.set_status(tape, status);
         return NULL;
     }
-    return ad_tensor_wrap(tape, &out);
+    return wrap_noted(tape, &out, 1, &x);
 }
 
 /* ---- Attributes -------------------------------------------------------------------------------- */

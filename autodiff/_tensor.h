@@ -93,6 +93,13 @@ typedef struct ad_py_hooks {
     void (*follow_entry)(PyObject *tensor);
     ad_status (*hooked_leaf)(void *context, ad_leaf *leaf, const ad_value *adjoint);
     ad_status (*keep_error)(void); /* hold the exception until the sweep has ended */
+    /* While lines are noted: x was made of tensors with gradient, under no_grad. */
+    int (*note_unrecorded)(PyObject *x);
+    /* While ad_overrides is set: 1 with the result of an operation that it has a rule
+     * for (of x <op>= y: 1 once x has changed), 0 to go on as ever, -1 on error. */
+    int (*overridden)(int op, int n_args, PyObject **args, const ad_attr *attr,
+                      PyObject **z);
+    int (*overridden_inplace)(int op, PyObject *x, PyObject *y);
 } ad_py_hooks;
 
 extern ad_py_hooks ad_py;
@@ -115,6 +122,10 @@ const char *const *ad_row_operands(int op);
 
 /* This thread's tape, or NULL as long as it has none. */
 extern AD_THREAD_LOCAL ad_tape *ad_current_tape;
+
+/* Rules of this thread's gradient_override: a dict by opcode, owned; mostly NULL. The
+ * short way is closed while it is set. */
+extern AD_THREAD_LOCAL PyObject *ad_overrides;
 
 static inline void ad_set_current_tape(ad_tape *tape)
 {

@@ -305,6 +305,9 @@ int ad_tensor_assign(ad_tape *tape, ad_tensor *x, ad_value *v)
 
 PyObject *ad_tensor_inplace(int op, PyObject *self, PyObject *other)
 {
+    int done = ad_overrides != NULL ? ad_py.overridden_inplace(op, self, other) : 0;
+    if (done != 0)
+        return done > 0 ? Py_NewRef(self) : NULL;
     ad_tensor *x = (ad_tensor *)self;
     ad_tape *tape = ad_py_tape();
     if (tape == NULL || ad_py_make_room(tape) < 0)

@@ -41,6 +41,8 @@ cdef class Sweep:
 
     cdef dict leaf_captures    # id(leaf tensor) -> Capture
     cdef bint is_local         # inputs end the sweep, and nothing else hears of it
+    cdef bint goes_on          # inputs do not end it, yet nothing else hears of it
+    cdef list waiting          # (tensor, gradient) until the sweep has ended, or None
 
     cdef object tensor_of(self, const ad_value *v):
         cdef ad_tape *tape = ad_py_tape()
@@ -79,6 +81,9 @@ cdef class Sweep:
                 (<Hooks>leaf.owner).run(self.tensor_of(adjoint))
             return 0
         t = <ad_tensor *>leaf.owner
+        if self.waiting is not None:
+            self.waiting.append((<object>t, self.tensor_of(adjoint)))
+            return 0
         if t.hooks == NULL and self.leaf_captures is None:
             ad_tensor_accumulate_grad(tape, t, adjoint, tape.is_recording)
             return 0
@@ -96,6 +101,20 @@ cdef class Sweep:
         ad_tensor_accumulate_grad(tape, t, &v, tape.is_recording)
         return 0
 
+    cdef int settle(self, bint creates_graph) except -1:
+        """Give what was waiting: the sweep has come to its end."""
+        cdef ad_tape *tape = ad_py_tape()
+        cdef ad_value v
+        waiting, self.waiting = self.waiting, None
+        for tensor, gradient in waiting:
+            t = as_tensor(tensor)
+            if t.leaf != NULL and t.hooks != NULL:
+                gradient = (<Hooks>t.hooks).run(gradient)
+            ad_py_make_room(tape)
+            ad_tensor_value(tape, as_tensor(gradient), &v)
+            ad_tensor_accumulate_grad(tape, t, &v, creates_graph)
+        return 0
+
     cdef int watch(self, object owner, ad_value *adjoint, c_bool *ends) except -1:
         cdef ad_tape *tape
         if self.is_local and not isinstance(owner, Capture):
@@ -104,22 +123,24 @@ cdef class Sweep:
         if isinstance(owner, Capture):
             if (<Capture>owner).sweep == <void *>self:
                 self.capture(owner, gradient)
-                ends[0] = self.is_local
+                ends[0] = self.is_local and not self.goes_on
             return 0
         hooks = <Hooks>owner
         replaced = hooks.run(gradient)
         if replaced is not gradient:
             self.give(replaced, adjoint)
         tensor = hooks.owner()
-        if hooks.retains and tensor is not None:
+        if hooks.retains and tensor is not None and self.waiting is not None:
+            self.waiting.append((tensor, self.tensor_of(adjoint)))
+        elif hooks.retains and tensor is not None:
             tape = ad_py_tape()
             ad_tensor_accumulate_grad(tape, as_tensor(tensor), adjoint, tape.is_recording)
         return 0
 
     cdef int custom(self, const ad_node *node, const ad_value *z_bar, ad_value *x_bar,
                     c_bool *has_adjoint) except -1:
-        gradients = (<object>node.attr.object).gradients(
-            self.tensor_of(z_bar), [_needs(node, k) for k in range(node.n_args)])
+        gradients = without_overrides((<object>node.attr.object).gradients, (
+            self.tensor_of(z_bar), [_needs(node, k) for k in range(node.n_args)]))
         cdef ad_array *shape
         for k in range(node.n_args):
             gradient = gradients[k]
@@ -212,14 +233,15 @@ cdef int seed_value(ad_tape *tape, object root, object seed, ad_value *v) except
 
 def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=None,
                   bint accumulate=True, bint strict_nan=False, bint check_nan=False,
-                  bint is_local=False, bint is_mixed=False):
+                  bint is_local=False, bint is_mixed=False, bint is_quiet=False):
     """Sweep from roots (tensors) with seeds (tensors or None).
 
     Without inputs, gradients accumulate in the leaves' .grad and None is returned;
     with them, a list with the gradient of each, None where it is not reached. With
     is_local, each input stands for itself: the sweep ends at it, leaves alone what lies
     below all of them, and calls no hooks; is_mixed says that roots may depend on other
-    things above the lowest input, which are left alone, too.
+    things above the lowest input, which are left alone, too. With is_quiet the sweep
+    goes through inputs, and calls no hooks.
     """
     cdef ad_tape *tape = ad_py_tape()
     cdef Py_ssize_t k, n = len(roots), n_set = 0
@@ -234,7 +256,10 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
     refuse_graph(None, "a backward sweep")
     if inputs is not None:
         sweep = Sweep.__new__(Sweep)
-        sweep.is_local = is_local
+        sweep.is_local, sweep.goes_on = is_local or is_quiet, is_quiet
+    elif tape.defers_leaves:
+        sweep = Sweep.__new__(Sweep)
+        sweep.waiting = []
     how = switches(tape, sweep, retain_graph, create_graph, strict_nan)
     how.checks_nan = how.checks_nan or check_nan
     values = <ad_value *>calloc(n + 1, sizeof(ad_value))
@@ -276,6 +301,8 @@ def sweep_reverse(roots, seeds, bint retain_graph, bint create_graph, inputs=Non
             for capture in captures:
                 ad_watch_remove(tape, <void *>capture)
         ad_tape_unlock(tape)
+    if sweep.waiting is not None:
+        sweep.settle(create_graph)
     for k in range(n):
         ad_tensor_settle(as_tensor(roots[k]))
     if captures is None:
@@ -291,7 +318,7 @@ cdef ad_sweep switches(ad_tape *tape, Sweep sweep, bint retain_graph, bint creat
     how.is_strict, how.checks_nan, how.checks_inf = strict_nan, tape.checks_nan, False
     how.floor, how.n_ends, how.ends = 0, 0, NULL
     how.context = <void *>sweep
-    how.on_leaf = ad_tensor_on_leaf
+    how.on_leaf = ad_tensor_on_leaf if sweep.waiting is None else on_leaf
     how.on_watch, how.on_custom, how.poll = on_watch, on_custom, poll
     return how
 
@@ -320,7 +347,7 @@ def backward(x, gradient=None, retain_graph=None, bint create_graph=False, input
     cdef ad_sweep how
     if tape.redirect != NULL:
         refuse_graph(None, "backward()")
-    if (inputs is not None or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
+    if (inputs is not None or tape.defers_leaves or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
             or not is_plain_seed(t, gradient)):
         return general_backward(x, gradient, retain, create_graph, inputs,
                                 strict_nan=strict_nan)

@@ -140,12 +140,14 @@ def _record(
     """Return the program of a function of tensors, and what it captured."""
     recording = _core.Recording()
     inputs = [recording.input(x) for x in at]
+    overrides = _core.set_overrides(None)  # a rule is as it stands
     recording.begin()
     try:
         outputs = [as_tensor(x) for x in function(*inputs)]
         return recording.finish(outputs, keeps_guards), recording.captured
     finally:
         recording.end()
+        _core.set_overrides(overrides)
 
 
 def _filled(shape: tuple[int, ...], number: float) -> Any:

@@ -8,7 +8,7 @@ import itertools
 
 cdef inline void set_plain(ad_tape *tape) noexcept:
     tape.is_plain = (tape.is_recording and not tape.wants_lines
-                     and tape.redirect == NULL)
+                     and tape.redirect == NULL and ad_overrides == NULL)
 
 
 def set_recording(bint on):
@@ -214,7 +214,41 @@ def alias(x, bint hidden):
     """A passive tensor that shares x's value (detach; .data if hidden)."""
     if is_traced(x):
         return detached(x)
-    return ad_tensor_alias(ad_py_tape(), as_tensor(x), hidden)
+    made = ad_tensor_alias(ad_py_tape(), as_tensor(x), hidden)
+    if ad_py_tape().wants_lines and ad_tensor_requires_grad(as_tensor(x)):
+        note_origin(made, ".data" if hidden else ".detach()")
+    return made
+
+
+cdef int note_origin(object x, str what) except -1:
+    """Keep with x, which has no graph, what it lost that to, and at which line."""
+    x._origin = (what, line_texts[line_id()])
+    return 0
+
+
+cdef int note_unrecorded(object x) noexcept:
+    """Hook: x was computed from tensors with gradient while nothing was recorded."""
+    try:
+        note_origin(x, "no_grad()")
+        return 0
+    except BaseException as error:
+        restore(error)
+        return -1
+
+
+def sharer(x):
+    """A tensor that requires grad and shares its elements with x, or None."""
+    cdef ad_tape *tape = ad_py_tape()
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_tensor *s
+    cdef ad_handle *h = tape.handles.next
+    while h != &tape.handles:
+        s = ad_tensor_of(h)
+        if s != t and (s.array == t.array if t.array != NULL else
+                       t.h.flags & AD_TENSOR_ALIAS and ad_tensor_root(t) == s):
+            return <object>s
+        h = h.next
+    return None
 
 
 def version(x):

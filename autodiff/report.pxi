@@ -254,6 +254,31 @@ cdef class Trace:
         """Where entry i was recorded, or None."""
         return entry_line(self.tape, i)
 
+    def top(self):
+        """The entry of the tensor itself."""
+        return len(self.reached) - 1
+
+    def edges(self, uint32_t i):
+        """The entries of the operands of entry i, None for a passive one."""
+        cdef ad_entry *e = &self.tape.entries[i]
+        cdef ad_value args[3]
+        cdef int k
+        if e.kind == AD_KIND_LEAF:
+            return ()
+        if e.kind == AD_KIND_NODE:
+            found = [e.u.node.args[k].entry for k in range(e.u.node.n_args)]
+        else:
+            found = [args[k].entry for k in range(ad_entry_args(self.tape, e, args))]
+        return tuple([None if entry == AD_NONE else entry for entry in found])
+
+    def tensor(self, uint32_t i):
+        """A tensor on entry i: the leaf itself; of others, for sweeps to end at."""
+        return tensor_at(self.tape, i)
+
+    def shape(self, uint32_t i):
+        """The shape of entry i's value."""
+        return shape_of(tensor_at(self.tape, i))
+
     def next_suspect(self, int64_t i):
         """The first entry after i that is reached and is an array, or a scalar that
         is not finite; -1 if there is none."""

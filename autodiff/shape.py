@@ -218,7 +218,9 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     """Return `length` elements along `dim` from `start` on."""
     x = as_tensor(input)
     axis = axis_of(dim, x.ndim)
-    n = x.shape[axis] if x.ndim else 0
+    if x.ndim == 0:
+        raise ShapeError("narrow() cannot be applied to a 0-dim tensor.")
+    n = x.shape[axis]
     first = start + n if start < 0 else start
     if not 0 <= first <= n:
         raise IndexError(f"start out of range (expected [{-n}, {n}], but got {start})")
@@ -226,7 +228,18 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
         raise ShapeError(
             f"start ({start}) + length ({length}) exceeds dimension size ({n})."
         )
-    return _core.get_item(x, (*[slice(None)] * axis, slice(first, first + length)))
+    shape = tuple(x.shape)
+    steps = _steps(shape)
+    sizes = (*shape[:axis], length, *shape[axis + 1 :])
+    return _core.strided(x, sizes, steps, first * steps[axis] if length else 0)
+
+
+def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return how many elements apart neighbours along each axis are."""
+    steps = [1]
+    for n in reversed(shape[1:]):
+        steps.append(steps[-1] * n)
+    return tuple(reversed(steps))
 
 
 def select(input: Any, dim: int, index: int) -> Tensor:

@@ -59,6 +59,53 @@ def follow_view(x, function):
     return take_view(x, base, function(base))
 
 
+def strided(x, tuple shape, tuple strides, int64_t offset=0):
+    """z[i] = x[offset + i . strides], in elements: all of them are inside x."""
+    cdef int64_t steps[64]
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    for i, stride in enumerate(strides):
+        steps[i] = stride
+    attr.strides = steps
+    attr.offset = offset
+    return apply_shaped(AD_OP_STRIDED, x, shape, &attr)
+
+
+def strided_add(x, tuple shape, tuple strides, int64_t offset=0):
+    """z = 0, then z[offset + i . strides] += x[i]: all of them are inside z."""
+    cdef int64_t steps[64]
+    cdef ad_attr attr
+    memset(&attr, 0, sizeof(ad_attr))
+    for i, stride in enumerate(strides):
+        steps[i] = stride
+    attr.strides = steps
+    attr.offset = offset
+    rules = set_overrides(None) if ad_overrides != NULL else None  # it is no sum
+    try:
+        return apply_shaped(AD_OP_STRIDED_ADD, x, shape, &attr)
+    finally:
+        if rules is not None:
+            set_overrides(rules)
+
+
+def pool_winners(x, tuple places, tuple kernel, tuple stride, tuple dilation):
+    """Flat positions of the largest of each window over the last two axes of x."""
+    cdef ad_tensor *t = as_tensor(x)
+    cdef ad_pool pool
+    cdef int ndim = t.array.ndim
+    positions = np.empty(shape_of(x)[:ndim - 2] + places, dtype=np.int64)
+    pool.height, pool.width = t.array.shape[ndim - 2], t.array.shape[ndim - 1]
+    pool.rows, pool.columns = places
+    pool.n = positions.size // max(pool.rows * pool.columns, 1)
+    for k in range(2):
+        pool.kernel[k], pool.stride[k] = kernel[k], stride[k]
+        pool.dilation[k] = dilation[k]
+    cdef int64_t[::1] flat = positions.reshape(-1)
+    if positions.size:
+        ad_pool_winners(&pool, t.array.data, &flat[0])
+    return positions
+
+
 cdef object take_view(object x, object base, object view):
     cdef int64_t strides[64]
     cdef ad_attr attr
@@ -183,6 +230,10 @@ cdef object apply_many(int op, list operands, ad_attr *attr):
     cdef ad_value *values
     cdef ad_array **owned
     cdef ad_value out
+    if ad_overrides != NULL:
+        found = override_of(op, operands, attr)
+        if found is not None:
+            return found
     ad_py_make_room(tape)
     values = <ad_value *>calloc(n + 1, sizeof(ad_value))
     owned = <ad_array **>calloc(n + 1, sizeof(void *))
@@ -232,6 +283,17 @@ def matmul(x, y):
     return apply_many(AD_OP_MATMUL, [x, y], &attr)
 
 
+def matmul_transposed(x, y):
+    """x @ y' of two matrices."""
+    cdef ad_attr attr
+    if ad_overrides != NULL:  # a rule sees the product that was written
+        return matmul(x, follow_view(y, np.transpose))
+    refuse_masks(x, y)
+    memset(&attr, 0, sizeof(ad_attr))
+    attr.trans_y = True
+    return apply_many(AD_OP_MATMUL, [x, y], &attr)
+
+
 cdef object matmul_function = None  # set by autodiff.linear: any number of axes
 
 
@@ -254,6 +316,8 @@ cdef object product_of_matrices(object a, object b):
     cdef ad_value out
     memset(&attr, 0, sizeof(ad_attr))
     refuse_masks(a, b)
+    if ad_overrides != NULL:
+        return apply_many(AD_OP_MATMUL, [a, b], &attr)
     ad_py_make_room(tape)
     ad_tensor_value(tape, as_tensor(a), &args[0])
     ad_tensor_value(tape, as_tensor(b), &args[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -213,8 +214,8 @@ def _numerical(
                 [(b - a) / (above - below) for a, b in zip(low, high, strict=True)]
             )
     return [
-        np.array([column[j] for column in columns]).reshape(base.size, -1).T
-        for j in range(len(shapes))
+        np.reshape([column[j] for column in columns], (base.size, math.prod(shape))).T
+        for j, shape in enumerate(shapes)
     ]
 
 

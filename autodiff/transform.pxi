@@ -180,7 +180,7 @@ cdef int custom_tangent(ad_tape *tape, const ad_node *node, const ad_value *x_do
     rule = <object>node.attr.object
     if not hasattr(rule, "tangent"):
         check(tape, AD_NO_TANGENT)
-    z_dot = rule.tangent(tangents, shape)
+    z_dot = without_overrides(rule.tangent, (tangents, shape))
     if not ad_tensor_check(z_dot) or shape_of(z_dot) != shape:
         raise errors.ShapeError(f"{rule.name()}: the tangent must be a tensor of shape "
                                 f"{shape}, that of the result")

@@ -61,15 +61,54 @@ static void add_run(int64_t n, int64_t step, int64_t n_lanes, const double *from
             to[i * step] += from[i];
 }
 
+/* Windows are short runs by the thousand, where going from one to the next costs more
+ * than a run: then the last outer axis is left to a loop of its own. */
+enum { SHORT_RUN = 32 };
+
+typedef struct plane {
+    int64_t rows, step[2];
+} plane;
+
+static plane short_rows(ad_walk *walk, int64_t n_lanes)
+{
+    plane p = {1, {0, 0}};
+    if (n_lanes == 1 && walk->ndim > 0 && walk->run < SHORT_RUN && walk->n_runs > 0) {
+        const int last = --walk->ndim;
+        p = (plane){walk->shape[last], {walk->stride[0][last], walk->stride[1][last]}};
+        walk->n_runs /= p.rows;
+    }
+    return p;
+}
+
+static void copy_plane(const plane *p, int64_t n, int64_t step, const double *from,
+                       double *restrict to)
+{
+    for (int64_t j = 0; j < p->rows; j++, from += p->step[1], to += p->step[0])
+        for (int64_t i = 0; i < n; i++)
+            to[i] = from[i * step];
+}
+
+static void add_plane(const plane *p, int64_t n, int64_t step, const double *from,
+                      double *restrict to)
+{
+    for (int64_t j = 0; j < p->rows; j++, from += p->step[0], to += p->step[1])
+        for (int64_t i = 0; i < n; i++)
+            to[i * step] += from[i];
+}
+
 static void strided(const ad_span *x, const ad_attr *attr, int64_t n_lanes,
                     const ad_span *z)
 {
     ad_walk walk;
     walk_pair(&walk, z, attr->strides);
+    const plane rows = short_rows(&walk, n_lanes);
     for (int64_t r = 0; r < walk.n_runs; r++) {
-        copy_run(walk.run, walk.step[1], n_lanes,
-                 x->data + (attr->offset + walk.offset[1]) * n_lanes,
-                 z->data + walk.offset[0] * n_lanes);
+        const double *from = x->data + (attr->offset + walk.offset[1]) * n_lanes;
+        double *to = z->data + walk.offset[0] * n_lanes;
+        if (rows.rows > 1)
+            copy_plane(&rows, walk.run, walk.step[1], from, to);
+        else
+            copy_run(walk.run, walk.step[1], n_lanes, from, to);
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
@@ -81,9 +120,16 @@ static void strided_add(const ad_span *x, const ad_attr *attr, int64_t n_lanes,
     ad_kernel_fill(z->size * n_lanes, 0.0, z->data);
     ad_walk walk;
     walk_pair(&walk, x, attr->strides);
+    /* A sum of many elements in a row is added up in pairs: not in a plane. */
+    const plane rows =
+        walk.step[1] == 0 ? (plane){1, {0, 0}} : short_rows(&walk, n_lanes);
     for (int64_t r = 0; r < walk.n_runs; r++) {
-        add_run(walk.run, walk.step[1], n_lanes, x->data + walk.offset[0] * n_lanes,
-                z->data + (attr->offset + walk.offset[1]) * n_lanes);
+        const double *from = x->data + walk.offset[0] * n_lanes;
+        double *to = z->data + (attr->offset + walk.offset[1]) * n_lanes;
+        if (rows.rows > 1)
+            add_plane(&rows, walk.run, walk.step[1], from, to);
+        else
+            add_run(walk.run, walk.step[1], n_lanes, from, to);
         if (r + 1 < walk.n_runs)
             ad_walk_next(&walk);
     }
@@ -200,7 +246,7 @@ static ad_status cat_shape(ad_message *message, int n_args, const ad_array *cons
 /* ---- Products ------------------------------------------------------------------ */
 
 /* From this many multiplications on a BLAS gains more than a call to it costs. */
-static const double LARGE_PRODUCT = 128.0 * 128.0 * 128.0;
+static const double LARGE_PRODUCT = 80.0 * 80.0 * 80.0;
 
 static ad_status misfit(ad_message *message, const ad_array *x, const ad_array *y,
                         const ad_attr *attr)

@@ -178,6 +178,7 @@ struct ad_tape {
     uint32_t cap;
     bool is_recording;   /* grad mode */
     bool is_plain;       /* recording, no lines wanted: the short way may be taken */
+    bool defers_leaves;  /* upper layer: .grad waits for the end of a sweep */
     bool wants_lines;    /* detect_anomaly */
     bool checks_nan;     /* with it: sweeps are to fail at a NaN */
     bool is_orphan;      /* its thread is gone; the last handle frees it */

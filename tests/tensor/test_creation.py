@@ -368,7 +368,7 @@ def test_a_masked_array_is_refused_as_an_operand(use):
         use(ad.tensor([1.0, 2.0]), masked)
 
 
-@pytest.mark.parametrize("name", ["nn", "optim", "jit"])
+@pytest.mark.parametrize("name", ["func", "jit"])
 def test_what_is_not_here_is_said_to_be_so(name):
     with pytest.raises(AttributeError, match="Limits"):
         getattr(ad, name)

@@ -1,0 +1,270 @@
+"""Modules: functions that keep their parameters.
+
+A module's parameters, buffers and submodules are its attributes, in the order in which
+they were set; nothing else is kept about them, so every walk is a walk over attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from autodiff import _core
+from autodiff._core import Tensor
+from autodiff.creation import as_tensor
+from autodiff.errors import ArgumentError
+
+__all__ = ["Module", "Parameter"]
+
+
+class _ParameterType(type):
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, Tensor) and getattr(x, "_is_parameter", False)
+
+
+class Parameter(metaclass=_ParameterType):
+    """A tensor that a module learns: ``Parameter(data)`` returns a leaf with grad.
+
+    Parameters
+    ----------
+    data
+        Numbers or a tensor; copied.
+    requires_grad
+        Whether gradients are wanted.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> p = ad.nn.Parameter(ad.zeros(2))
+    >>> p, isinstance(p, ad.nn.Parameter)
+    (tensor([0., 0.], requires_grad=True), True)
+    """
+
+    def __new__(cls, data: Any, requires_grad: bool = True) -> Any:
+        """Return the leaf."""
+        x = as_tensor(data).detach().clone()
+        _core.set_requires_grad(x, requires_grad)
+        x._is_parameter = True  # type: ignore[attr-defined]
+        return x
+
+
+class Module:
+    """Base of what has parameters and a `forward`.
+
+    Attributes
+    ----------
+    training : bool
+        Set by `train` and `eval`; dropout and batch normalization look at it.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> class Line(ad.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.slope = ad.nn.Parameter(2.0)
+    ...     def forward(self, x):
+    ...         return self.slope * x
+    >>> line = Line()
+    >>> line(3.0)
+    tensor(6., grad_fn=<MulBackward0>)
+    >>> [name for name, _ in line.named_parameters()]
+    ['slope']
+    """
+
+    def __init__(self) -> None:
+        self.training = True
+        self._buffer_names: set[str] = set()
+        self._hooks: list[Callable[..., Any]] = []
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the module computes; a subclass says what."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward; define forward(self, ...)"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return `forward` of the arguments, as the hooks leave it."""
+        if "_hooks" not in self.__dict__:
+            raise AttributeError(
+                f"{type(self).__name__}.__init__ must call super().__init__()"
+            )
+        result = self.forward(*args, **kwargs)
+        for hook in self._hooks:
+            changed = hook(self, args, result)
+            result = result if changed is None else changed
+        return result
+
+    def register_forward_hook(
+        self, hook: Callable[[Module, Any, Any], Any]
+    ) -> Callable[[], None]:
+        """Call ``hook(module, args, result)`` after `forward`; returns its remover.
+
+        What the hook returns, unless None, replaces the result.
+        """
+        self._hooks.append(hook)
+        return lambda: self._hooks.remove(hook)
+
+    # ---- What there is ---------------------------------------------------------------
+
+    def register_buffer(self, name: str, tensor: Any) -> None:
+        """Keep a tensor that is state but not learned: it is in `state_dict`."""
+        self._buffer_names.add(name)
+        setattr(self, name, tensor)
+
+    def register_parameter(self, name: str, param: Any) -> None:
+        """Keep a parameter, or None, as an attribute."""
+        setattr(self, name, param)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Go over the modules that are attributes."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+
+    def children(self) -> Iterator[Module]:
+        """Go over the modules that are attributes."""
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Go over this module and all below it, each once."""
+        seen: set[int] = set()
+        waiting = [(prefix, self)]
+        while waiting:
+            name, module = waiting.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield name, module
+            below = [
+                (f"{name}.{child}" if name else child, part)
+                for child, part in module.named_children()
+            ]
+            waiting += reversed(below)
+
+    def modules(self) -> Iterator[Module]:
+        """Go over this module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def _named(self, is_wanted: Callable[[Module, str, Any], bool]) -> Iterator[Any]:
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if is_wanted(module, name, value) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Go over the parameters, each once, under names like ``layer.weight``."""
+        return self._named(lambda _, name, value: isinstance(value, Parameter))
+
+    def parameters(self) -> Iterator[Tensor]:
+        """Go over the parameters, each once."""
+        return (p for _, p in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Go over the buffers."""
+        return self._named(
+            lambda module, name, value: (
+                name in module._buffer_names and value is not None
+            )
+        )
+
+    def buffers(self) -> Iterator[Tensor]:
+        """Go over the buffers."""
+        return (b for _, b in self.named_buffers())
+
+    # ---- What can be done with it ----------------------------------------------------
+
+    def train(self, mode: bool = True) -> Module:
+        """Set `training` here and below; return self."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Module:
+        """Return ``self.train(False)``."""
+        return self.train(False)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of the parameters, or set them to 0."""
+        for p in self.parameters():
+            p.zero_grad(set_to_none)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Module:
+        """Freeze the parameters, or take that back; return self."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def apply(self, fn: Callable[[Module], Any]) -> Module:
+        """Call a function with every module, the lowest first; return self."""
+        for module in reversed(list(self.modules())):
+            fn(module)
+        return self
+
+    def double(self) -> Module:
+        """Return self: numbers are float64 anyway."""
+        return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Module:
+        """Return self, once `Tensor.to` agrees: there is one dtype and one device."""
+        as_tensor(0.0).to(*args, **kwargs)
+        return self
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return parameters and buffers by name, detached; they share their memory."""
+        named = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        return {name: value.detach() for name, value in named.items()}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> None:
+        """Take over parameters and buffers.
+
+        Parameters
+        ----------
+        state_dict
+            Tensors or arrays by name.
+        strict
+            Whether every name must be met, on both sides.
+
+        Raises
+        ------
+        ArgumentError
+            If names or shapes do not fit: which, and what was expected. Nothing has
+            changed then.
+        """
+        own = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        given = {name: as_tensor(value).detach() for name, value in state_dict.items()}
+        faults = []
+        if strict:
+            faults += [f"missing: {name}" for name in own if name not in given]
+            faults += [f"not expected: {name}" for name in given if name not in own]
+        faults += [
+            f"{name}: shape {tuple(given[name].shape)} for {tuple(value.shape)}"
+            for name, value in own.items()
+            if name in given and tuple(given[name].shape) != tuple(value.shape)
+        ]
+        if faults:
+            raise ArgumentError(
+                f"the state does not fit {type(self).__name__}: {'; '.join(faults)}"
+            )
+        was = _core.set_recording(0)
+        try:
+            for name, value in own.items():
+                if name in given:
+                    value.copy_(given[name])
+        finally:
+            _core.set_recording(was)
+
+    def extra_repr(self) -> str:
+        """Return the settings that `repr` shows."""
+        return ""
+
+    def __repr__(self) -> str:
+        head, parts = type(self).__name__, list(self.named_children())
+        if not parts:
+            return f"{head}({self.extra_repr()})"
+        lines = [f"({name}): {part!r}".replace("\n", "\n  ") for name, part in parts]
+        return f"{head}(\n  " + "\n  ".join(lines) + "\n)"
