@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse, after --help
         return int(stop.code or 0)
     except KeyboardInterrupt:
+        _finish_output()
         complain("interrupted")
         return INTERRUPTED
     except MemoryError:
@@ -56,6 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except Exception as error:
         return _last_resort(error)
+
+
+def _finish_output() -> None:
+    """Write what is buffered, so that the interpreter has nothing to fail at later."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        abandon_output()
 
 
 def _last_resort(error: Exception) -> int:
