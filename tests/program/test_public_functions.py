@@ -36,6 +36,7 @@ CALLS: dict[str, Any] = {
     "ones_like": lambda x: ad.ones_like(x) + x,
     "empty_like": lambda x: ad.empty_like(x) + x,
     "clone": ad.clone, "detach": ad.detach, "stop_gradient": ad.stop_gradient,
+    "grad_reverse": lambda x: ad.grad_reverse(x, 0.5),
     # questions and masks
     "isnan": ad.isnan, "isinf": ad.isinf, "isfinite": ad.isfinite,
     "eq": lambda x: ad.eq(x, W), "ne": lambda x: ad.ne(x, W),

@@ -6,6 +6,7 @@ loss, over the weights), ``'sum'`` or ``'none'``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.functions import clip, softplus, where
-from autodiff.indexing import take_along_dim
 from autodiff.nn.functional.vector import cosine_similarity
 from autodiff.reduce import log_softmax
 
@@ -340,10 +340,18 @@ def _picked(
     share = counts
     if factors is not None:
         share = counts * factors.reshape(-1)[labels]
-    places = np.expand_dims(labels, axis)
-    picked = take_along_dim(logs, places, axis).squeeze(axis)
+    picked = _core.gather(logs, _positions(tuple(logs.shape), labels, axis))
+    if factors is None and counts.all():
+        return -picked, share
     # Rows that do not count are 0, whatever stands there.
     return where(share != 0.0, -picked * share, 0.0), share
+
+
+def _positions(shape: tuple[int, ...], labels: Any, axis: int) -> Any:
+    """Return where the labels' elements are in an array in C order."""
+    n_rows, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    rows = np.arange(n_rows)[:, None] * shape[axis] + labels.reshape(n_rows, inner)
+    return (rows * inner + np.arange(inner)).reshape(labels.shape)
 
 
 def _weighted(loss: Tensor, share: Any, reduction: str) -> Tensor:

@@ -122,7 +122,7 @@ def _largest(
     x: Tensor, kernel: Pair, stride: Pair, dilation: Pair, places: Pair
 ) -> Tensor:
     """Return the largest, in operations that choose anew when they are replayed."""
-    z: Any = None
+    z: Tensor | None = None
     for offset in np.ndindex(*kernel):
         cut = tuple(
             slice(i * d, i * d + (m - 1) * s + 1, s)
@@ -130,6 +130,7 @@ def _largest(
         )
         y = _core.get_item(x, (slice(None), slice(None), *cut))
         z = y if z is None else where((y > z) | isnan(y), y, z)
+    assert z is not None  # a kernel has an element
     return z
 
 
