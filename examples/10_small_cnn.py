@@ -4,8 +4,11 @@ Two convolutions, one pooling, one linear layer: 1400 images to learn from, 397 
 tested on, which training never sees. Time goes to stderr: it is not the same twice.
 """
 
+import os
 import sys
 import time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy starts its threads
 
 import numpy as np
 
@@ -16,7 +19,7 @@ nn = torch.nn
 F = nn.functional
 torch.manual_seed(0)
 rng = np.random.default_rng(0)
-EPOCHS, BATCH, N_TRAIN = 12, 32, 1400
+EPOCHS, BATCH, N_TRAIN = 20, 32, 1400
 
 images, labels = digits()
 order = rng.permutation(len(images))
@@ -33,7 +36,7 @@ model = nn.Sequential(
     nn.Flatten(),
     nn.Linear(32 * 4 * 4, 10),
 )
-optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
 scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
 
 
@@ -58,7 +61,7 @@ for epoch in range(EPOCHS):
     scheduler.step()
     losses.append(total / N_TRAIN)
     scores.append(100 * accuracy(test_x, test_y))
-print(f"loss: {losses[0]:.1f} after the first epoch, below 0.02 at the end: {losses[-1] < 0.02}")
-print(f"test accuracy is at least 97 %: {scores[-1] >= 97.0}")
-print(f"accuracy {scores[-1]:.2f} %, {time.perf_counter() - start:.1f} s", file=sys.stderr)
+print(f"training loss of the last epoch: {losses[-1]:.2f}")
+print(f"test accuracy: {scores[-1]:.1f} %, at least 97 %: {scores[-1] >= 97.0}")
+print(f"{time.perf_counter() - start:.1f} s", file=sys.stderr)
 picture(("loss", {"training": losses}), ("accuracy, %", {"test": scores}))
