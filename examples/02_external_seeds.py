@@ -1,8 +1,8 @@
 """External seeds: backward() of a vector is a product with its Jacobian.
 
 A loss is one number, and its sweep starts with dloss/dloss = 1. A vector y has no such
-start: you give the seed v, one number for each element, and get v'J, the gradient of the
-weighted sum v'y. Rows of J are seeds with a single 1.
+start: you give the seed v, one number for each element, and get v'J, the gradient of
+the weighted sum v'y. Rows of J are seeds with a single 1.
 """
 
 import autodiff as ad
@@ -32,7 +32,8 @@ for seed in ([1.0, 1.0], [1.0, 2.0]):
 
 # The same by the whole Jacobian, which nobody needs for one seed: J has a row for each
 # element of y and a column for each input.
-jacobian = ad.stack([ad.tensor(c) for c in ad.jacobian(both, argnums=(0, 1))(1.0, 2.0)], 1)
+columns = ad.jacobian(both, argnums=(0, 1))(1.0, 2.0)
+jacobian = ad.tensor(columns).t()
 print("J =", jacobian.numpy().tolist())
 for seed in ([1.0, 1.0], [1.0, 2.0]):
     print(f"{seed} J =", (ad.tensor(seed) @ jacobian).numpy().tolist())

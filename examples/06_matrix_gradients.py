@@ -1,8 +1,9 @@
 """Matrix gradients: find the formula by the shapes, then check it.
 
-Y = XW with X (N, D) and W (D, C). A gradient has the shape of what it belongs to. G, the
-gradient of Y, is (N, C). For W we need (D, C) from X (N, D) and G (N, C): only X'G fits.
-For X we need (N, D) from G (N, C) and W (D, C): only GW' fits. No index was written.
+Y = XW with X (N, D) and W (D, C). A gradient has the shape of what it belongs to. G,
+the gradient of Y, is (N, C). For W we need (D, C) from X (N, D) and G (N, C): only X'G
+fits. For X we need (N, D) from G (N, C) and W (D, C): only GW' fits. No index was
+written.
 """
 
 import numpy as np

@@ -8,13 +8,15 @@ With delta_l, the gradient at z_l:
     dW_l = a_(l-1)' delta_l,   db_l = sum of delta_l over the examples
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 import autodiff as ad
 
 rng = np.random.default_rng(0)
 SIZES, N = [4, 6, 5, 3], 8
-weights = [rng.standard_normal(s) for s in zip(SIZES[:-1], SIZES[1:], strict=True)]
+weights = [rng.standard_normal(s) for s in pairwise(SIZES)]
 biases = [rng.standard_normal(n) for n in SIZES[1:]]
 x, t = rng.standard_normal((N, SIZES[0])), rng.random((N, SIZES[-1]))
 

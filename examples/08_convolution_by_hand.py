@@ -1,10 +1,10 @@
 """Convolution by hand: im2col turns it into one product of matrices.
 
-Each place of the kernel is a patch of the image. Lay the patches out as columns: then the
-kernel, as a row, times the columns is the convolution. Everything about gradients follows
-from this picture. A weight is shared by all places, so its gradient is a sum over them,
-and so is the bias's. A pixel lies in several patches, so its gradient is a sum over those:
-that is the adjoint of im2col, col2im.
+Each place of the kernel is a patch of the image. Lay the patches out as columns: then
+the kernel, as a row, times the columns is the convolution. Everything about gradients
+follows from this picture. A weight is shared by all places, so its gradient is a sum
+over them, and so is the bias's. A pixel lies in several patches, so its gradient is a
+sum over those: that is the adjoint of im2col, col2im.
 """
 
 import numpy as np
@@ -70,10 +70,11 @@ result = F.conv2d(*leaves, stride=STRIDE, padding=PAD)
 result.backward(gradient=ad.tensor(g))
 by_engine = [result.detach(), *(leaf.grad for leaf in leaves)]
 
-print(f"image {H} x {W}, kernel {SIZE}, stride {STRIDE}, padding {PAD}: {ROWS} x {COLS}")
+print(f"image {H} x {W}, kernel {SIZE}, stride {STRIDE}, padding {PAD}:", (ROWS, COLS))
 print("columns:", columns.shape)
 for name, a, b in zip(("y", "dx", "dweight", "dbias"), by_hand, by_engine, strict=True):
-    print(f"{name:8} {a.shape!s:13} equal to 1e-12: {np.abs(a - b.numpy()).max() < 1e-12}")
+    apart = np.abs(a - b.numpy()).max()
+    print(f"{name:8} {a.shape!s:13} equal to 1e-12: {apart < 1e-12}")
 
 # An adjoint is told by <im2col(x), c> = <x, col2im(c)>, for any x and c.
 c = rng.standard_normal(columns.shape)

@@ -1,8 +1,8 @@
 """Pooling by hand: where the gradients of sixteen pixels go.
 
-Average pooling spreads a gradient evenly over its window. Max pooling sends all of it to
-the winner, and a tie to the first. Where windows overlap, a pixel that wins twice gets
-both gradients, so nothing is lost: the sum stays the same.
+Average pooling spreads a gradient evenly over its window. Max pooling sends all of it
+to the winner, and a tie to the first. Where windows overlap, a pixel that wins twice
+gets both gradients, so nothing is lost: the sum stays the same.
 """
 
 import numpy as np

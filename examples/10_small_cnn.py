@@ -48,7 +48,7 @@ def accuracy(x, y):
 
 print("parameters:", sum(p.numel() for p in model.parameters()))
 start, losses, scores = time.perf_counter(), [], []
-for epoch in range(EPOCHS):
+for _ in range(EPOCHS):
     order = rng.permutation(N_TRAIN)
     total = 0.0
     for first in range(0, N_TRAIN, BATCH):

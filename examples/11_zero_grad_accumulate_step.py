@@ -1,7 +1,7 @@
 """zero_grad, backward, step: which orders work, and what accumulating is good for.
 
-backward() adds to `.grad`, it does not replace. So gradients must be cleared once in each
-round; what counts is that nothing clears them between backward and step.
+backward() adds to `.grad`, it does not replace. So gradients must be cleared once in
+each round; what counts is that nothing clears them between backward and step.
 """
 
 from itertools import permutations
@@ -41,7 +41,8 @@ for order in permutations(["zero_grad", "backward", "step"]):
     loss = train(order)
     verdict = "learns" if loss < 0.01 else "learns nothing: cleared before the step"
     print(f"{' -> '.join(order):30} loss {loss:.4f}  {verdict}")
-print(f"{'backward -> step, never zeroed':30} loss above 1: {train(('backward', 'step')) > 1}")
+loss = train(["backward", "step"])
+print(f"{'never zeroed':30} loss above 1: {loss > 1.0}  old gradients keep pushing")
 
 # A large batch, four times smaller in memory: backward() of each part, one step at the
 # end. Each part is divided by their number, so that the sum is the mean over all.

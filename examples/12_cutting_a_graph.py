@@ -1,8 +1,8 @@
 """Cutting a graph: what detach, .data, clone, no_grad and requires_grad_ each cut.
 
-One computation, y = exp(x) * w, with a cut in five places; the table says who still gets a
-gradient. Then the trap: detach() and .data both share memory with the original. If you
-change what a gradient needs, detach() reports it and .data does not.
+One computation, y = exp(x) * w, with a cut in five places; the table says who still
+gets a gradient. Then the trap: detach() and .data both share memory with the original.
+If you change what a gradient needs, detach() reports it and .data does not.
 """
 
 import autodiff as torch
@@ -43,7 +43,8 @@ for how in ("nothing", "detach", "data", "clone", "no_grad", "requires_grad_(Fal
     x_grad, w_grad, has_graph = attempt(how)
     print(f"{how:22} {shown(x_grad):15} {shown(w_grad):15} {has_graph}")
 
-# exp keeps its result: the derivative is exp(x) again. Zero it, and the derivative is 0.
+# exp keeps its result: the derivative is exp(x) again. Zero it, and the derivative is
+# 0.
 x = torch.tensor([0.0, 1.0], requires_grad=True)
 e = torch.exp(x)
 e.data.zero_()

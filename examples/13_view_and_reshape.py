@@ -16,7 +16,7 @@ w = torch.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True).reshape(2, 2)
 (w @ x).sum().backward()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says what the next lines do
-    print("reshaped after requires_grad:", w.grad, "| leaf:", w.is_leaf, "|", w.grad_fn.name())
+    print("reshaped after requires_grad:", w.grad, "| leaf:", w.is_leaf)
 try:
     torch.optim.SGD([w], lr=0.1)
 except ValueError as error:

@@ -57,7 +57,8 @@ for loss, *arguments in cases:
         print("  gradient only:", shown(report.adjoint))
 
 # The same of an eager graph, before backward() gives it back. The gradient of sqrt is
-# 0.5 / sqrt: here it is known by its operation. Under detect_anomaly lines are kept too.
+# 0.5 / sqrt: here it is known by its operation. Under detect_anomaly lines are kept
+# too.
 x = ad.tensor(0.0, requires_grad=True)
 print("eager:", ad.nan_report((ad.sqrt(x) - 1.0) ** 2).adjoint)
 with ad.detect_anomaly():

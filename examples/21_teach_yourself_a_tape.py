@@ -45,7 +45,7 @@ class Number:
         self.value, self.index, self.tape = value, index, tape
 
     def lift(self, other):
-        """Return other as a number on this tape: a constant is a leaf nobody asks for."""
+        """Return other as a number on this tape; a constant is one nobody asks for."""
         return other if isinstance(other, Number) else self.tape.variable(other)
 
     def __add__(self, other):

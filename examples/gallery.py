@@ -1,9 +1,9 @@
 """What the examples of the gallery share: two sets of data, and small pictures.
 
-`digits.npz` is the test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin
-and C. Kaynak (UCI Machine Learning Repository, 1998, https://doi.org/10.24432/C50P49,
-CC BY 4.0), which scikit-learn has as `load_digits`: 1797 images of 8x8 pixels, each the
-number of dark dots, 0 to 16, in a square of 4x4.
+`digits.npz` is the test set of "Optical Recognition of Handwritten Digits" by E.
+Alpaydin and C. Kaynak (UCI Machine Learning Repository, 1998,
+https://doi.org/10.24432/C50P49, CC BY 4.0), which scikit-learn has as `load_digits`:
+1797 images of 8x8 pixels, each the number of dark dots, 0 to 16, in a square of 4x4.
 """
 
 import sys
@@ -68,7 +68,8 @@ def _panel(left, size, title, series):
         drawn[name] = is_line, xs, values if is_line else values[:, 1]
     all_x = np.concatenate([xs for _, xs, _ in drawn.values()])
     all_y = np.concatenate([ys for _, _, ys in drawn.values()])
-    (x0, x1), (y0, y1) = [(v.min(), max(v.max(), v.min() + 1e-9)) for v in (all_x, all_y)]
+    x0, x1 = all_x.min(), max(all_x.max(), all_x.min() + 1e-9)
+    y0, y1 = all_y.min(), max(all_y.max(), all_y.min() + 1e-9)
     parts = [
         f'<text x="{left}" y="14" font-weight="bold">{title}</text>',
         f'<rect x="{left}" y="20" width="{size}" height="{size}" fill="none" '
