@@ -7,6 +7,7 @@ since the engine multiplies the same numbers.
 
 import autodiff as torch
 
+torch.set_default_dtype(torch.float64)
 examples = [(1.0, 2.0), (2.0, 4.0), (3.0, 6.0)]
 RATE, EPOCHS = 0.01, 30
 

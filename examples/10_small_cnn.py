@@ -17,6 +17,7 @@ from gallery import digits, picture
 
 nn = torch.nn
 F = nn.functional
+torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 rng = np.random.default_rng(0)
 EPOCHS, BATCH, N_TRAIN = 20, 32, 1400

@@ -16,6 +16,7 @@ import autodiff as torch
 from gallery import picture
 
 nn, F = torch.nn, torch.nn.functional
+torch.set_default_dtype(torch.float64)
 D_IN, D, STEPS, BATCH = 8, 4, 300, 64
 
 
@@ -24,16 +25,13 @@ def train(has_stop):
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     encoder = nn.Sequential(
-        nn.Linear(D_IN, 32), nn.BatchNorm1d(32), nn.ReLU(),
-        nn.Linear(32, D), nn.BatchNorm1d(D),
+        nn.Linear(D_IN, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, D)
     )
-    predictor = nn.Sequential(
-        nn.Linear(D, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, D)
-    )
+    predictor = nn.Sequential(nn.Linear(D, 16), nn.ReLU(), nn.Linear(16, D))
     params = [*encoder.parameters(), *predictor.parameters()]
-    optimizer = torch.optim.SGD(params, lr=0.1, momentum=0.9)
-    # A point lies near one of four centres; a view adds noise to it.
-    centres = 2.0 * rng.standard_normal((4, D_IN))
+    optimizer = torch.optim.SGD(params, lr=0.05, momentum=0.9)
+    # A point lies near one of twelve centres; a view adds noise to it.
+    centres = 2.0 * rng.standard_normal((12, D_IN))
 
     def similarity(guess, target):
         if has_stop:
@@ -42,13 +40,15 @@ def train(has_stop):
 
     spreads = []
     for _ in range(STEPS):
-        points = centres[rng.integers(4, size=BATCH)]
+        points = centres[rng.integers(12, size=BATCH)]
         points = points + 0.5 * rng.standard_normal(points.shape)
         one, two = (
             encoder(torch.tensor(points + 0.3 * rng.standard_normal(points.shape)))
             for _ in range(2)
         )
-        loss = -0.5 * (similarity(predictor(one), two) + similarity(predictor(two), one))
+        loss = -0.5 * (
+            similarity(predictor(one), two) + similarity(predictor(two), one)
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -11,6 +11,7 @@ import autodiff as torch
 from gallery import picture
 
 nn, F = torch.nn, torch.nn.functional
+torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 rng = np.random.default_rng(0)
 BATCH, STEPS = 64, 1500
@@ -89,7 +90,9 @@ means, deviations = [], []
 for _ in range(STEPS):
     fake = generator(noise())
     d_step.zero_grad()
-    d_loss = loss(judge(real()), is_real=True) + loss(judge(fake.detach()), is_real=False)
+    d_loss = loss(judge(real()), is_real=True) + loss(
+        judge(fake.detach()), is_real=False
+    )
     d_loss.backward()
     d_step.step()
 
@@ -99,6 +102,8 @@ for _ in range(STEPS):
     means.append(generator.bias.item())
     deviations.append(abs(generator.weight.item()))
 mean, deviation = np.mean(means[-200:]), np.mean(deviations[-200:])
-print(f"made: mean {mean:.1f}, deviation {deviation:.2f}; real: mean 4.0, deviation 1.25")
+print(
+    f"made: mean {mean:.1f}, deviation {deviation:.2f}; real: mean 4.0, deviation 1.25"
+)
 print(f"loss of D: {d_loss.item():.1f}; where it can only guess: {2 * np.log(2):.1f}")
 picture(("generator", {"mean": means, "deviation": deviations}))
