@@ -6,8 +6,9 @@ map everything to one point. Without stop-gradient the network finds it. With it
 features of the other view are a target that does not come to meet the guess, and the
 features stay spread out.
 
-Measured as in the paper (Chen and He, 2021): the standard deviation of features scaled to
-length 1. In d dimensions it is 1 / sqrt(d) where they are spread evenly, 0 if collapsed.
+Measured as in the paper (Chen and He, 2021): the standard deviation of features scaled
+to length 1. In d dimensions it is 1 / sqrt(d) where they are spread evenly, 0 if
+collapsed.
 """
 
 import numpy as np

@@ -1,8 +1,9 @@
 """Two networks taking turns: a one-dimensional GAN.
 
-A generator makes numbers from noise; a discriminator tells them from real ones, which are
-normal with mean 4 and deviation 1.25. Each has its own optimiser, and each step must move
-one network only: the first half shows how graphs are cut for that, the second trains.
+A generator makes numbers from noise; a discriminator tells them from real ones, which
+are normal with mean 4 and deviation 1.25. Each has its own optimiser, and each step
+must move one network only: the first half shows how graphs are cut for that, the second
+trains.
 """
 
 import numpy as np
@@ -60,16 +61,17 @@ loss(judge(fake.detach()), is_real=False).backward()
 print("D's loss, detached:   gradients in G:", has_grad(generator))
 print("                      gradients in D:", has_grad(discriminator))
 
-# The generator's turn. The gradient must go through the discriminator, so detach() would
-# cut too much; freezing its parameters saves their gradients and lets x's pass.
+# The generator's turn. The gradient must go through the discriminator, so detach()
+# would cut too much; freezing its parameters saves their gradients and lets x's pass.
 discriminator.requires_grad_(False)
 loss(judge(fake), is_real=True).backward()
 print("G's loss, D frozen:   gradients in D:", has_grad(discriminator))
 print("                      gradients in G:", has_grad(generator))
 discriminator.requires_grad_(True)
 
-# Kept or rebuilt? A sweep gives back the graph behind it. Not cut, D's turn takes away the
-# graph of `fake` that G's turn needs. Keep it, or generate again; detach() needs neither.
+# Kept or rebuilt? A sweep gives back the graph behind it. Not cut, D's turn takes away
+# the graph of `fake` that G's turn needs. Keep it, or generate again; detach() needs
+# neither.
 fake = generator(noise())
 loss(judge(fake), is_real=False).backward()
 try:
