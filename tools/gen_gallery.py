@@ -46,11 +46,17 @@ def draws(script: Path) -> bool:
 def output(script: Path, picture: Path | None = None) -> str:
     """Run a script, with warnings as errors; return what it prints."""
     more = [] if picture is None else [str(picture)]
+    # Where the environment says that a script's own folder is not looked into.
+    found = [str(script.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-W", "error", str(script), *more],
         capture_output=True,
         encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        env={
+            **os.environ,
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONPATH": os.pathsep.join(found),
+        },
         check=False,
     )
     if done.returncode:
