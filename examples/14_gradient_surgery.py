@@ -1,8 +1,9 @@
 """Gradient surgery: an operation that is computed as ever, with a gradient of yours.
 
-TensorFlow 1 had `RegisterGradient` and `gradient_override_map`. Here it is a context: the
-operations recorded inside have your rule, those outside their own. A rule gets the gradient
-of the result and the inputs, and returns one gradient, or None, for each input.
+TensorFlow 1 had `RegisterGradient` and `gradient_override_map`. Here it is a context:
+the operations recorded inside have your rule, those outside their own. A rule gets the
+gradient of the result and the inputs, and returns one gradient, or None, for each
+input.
 """
 
 import autodiff as ad

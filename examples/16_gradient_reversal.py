@@ -1,8 +1,8 @@
 """Gradient reversal and label flipping: two ways to learn what two domains share.
 
 Two moons with labels are the source, the same moons turned by 30 degrees and without
-labels the target. Features shall serve the labels, and shall not tell the domains apart:
-a second head tries to tell them, and the features learn to make it fail.
+labels the target. Features shall serve the labels, and shall not tell the domains
+apart: a second head tries to tell them, and the features learn to make it fail.
 
 Reversal: one loss and one optimiser; between features and head the gradient changes its
 sign. Flipping: two turns; the head learns the domains, then the features learn from the
@@ -65,7 +65,7 @@ print(f"accuracy over 3 seeds, target turned by {ANGLE:.0f} degrees")
 pictures = []
 for how in ("source only", "reversal", "flipping"):
     runs = [train(how, seed) for seed in range(3)]
-    scores = [[accuracy(f, l, *d) for d in (s, t)] for f, l, _, s, t in runs]
+    scores = [[accuracy(f, head, *d) for d in (s, t)] for f, head, _, s, t in runs]
     on_source, on_target = np.mean(scores, axis=0)
     print(f"{how:12} source {on_source:5.1f} %  target {on_target:5.1f} %")
     features, label, domain, _, (points, _) = runs[0]
@@ -77,8 +77,9 @@ for how in ("source only", "reversal", "flipping"):
         sure = features, domain, runs[0][3][0], points
 
 # Why the two differ in size. For the logit z of a target point, the head's loss is
-# log(1 + exp(-z)), with slope s(z) - 1: it dies out where the head is sure, and reversed
-# it still does. Flipped, the loss is log(1 + exp(z)) with slope s(z): largest there.
+# log(1 + exp(-z)), with slope s(z) - 1: it dies out where the head is sure, and
+# reversed it still does. Flipped, the loss is log(1 + exp(z)) with slope s(z): largest
+# there.
 print("z of the head   reversed   flipped")
 for z in (-2.0, 0.0, 2.0, 4.0):
     x = ad.tensor([z], requires_grad=True)

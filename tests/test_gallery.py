@@ -48,7 +48,7 @@ def line(number, beginning):
 
 
 def numbers(text):
-    return [float(n) for n in re.findall(r"-?\b\d+(?:\.\d+)?(?:e[-+]\d+)?", text)]
+    return [float(n) for n in re.findall(r"-?\b\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]
 
 
 def test_leaves_and_intermediates():
@@ -180,12 +180,44 @@ def test_view_and_reshape():
     assert numbers(line(13, "keep the leaf:")) == [1, 2, 1, 2]
 
 
+def test_gradient_surgery():
+    assert numbers(line(14, "normal:")) == [12, 4, 3]
+    assert numbers(line(14, "times ten:")) == [12, 40, 30]
+    assert numbers(line(14, "clipped:")) == [12, 1, 1]
+    assert line(14, "first only:").strip() == "(12.0, 4.0, None)"
+    assert numbers(line(14, "normal again:")) == [12, 4, 3]
+    assert numbers(line(14, "5 outside + 50 inside =")) == [55]
+    assert numbers(line(14, "round, straight through:"))[:3] == [1, 1, 1]
+    assert "did you mean 'mul'" in line(14, "unknown name:")
+    assert "returned 1 gradient" in line(14, "wrong number:")
+    assert line(14, "x.grad is untouched: ") == "None"
+
+
 @pytest.mark.slow
 def test_stop_gradient_keeps_the_features_apart():
     with_stop = numbers(line(15, "with stop-gradient:"))
     without = numbers(line(15, "without           :"))
     assert with_stop[1] > 0.25
     assert without[1] < 0.05
+
+
+@pytest.mark.slow
+def test_gradient_reversal_and_label_flipping():
+    source_only = numbers(line(16, "source only"))
+    assert source_only[0] > 99
+    for how in ("reversal", "flipping"):
+        on_source, on_target = numbers(line(16, how))
+        assert on_source > 95
+        assert on_target > source_only[1] + 8
+    head = lines(16).index("z of the head   reversed   flipped")
+    slopes = [numbers(text) for text in lines(16)[head + 1 : head + 5]]
+    assert slopes == [  # 1 - s(z) and s(z)
+        [-2, 0.881, 0.119],
+        [0, 0.5, 0.5],
+        [2, 0.119, 0.881],
+        [4, 0.018, 0.982],
+    ]
+    assert lines(16)[-1].endswith("more than 1: True")
 
 
 @pytest.mark.slow
@@ -216,6 +248,22 @@ def test_nan_hunting():
     ]
     assert "sqrt sent -inf" in "\n".join(lines(18))
     assert numbers(line(18, "where:"))[0] == 0
+
+
+def test_exploding_and_vanishing():
+    text = "\n".join(lines(19))
+    sigmoid, large, right, clipped = text.split("---")[1:]
+    norms = [float(row.split()[3]) for row in sigmoid.splitlines()[2:11]]
+    assert norms == sorted(norms)  # smaller with each layer further back
+    assert norms[-1] / norms[0] > 4**6
+    assert sigmoid.count("vanishing") >= 2
+    assert large.count("exploding") == 9
+    assert "vanishing" not in right
+    assert "exploding" not in right
+    assert "exploding" not in clipped
+    before, after = numbers(line(19, "norm before clipping:"))
+    assert before > 1e7
+    assert after == 1.0
 
 
 def test_teach_yourself_a_tape():

@@ -95,14 +95,14 @@ def differences(old: str, new: str) -> list[str]:
 
 
 def is_close(a: str, b: str) -> bool:
-    """Return whether two lines differ at most in numbers, by 5 % or by 0.05."""
+    """Return whether two lines differ at most in numbers, by 10 % or by 0.02."""
     if a == b:
         return True
     if NUMBER.sub("#", a).split() != NUMBER.sub("#", b).split():
         return False
     pairs = zip(NUMBER.findall(a), NUMBER.findall(b), strict=True)
     return all(
-        abs(x - y) <= max(0.05, 0.05 * abs(y))
+        abs(x - y) <= max(0.02, 0.1 * abs(y))
         for x, y in ((float(x), float(y)) for x, y in pairs)
     )
 
