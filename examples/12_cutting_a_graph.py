@@ -57,7 +57,7 @@ e.detach().zero_()
 try:
     e.sum().backward()
 except RuntimeError as error:
-    print("after .detach().zero_():", str(error).split(";")[0])
+    print("after .detach().zero_():", str(error).split(":")[0])
 
 # clone() has memory of its own, so it may be changed freely.
 e = torch.exp(x)
@@ -69,7 +69,7 @@ print("after .detach().clone().zero_():", shown(x.grad))
 try:
     x.add_(1.0)
 except RuntimeError as error:
-    print("x.add_(1):", str(error).split(";")[0])
+    print("x.add_(1):", str(error).split(";")[0].removesuffix("."))
 with torch.no_grad():
     x.add_(1.0)
 print("under no_grad:", x.tolist(), x.is_leaf)
