@@ -69,4 +69,4 @@ apart = max(
     np.abs(np.array(r[2]) - results["by hand"][2]).max() for r in results.values()
 )
 print("largest difference of losses below 1e-13:", apart < 1e-13)
-picture(("loss", {"all three": results["engine"][2]}))
+picture(("log10 of the loss", {"all three": np.log10(results["engine"][2])}))

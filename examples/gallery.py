@@ -92,6 +92,6 @@ def _panel(left, size, title, series):
                 f'<path d="{dots}" stroke="{color}" stroke-width="4" '
                 'stroke-linecap="round" opacity="0.6"/>'
             )
-        x, y = left + 72 * (number % 3), size + 34 + 14 * (number // 3)
+        x, y = left + 115 * (number % 2), size + 34 + 14 * (number // 2)
         parts.append(f'<text x="{x}" y="{y}" fill="{color}">{name}</text>')
     return parts
