@@ -57,7 +57,8 @@ def bench(arguments: Sequence[str]) -> bool:
 
 def docs(_: Sequence[str]) -> bool:
     """Write the generated pages into the tree, the API reference into build/docs."""
-    pages = python("tools/gen_ops.py") and python("tools/gen_fit_docs.py")
+    tools = ("gen_ops.py", "gen_fit_docs.py", "gen_gallery.py")
+    pages = all(python(f"tools/{tool}") for tool in tools)
     return pages and python("-m", "pdoc", "-d", "numpy", "-o", "build/docs", "autodiff")
 
 
