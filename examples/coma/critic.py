@@ -40,7 +40,7 @@ class ActionCritic(ad.nn.Module):
 
 
 class StateCritic(ad.nn.Module):
-    """V of the state, for the advantage that all share; as large as the other critic."""
+    """V of the state, for the advantage all share; as large as the other critic."""
 
     def __init__(self, environment, hidden=64):
         super().__init__()
