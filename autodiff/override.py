@@ -7,7 +7,6 @@ and in a thread of another, nothing is any different and nothing is any slower.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -115,6 +114,8 @@ def _known() -> dict[str, int]:
 
 def _unknown(name: Any, known: Mapping[str, int]) -> ArgumentError:
     word = str(name).removesuffix("Backward0").lower()
+    import difflib
+
     close = difflib.get_close_matches(word, known, 3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return ArgumentError(
