@@ -8,8 +8,9 @@
  *     c = f(..)                         ->    ...
  *     b = scan x, y, seed      sums           f(..) and what else reads a or b
  *
- * Invariant: only loops without a carry, an exit or a count, of as many steps, none of
- * which needs what another one makes; so nothing but the order of instructions changes.
+ * Invariant: only loops without a carry, an exit, a count or carries to compute again, of
+ * as many steps, none of which needs what another one makes; so nothing but the order of
+ * instructions changes.
  * A shared operand that is a number goes into the body, where it is folded.
  */
 #include <stdlib.h>
@@ -37,7 +38,8 @@ static const ad_scan *scan_at(const ad_program *p, uint32_t i)
 
 static bool is_free(const ad_scan *s)
 {
-    return s != NULL && s->n_carry == 0 && !s->has_exit && !s->has_count;
+    return s != NULL && s->n_carry == 0 && !s->has_exit && !s->has_count &&
+           s->readback == NULL;
 }
 
 static bool is_number(const ad_program *p, uint32_t i)

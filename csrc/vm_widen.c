@@ -9,9 +9,9 @@
  *     s = scan p, x     sums                 e = exp(p * x)      (n,)
  *         e = exp(p * x)  ()          ->     s = sum(e)          ()
  *
- * Invariant: without a carry, an exit or a count, from AD_LOOP_LEAST steps on; a body of at
- * most MOST instructions, of which those that read rows are rows of ops.def, or packs that
- * are nothing but an output which is summed.
+ * Invariant: without a carry, an exit, a count or carries to compute again, from
+ * AD_LOOP_LEAST steps on; a body of at most MOST instructions, of which those that read rows
+ * are rows of ops.def, or packs that are nothing but an output which is summed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +87,7 @@ static bool is_wide(const ad_program *p, uint32_t i)
     bool reads_rows[MOST];
     const ad_scan *s = scan_at(p, i);
     return s != NULL && s->n_carry == 0 && !s->has_exit && !s->has_count &&
-           s->n_steps >= AD_LOOP_LEAST && s->body->n <= MOST &&
+           s->readback == NULL && s->n_steps >= AD_LOOP_LEAST && s->body->n <= MOST &&
            can_widen(s, reads_rows);
 }
 

@@ -47,6 +47,7 @@ class Extra:
     index: Sequence[int] | None = None
     value: tuple[Sequence[int], Sequence[float]] | None = None
     loop: tuple[int, int, Sequence[int], "Draft"] | None = None
+    snapshots: Sequence[int] = ()
 
     def to_bytes(self) -> bytes:
         flags = self.flags | 8 * (self.index is not None)
@@ -62,7 +63,9 @@ class Extra:
             data += struct.pack(f"<{len(elements)}d", *elements)
         if self.loop is not None:
             n_steps, flags, counts, body = self.loop
-            data += struct.pack("<qB5I", n_steps, flags, *counts) + body.inner_bytes()
+            data += struct.pack("<qB5I", n_steps, flags, *counts)
+            data += struct.pack(f"<{len(self.snapshots)}q", *self.snapshots)
+            data += body.inner_bytes()
         return data
 
 

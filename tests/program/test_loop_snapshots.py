@@ -6,6 +6,8 @@ from math import comb
 
 import numpy as np
 import pytest
+from program.machine import assert_same_bits, at_point, eagerly
+from program_format import Draft, Extra
 
 import autodiff as ad
 from autodiff import _core
@@ -193,6 +195,41 @@ def test_zeros_that_do_not_count_make_no_nan():
         )
 
     assert ad.grad(f)(0.0, 2) == ad.grad(f)(0.0, None) == 0.0
+
+
+# ---- Loops back that carry nothing ---------------------------------------------------
+
+REVERSED, KEEPS_CARRY, HAS_SNAPSHOTS = 1, 2, 16
+
+
+def halves_read_back(n, ops):
+    """c' = c / 2, n times; for each op a loop back over c that makes rows only."""
+    step = Draft()
+    step.input()
+    step.add("const", number=0.5)
+    step.add("mul", 0, 1)
+    step.outputs = [2]
+    draft = Draft(shapes=[(n + 1,), (n,)])
+    draft.input()
+    kept = (n, KEEPS_CARRY | HAS_SNAPSHOTS, (0, 1, 0, 0, 0), step)
+    draft.add("scan", 0, shape=1, extra=Extra(loop=kept, snapshots=[3]))
+    draft.add("as_strided", 1, shape=2, extra=Extra(strides=(1,), offset=1))
+    for op in ops:
+        body = Draft()
+        body.input()
+        body.add(op, 0)
+        body.outputs = [1]
+        back = (n, REVERSED | HAS_SNAPSHOTS, (0, 0, 1, 1, 0), body)
+        draft.add("scan", 2, shape=2, extra=Extra(loop=back, snapshots=[3]))
+        draft.outputs.append(2 + len(draft.outputs) + 1)
+    return draft.load()
+
+
+@pytest.mark.parametrize("ops", [["neg"], ["neg", "square"]])
+@pytest.mark.parametrize("n", [10, 2000])  # 2000: enough to become arrays
+def test_loops_without_a_carry_read_what_was_kept(ops, n):
+    program = halves_read_back(n, ops)
+    assert_same_bits(at_point(program, [1.5]), eagerly(program, [1.5]))
 
 
 # ---- Memory --------------------------------------------------------------------------
