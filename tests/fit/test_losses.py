@@ -136,6 +136,22 @@ def test_separable_classes_are_told(y):
     assert (solution.verdict, solution.code) == ("not determinable", "N105")
 
 
+def test_a_likelihood_starts_where_no_probability_is_as_good_as_0_or_1():
+    # am, wt, hp of R's mtcars; glm(binomial), and so statsmodels' Logit
+    am = "11100000000000000111000001111111"
+    wt = """2.62 2.875 2.32 3.215 3.44 3.46 3.57 3.19 3.15 3.44 3.44 4.07 3.73 3.78 5.25
+        5.424 5.345 2.2 1.615 1.835 2.465 3.52 3.435 3.84 3.845 1.935 2.14 1.513 3.17
+        2.77 3.57 2.78"""
+    hp = """110 110 93 110 175 105 245 62 95 123 123 180 180 180 205 215 230 66 52 65 97
+        150 150 245 175 66 91 113 264 175 335 109"""
+    cars = {"am": list(am), "wt": wt.split(), "hp": hp.split()}
+    data = {name: np.array(column, dtype=float) for name, column in cars.items()}
+    formula = "am ~ 1/(1 + exp(-(a + b*wt + c*hp)))"
+    solution = solved(posed(formula, data), loss="bernoulli")
+    assert solution.converged
+    assert solution.point == pytest.approx([18.8662987, -8.0834752, 0.0362556], 1e-6)
+
+
 def test_classes_that_overlap_in_one_value_only_are_separable():
     x, y = np.r_[X, 4.5, 4.5], np.r_[X > 4.5, 0, 1].astype(float)
     solution = solved(posed(LOGISTIC, {"x": x, "y": y}), loss="bernoulli")

@@ -159,6 +159,13 @@ def test_a_profile_is_a_straight_line_for_a_linear_model():
     np.testing.assert_allclose(curve.roots, expected, atol=1e-6)
 
 
+def test_a_derived_quantity_without_a_value_is_told():
+    result = fit(CURVE, DATA, derive={"half": "log(-b)/b", "top": "a + c"})
+    assert [(n.code, n.text[:4]) for n in result.warnings if n.code == "W146"] == [
+        ("W146", "half")
+    ]
+
+
 def test_derived_quantities_have_propagated_errors():
     result = fit(CURVE, DATA, derive={"half": "log(2)/b", "top": "a + c"})
     half, top = result.derived["half"], result.derived["top"]

@@ -133,6 +133,12 @@ def _check_places(options: Namespace) -> None:
             "--by makes many fits; --save, --plot and --export are for one: choose "
             "a group with --where",
         )
+    if options.by and (options.derive or options.ci == "profile"):
+        raise UsageError(
+            "U187",
+            "--by makes many fits, of parameters with Wald intervals; --derive and "
+            "--ci profile are for one: choose a group with --where",
+        )
     if options.export and _format(options) != "text":
         raise UsageError("U187", "--export prints code: leave out the other format")
     if options.plot == "" and (_format(options) != "text" or options.export):

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from autodiff.fit.errors import UsageError
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve import linear, robust, sgd
@@ -61,9 +62,16 @@ def solve(
     ------
     DataError
         If the response cannot be one of the loss.
+    UsageError
+        If sigma is given for a likelihood.
     """
     options = options or Options()
     model = Model(problem, options.loss)
+    if model.loss.is_likelihood and problem.sigma is not None:
+        raise UsageError(
+            "U185",
+            f"the {options.loss} loss knows the variance of every row; leave out sigma",
+        )
     model.loss.check(problem.response, problem.trials)
     with np.errstate(all="ignore"):
         solution = _solve(model, options, watch)

@@ -188,12 +188,13 @@ def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
 
 
 def _is_separable(model: Model, point: Array) -> bool:
-    """Say whether probabilities have run to 0 or 1."""
+    """Say whether probabilities have run to 0 or 1, and no outcome says otherwise."""
     if model.loss.upper != 1.0:
         return False
-    probability = model.fitted(point)
-    edge = np.minimum(probability, 1.0 - probability)
-    return bool((edge < NEAR_EDGE).any())
+    problem, probability = model.problem, model.fitted(point)
+    share = problem.response / (1.0 if problem.trials is None else problem.trials)
+    edge = np.minimum(probability, 1.0 - probability) < NEAR_EDGE
+    return bool(edge.any() and (np.abs(probability - share)[edge] < 0.5).all())
 
 
 def _separable(model: Model) -> Verdict:

@@ -38,6 +38,7 @@ FIRST_PASSES, LAST_PASSES = 20, 100
 QUOTIENT_PASSES = 6
 CROSSED = " response"  # no name of a user's
 GLANCED, GLANCE_PASSES = 8, 12
+MOST_HALVINGS = 12
 SAME = 1e-5  # relative difference of sums of squares below which points are one
 
 
@@ -77,7 +78,24 @@ def wide_search(model: Model, start: Array, count: int | str = "auto") -> list[A
     points = search.refine(np.concatenate(sampled, axis=1), FIRST_PASSES)
     for _ in range(SCAN_ROUNDS if len(search.sampled) > 1 else 1):
         points = search.merge(points, search.scan(points[:, :SCANNED]))
-    return list(search.refine(points[:, :KEPT], LAST_PASSES).T)
+    ends = list(search.refine(points[:, :KEPT], LAST_PASSES).T)
+    if model.loss.is_likelihood:
+        ends = [_inside(model, end, search.missing) for end in ends]
+    return ends
+
+
+def _inside(model: Model, point: Array, missing: Mask) -> Array:
+    """Return where a likelihood is best on the way from a point to zero.
+
+    The search is by least squares, which may end where a probability is as good as 0
+    or 1 in a row that says otherwise. Smaller parameters are less sure.
+    """
+    box = Box(model.problem.parameters)
+    nearer = [
+        box.clip(np.where(missing, point * share, point))
+        for share in 0.5 ** np.arange(MOST_HALVINGS)
+    ]
+    return min(nearer, key=model.objective)
 
 
 def glance(model: Model) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,8 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         if options.loss == "normal":
             r2 = r_squared(rss, problem.response, weight)
     notes = (*solution.notes, *found.notes, *_notes(checks, rss, df, chance))
+    if solution.converged:
+        notes += tuple(_without_value(derived))
     return FitResult(
         formula=problem.formula.text,
         parameters=parameters,
@@ -316,6 +318,14 @@ def _derived(
         value, error = derived_quantity(nodes, values, known, free)
         result[name] = _with_reach(value, error, quantile, "derived")
     return result
+
+
+def _without_value(derived: Mapping[str, Estimate]) -> Iterator[Note]:
+    """Yield a note for each derived quantity that is no finite number."""
+    for name, found in derived.items():
+        if not math.isfinite(found.estimate):
+            text = f"{name} has no finite value at these parameters; see its --derive"
+            yield Note("W146", text)
 
 
 def _criteria(solution: Solution, rss: float, n: int, p: int) -> Criteria:
