@@ -172,6 +172,15 @@ def test_separable_classes_never_succeed(loss):
         assert not _solve(text, {"x": X, "y": y}, start, loss=loss).converged
 
 
+@pytest.mark.parametrize("start", [None, 0.0, -50.0])
+def test_a_group_without_a_count_never_succeeds(start):
+    data = {"g": ["A"] * 4 + ["B"] * 4, "y": np.array([3.0, 4, 5, 2, 0, 0, 0, 0])}
+    given = {} if start is None else {"b[A]": 1.0, "b[B]": start}
+    found = _solve("y ~ exp(b[g])", data, given, loss="poisson")
+    assert (found.verdict, found.code) == ("not determinable", "N104")
+    assert "b[B]" in found.reason
+
+
 TRICKY = {
     "overflow at the start": ("y ~ a*exp(b*x)", X, DECAY, {"a": 1.0, "b": 400.0}),
     "a pole inside the data": ("y ~ a/(x - c)", X, 1 / (X - 2.1), {"a": 1, "c": 1.0}),

@@ -7,6 +7,7 @@ import pytest
 from scipy import optimize, stats
 
 from autodiff.fit import compare, fit
+from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.stats.checks import check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
 from autodiff.fit.stats.student_t import normal_quantile, t_quantile
@@ -157,6 +158,13 @@ def test_a_profile_is_a_straight_line_for_a_linear_model():
     result = fit("y ~ a + b*x", DATA)
     expected = (curve.values - result.params["b"]) / result.parameters["b"].se
     np.testing.assert_allclose(curve.roots, expected, atol=1e-6)
+
+
+def test_a_refit_whose_derivatives_overflow_fails_and_stops_nothing(monkeypatch):
+    profiler = fit(CURVE, DATA).profiler
+    blank = Linearization(np.inf, None, 0)
+    monkeypatch.setattr(Model, "linearize", lambda *_: blank)
+    assert profiler.refit(0, profiler.point[0], profiler.point) is None
 
 
 def test_a_derived_quantity_without_a_value_is_told():

@@ -124,12 +124,20 @@ def _verdict(
     bends = factor.bends_down(curvature)
     step = np.abs(factor.newton_step(None if bends else curvature))
     small = _is_noise(model, point[free], here.objective, factor, step, metric[free])
+    names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
+    flat = factor.scale < FLAT * metric[free]
+    if model.loss.is_likelihood:  # log(mean) of rows without a count has no end
+        extinct = model.loss.upper > 1.0 and (model.fitted(point) < EPSILON).any()
+        vague = (flat | extinct) & (
+            factor.unscaled_errors() > np.abs(point[free]) / FLAT
+        )
+        if vague.any() and not _is_separable(model, point):
+            return _ran_off([(names[j], point[free][j]) for j in np.flatnonzero(vague)])
     if small.all() and not bends:
         return _beside_zero(model, point, factor, free)
     if _is_separable(model, point):
         return _separable(model)
-    names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
-    lost = np.flatnonzero(~small & (factor.scale < FLAT * metric[free]))
+    lost = np.flatnonzero(~small & flat)
     if lost.size:
         return _ran_off([(names[j], point[free][j]) for j in lost])
     if bends:

@@ -79,7 +79,7 @@ def wide_search(model: Model, start: Array, count: int | str = "auto") -> list[A
     for _ in range(SCAN_ROUNDS if len(search.sampled) > 1 else 1):
         points = search.merge(points, search.scan(points[:, :SCANNED]))
     ends = list(search.refine(points[:, :KEPT], LAST_PASSES).T)
-    if model.loss.is_likelihood:
+    if model.loss.upper == 1.0:
         ends = [_inside(model, end, search.missing) for end in ends]
     return ends
 

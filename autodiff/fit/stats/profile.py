@@ -145,6 +145,8 @@ class Profiler:
             return None
         for _ in range(MAX_STEPS):
             found = self.model.linearize(point)
+            if found.factor is None:  # finite itself, but not its derivatives
+                return None
             gradient = found.gradient
             free = self._free(j, point, gradient)
             hessian = found.root.T @ found.root
@@ -236,7 +238,8 @@ class Profiler:
         return 0.5 * (near + far) if math.isfinite(far) else 4.0 * distance
 
     def _slope(self, j: int, point: Array) -> float:
-        return float(self.model.linearize(point).gradient[j])
+        found = self.model.linearize(point)
+        return math.nan if found.factor is None else float(found.gradient[j])
 
     def _free(self, j: int, point: Array, gradient: Array) -> npt.NDArray[np.bool_]:
         """Say which parameters may move: not `j`, and none against its bound."""
