@@ -6,10 +6,10 @@
 `--method coma` is the counterfactual advantage. `--method shared` is the comparison:
 the same actors, exploration, optimisers and size of critic, but one advantage for all
 agents, the TD(lambda) return less V(s). `--method shared-q` is nearer still: the very
-critic of COMA, and one advantage Q(s, u) less its mean over joint actions that the policy
-draws. Default: all, from the same first weights.
-Stopped and started again with the same `--resume FILE`, a command goes on where it was
-and prints what it would have printed.
+critic of COMA, and one advantage Q(s, u) less its mean over joint actions drawn anew.
+Default: all, from the same first weights. Stopped and started again with the
+same `--resume FILE`, a command goes on where it was and prints what it would have
+printed.
 """
 
 import argparse
@@ -126,7 +126,7 @@ class Learner:
         return np.broadcast_to(shared[..., None], batch["actions"].shape)
 
     def usual_value(self, batch, policy):
-        """Return the mean of Q over joint actions drawn anew (T, B): an estimate of V."""
+        """Return the mean of Q over joint actions drawn anew (T, B), about V."""
         total = 0.0
         for _ in range(DRAWS):
             drawn = {**batch, "actions": sample(policy, self.rng)}
