@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -319,8 +320,10 @@ def test_the_example_prints_who_earned_it():
         [sys.executable, "-W", "error", str(EXAMPLES / "20_credit_assignment.py")],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"},
     )
+    assert done.returncode == 0, done.stderr
     shared, pushing, idle, returns, forces = (
         [float(n) for n in re.findall(r"[+-]?\d+\.\d+", line)]
         for line in done.stdout.splitlines()
