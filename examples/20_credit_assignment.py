@@ -38,7 +38,7 @@ for name, a in zip(
 
 # 2. The critic learns Q, the actors follow the advantage. No gradient passes between
 # them: the advantage is an array of numbers.
-learner = Learner("coma", 0, Settings(iterations=100))
+learner = Learner("coma", 0, Settings(iterations=60))
 before = learner.evaluate()
 for _ in range(learner.settings.iterations):
     learner.step()

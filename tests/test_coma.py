@@ -2,6 +2,9 @@
 
 import importlib
 import itertools
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -245,7 +248,7 @@ def test_the_grid_says_how_many_agents_it_takes(coma):
         coma.environments.make("grid", 2)
 
 
-@pytest.mark.parametrize("method", ["coma", "shared"])
+@pytest.mark.parametrize("method", ["coma", "shared", "shared-q"])
 def test_a_resumed_run_gives_the_numbers_of_one_that_ran_through(
     coma, tmp_path, method
 ):
@@ -310,3 +313,22 @@ def test_robots_with_continuous_forces_find_the_best_ones(coma):
     forces, rewards = coma.continuous.train()
     np.testing.assert_allclose(forces, coma.continuous.best_force(3), atol=0.05)
     assert rewards[-1] > rewards[0]
+
+
+def test_the_example_prints_who_earned_it():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / "20_credit_assignment.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"},
+    )
+    assert done.returncode == 0, done.stderr
+    shared, pushing, idle, returns, forces = (
+        [float(n) for n in re.findall(r"[+-]?\d+\.\d+", line)]
+        for line in done.stdout.splitlines()
+    )
+    assert (shared, pushing, idle) == ([0.3], [0.35], [-0.05])
+    untrained, trained = returns
+    assert trained > untrained + 2
+    assert forces == pytest.approx([0.57] * 4, abs=0.05)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-COLOURS = ("#1b6ca8", "#c8553d")
+COLOURS = ("#1b6ca8", "#c8553d", "#5a8f3c")
 
 
 def t_quantile(degrees):
@@ -42,15 +42,16 @@ def table(name, results):
     some = next(iter(results.values()))[1]
     lines = [
         f"{name}: mean return of {len(some)} seeds, with 95 % intervals",
-        f"{'':14}{'while training':>18}{'at the end':>18}",
+        f"{'':18}{'while training':>18}{'at the end':>18}",
     ]
     rows = {m: (returns.mean(1), final) for m, (returns, final) in results.items()}
-    if len(rows) == 2:  # the same seeds, so the same first weights: by pairs
-        one, other = rows.values()
-        rows["difference"] = tuple(a - b for a, b in zip(one, other, strict=True))
+    first, *others = rows
+    for other in others:  # the same seeds, so the same first weights: by pairs
+        pairs = zip(rows[first], rows[other], strict=True)
+        rows[f"{first} - {other}"] = tuple(a - b for a, b in pairs)
     for method, columns in rows.items():
         cells = ("{:.2f} +- {:.2f}".format(*interval(column)) for column in columns)
-        lines.append(f"{method:14}" + "".join(f"{cell:>18}" for cell in cells))
+        lines.append(f"{method:18}" + "".join(f"{cell:>18}" for cell in cells))
     return "\n".join(lines)
 
 

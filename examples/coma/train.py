@@ -5,9 +5,11 @@
 
 `--method coma` is the counterfactual advantage. `--method shared` is the comparison:
 the same actors, exploration, optimisers and size of critic, but one advantage for all
-agents, the TD(lambda) return less V(s). Default: both, from the same first weights.
-Stopped and started again with the same `--resume FILE`, a command goes on where it was
-and prints what it would have printed.
+agents, the TD(lambda) return less V(s). `--method shared-q` is nearer still: the very
+critic of COMA, and one advantage Q(s, u) less its mean over joint actions drawn anew.
+Default: all, from the same first weights. Stopped and started again with the
+same `--resume FILE`, a command goes on where it was and prints what it would have
+printed.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import numpy as np
 
 import autodiff as ad
 from coma import environments, report
-from coma.agents import Actors, epsilon_at, rollout
+from coma.agents import Actors, epsilon_at, rollout, sample
 from coma.critic import (
     ActionCritic,
     StateCritic,
@@ -30,7 +32,8 @@ from coma.critic import (
     td_lambda,
 )
 
-METHODS = ("coma", "shared")
+METHODS = ("coma", "shared", "shared-q")
+DRAWS = 4  # joint actions behind the mean of `shared-q`
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Settings:
     gamma: float = 0.95
     lam: float = 0.8
     actor_lr: float = 3e-3
-    critic_lr: float = 3e-3
-    critic_steps: int = 4  # on the same episodes, before the actors move
+    critic_lr: float = 5e-3
+    critic_steps: int = 8  # on the same episodes, before the actors move
     copy_every: int = 5  # iterations between copies of the critic to its target
     explore_until: float = 0.5  # of the iterations; epsilon falls that long
 
@@ -60,7 +63,8 @@ class Learner:
         self.rng = np.random.default_rng(seed)
         ad.manual_seed(seed)
         self.actors = Actors(self.environment)
-        kind = ActionCritic if method == "coma" else StateCritic
+        self.has_q = method != "shared"
+        kind = ActionCritic if self.has_q else StateCritic
         self.critic, self.target = kind(self.environment), kind(self.environment)
         self.copy_target()
         self.actor_optimizer = ad.optim.Adam(
@@ -92,14 +96,14 @@ class Learner:
         with ad.no_grad():
             values = self.target(batch).numpy()
         rewards, s = batch["rewards"], self.settings
-        if self.method == "coma":
+        if self.has_q:
             values, rewards = taken(values, batch["actions"]), rewards[..., None]
         return td_lambda(rewards, values, s.gamma, s.lam)
 
     def fit_critic(self, batch, targets):
         for _ in range(self.settings.critic_steps):
             values = self.critic(batch)
-            if self.method == "coma":  # only what was done has a target
+            if self.has_q:  # only what was done has a target
                 chosen = np.arange(values.shape[-1]) == batch["actions"][..., None]
                 values = (values * chosen.astype(float)).sum(-1)
             self.critic_optimizer.zero_grad()
@@ -111,11 +115,25 @@ class Learner:
         """Return what each action was worth to the team (T, B, agents)."""
         with ad.no_grad():
             values = self.critic(batch).numpy()
+        policy = batch["policy"].detach().numpy()
         if self.method == "coma":
-            policy = batch["policy"].detach().numpy()
             return counterfactual_advantage(values, policy, batch["actions"])
-        shared = targets - values
+        if self.method == "shared":
+            shared = targets - values
+        else:
+            usual = self.usual_value(batch, policy)
+            shared = taken(values, batch["actions"]).mean(-1) - usual
         return np.broadcast_to(shared[..., None], batch["actions"].shape)
+
+    def usual_value(self, batch, policy):
+        """Return the mean of Q over joint actions drawn anew (T, B), about V."""
+        total = 0.0
+        for _ in range(DRAWS):
+            drawn = {**batch, "actions": sample(policy, self.rng)}
+            with ad.no_grad():
+                q = self.critic(drawn).numpy()
+            total = total + (policy * q).sum(-1).mean(-1)
+        return total / DRAWS
 
     def move_actors(self, batch, advantage):
         chosen = np.arange(self.environment.n_actions) == batch["actions"][..., None]
@@ -245,7 +263,7 @@ def main(arguments=None):
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seeds", type=int, default=10, metavar="N")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N")
-    parser.add_argument("--method", choices=METHODS, help="one only (default: both)")
+    parser.add_argument("--method", choices=METHODS, help="one only (default: all)")
     parser.add_argument("--resume", metavar="FILE", help="checkpoint, made if missing")
     parser.add_argument("--progress", action="store_true")
     parser.add_argument("--svg", metavar="FILE", help="write the learning curves")
