@@ -41,6 +41,10 @@ class Expansion(Protocol):
         """Its gradient, shape (p,)."""
 
     @property
+    def factor(self) -> object | None:
+        """None outside the domain."""
+
+    @property
     def root(self) -> Array:
         """A matrix R with ``R' R`` the Gauss-Newton Hessian, shape (p, p)."""
 
