@@ -26,9 +26,11 @@ SIMD = ["AD_HAVE_TARGET_CLONES", "AD_HAVE_LIBMVEC", "AD_HAVE_LIBMVEC_235"]
 
 
 def run(*command: str) -> bool:
-    """Run a command at the root, importing this tree; say which one failed."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    """Run a command at the root, importing this tree if it is built; say what failed."""
+    paths = [os.environ.get("PYTHONPATH", "")]
+    if list((ROOT / "autodiff").glob("_core*.so")):
+        paths.insert(0, str(ROOT))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     if done.returncode:
         print(f"FAILED ({done.returncode}): {' '.join(command)}", file=sys.stderr)
