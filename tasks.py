@@ -26,7 +26,7 @@ SIMD = ["AD_HAVE_TARGET_CLONES", "AD_HAVE_LIBMVEC", "AD_HAVE_LIBMVEC_235"]
 
 
 def run(*command: str) -> bool:
-    """Run a command at the root, importing this tree if it is built; say what failed."""
+    """Run a command at the root, importing this tree if built; say what failed."""
     paths = [os.environ.get("PYTHONPATH", "")]
     if list((ROOT / "autodiff").glob("_core*.so")):
         paths.insert(0, str(ROOT))
