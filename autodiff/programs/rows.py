@@ -27,6 +27,7 @@ from autodiff.programs.paths import Path, Paths, Steps, plain
 Array = np.ndarray[Any, Any]
 FEW_ROWS = 16_384  # below, threads cost more than they gain
 CHUNK = 64  # blocks between two looks at the keyboard
+LOOK_UP = 0.1  # seconds between looks for an interrupt while threads work
 
 
 class RowsRun:
@@ -341,15 +342,18 @@ def run_blocks(job: RowsJob | RouteJob, threads: int) -> None:
             for first in range(0, n, CHUNK):
                 job.run(first, min(first + CHUNK, n))
             return
-        from concurrent.futures import ThreadPoolExecutor  # slow to import
+        from concurrent.futures import ThreadPoolExecutor, wait  # slow to import
 
         edges = np.linspace(0, n, threads + 1).astype(int)
         with ThreadPoolExecutor(threads) as pool:
-            parts = [
-                pool.submit(job.run, int(a), int(b))
-                for a, b in itertools.pairwise(edges)
-            ]
             try:
+                parts = [
+                    pool.submit(job.run, int(a), int(b))
+                    for a, b in itertools.pairwise(edges)
+                ]
+                # A signal that comes just before a wait does not end it: look up often.
+                while wait(parts, timeout=LOOK_UP).not_done:
+                    pass
                 for part in parts:
                     part.result()
             except BaseException:
