@@ -165,6 +165,22 @@ def test_the_critic_does_not_see_the_action_it_is_asked_about(coma):
     assert (before[:, :, 0] != after[:, :, 0]).any(-1).all()
 
 
+def test_an_untrained_critic_credits_nobody_and_a_fitted_one_who_earned_it(coma):
+    learner = coma.train.Learner("coma", 0, coma.train.Settings(episodes=16))
+    env, push = learner.environment, 3
+    batch = coma.agents.rollout(env, learner.actors, 16, 0.5, learner.rng)
+    targets = learner.targets(batch)
+    assert (learner.advantage(batch, targets) == 0).all()
+    for _ in range(30):
+        batch = coma.agents.rollout(env, learner.actors, 16, 0.5, learner.rng)
+        learner.fit_critic(batch, learner.targets(batch))
+    beside = batch["observations"][..., 0] == 1
+    advantage = learner.advantage(batch, learner.targets(batch))
+    pushes = batch["actions"] == push
+    assert advantage[beside & pushes].mean() > 0.1
+    assert advantage[beside & ~pushes].mean() < -0.02
+
+
 def test_every_action_keeps_its_share_under_exploration(coma):
     policy = coma.agents.explore(ad.tensor([[50.0, 0.0, 0.0, 0.0]]), 0.2).numpy()
     np.testing.assert_allclose(policy, [[0.85, 0.05, 0.05, 0.05]], atol=1e-12)
@@ -196,7 +212,7 @@ def test_one_robot_moves_the_box_half_the_time_and_two_always(coma):
     env = coma.environments.make("box")
     env.reset(20_000, np.random.default_rng(7))
     env.gap[:] = 0
-    np.testing.assert_allclose(env.step(np.full((20_000, 2), 3)), 0.8)
+    np.testing.assert_allclose(env.step(np.full((20_000, 2), 3)), 0.9)
     assert (env.gap == 0).all()
     moved = env.step(np.tile([3, 0], (20_000, 1))) > 0
     assert moved.mean() == pytest.approx(0.5, abs=0.02)
@@ -204,20 +220,32 @@ def test_one_robot_moves_the_box_half_the_time_and_two_always(coma):
     assert (env.gap[:, 1] == moved).all()  # the idle one is left behind
 
 
-def test_a_crate_needs_two_agents(coma):
-    env = coma.environments.make("grid", 3)
-    env.reset(1, np.random.default_rng(8))
-    stay = np.zeros((1, 3), dtype=int)
-    env.crates[:] = 0
-    env.crates[0, 2, 2] = 1
-    env.at[0] = [[2, 1], [4, 4], [0, 0]]
-    before = env.crates.copy()
+def test_one_agent_lifts_a_crate_half_the_time_and_two_always(coma):
+    env, n = coma.environments.make("grid", 3), 20_000
+    env.reset(n, np.random.default_rng(8))
     env.n_crates = 1
-    assert env.step(stay) == 0
-    assert (env.crates == before).all()
-    env.at[0, 1] = [3, 2]
-    assert env.step(stay) == 1
-    assert env.crates.sum() == 1  # another one has appeared
+    lifts = {}
+    for hands, places in enumerate(
+        ([[2, 1], [4, 4], [0, 0]], [[2, 2], [2, 1], [0, 0]], [[2, 2], [2, 2], [0, 0]])
+    ):
+        env.crates[:] = 0
+        env.crates[:, 2, 2] = 1
+        env.at[:] = places
+        lifted = env.step(np.zeros((n, 3), dtype=int))
+        assert (env.crates[lifted == 0, 2, 2] == 1).all()
+        assert (env.crates.sum((1, 2)) == 1).all()  # another one appears
+        lifts[hands] = lifted.mean()
+    assert lifts == {0: 0.0, 1: pytest.approx(0.5, abs=0.02), 2: 1.0}
+
+
+def test_the_critic_sees_where_everybody_and_every_crate_is(coma):
+    env = coma.environments.make("grid", 3)
+    env.reset(5, np.random.default_rng(12))
+    places = (env.state()[:, :-1] + 0.5).reshape(5, -1, 2) * (env.size - 1)
+    assert (places[:, :3] == env.at).all()
+    for episode, row, column in np.argwhere(env.crates):
+        assert [row, column] in places[episode, 3:].tolist()
+    assert len(places[0]) == env.n_agents + env.n_crates
 
 
 def test_running_into_a_wall_costs_and_does_not_move(coma):
@@ -328,7 +356,7 @@ def test_the_example_prints_who_earned_it():
         [float(n) for n in re.findall(r"[+-]?\d+\.\d+", line)]
         for line in done.stdout.splitlines()
     )
-    assert (shared, pushing, idle) == ([0.3], [0.35], [-0.05])
+    assert (shared, pushing, idle) == ([0.275], [0.363], [-0.087])
     untrained, trained = returns
     assert trained > untrained + 2
     assert forces == pytest.approx([0.57] * 4, abs=0.05)

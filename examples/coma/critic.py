@@ -11,12 +11,16 @@ from coma.agents import one_hot
 
 
 def network(features, outputs, hidden):
+    """Return two hidden layers; the answer is 0 until something has been learned."""
+    last = ad.nn.Linear(hidden, outputs)
+    ad.nn.init.zeros_(last.weight)
+    ad.nn.init.zeros_(last.bias)
     return ad.nn.Sequential(
         ad.nn.Linear(features, hidden),
         ad.nn.ReLU(),
         ad.nn.Linear(hidden, hidden),
         ad.nn.ReLU(),
-        ad.nn.Linear(hidden, outputs),
+        last,
     )
 
 
@@ -24,19 +28,25 @@ class ActionCritic(ad.nn.Module):
     """Q of every action of one agent, given the state and what the others do.
 
     One evaluation for an agent gives all its alternatives, so the counterfactual
-    baseline costs no more than Q itself.
+    baseline costs no more than Q itself. The level of all of them is an output of its
+    own: it is learned from every action taken, and how they differ from what is left.
     """
 
     def __init__(self, environment, hidden=64):
         super().__init__()
         self.n_actions, n = environment.n_actions, environment.n_agents
         seen = environment.state_size + environment.observation_size
-        self.body = network(seen + n * self.n_actions + n, self.n_actions, hidden)
+        did = (n - 1) * self.n_actions
+        self.body = network(seen + did + n, 1 + self.n_actions, hidden)
 
-    def forward(self, batch):
-        rows = counterfactual_inputs(batch, self.n_actions)
+    def inputs(self, batch):
+        return counterfactual_inputs(batch, self.n_actions)
+
+    def forward(self, rows):
         flat = self.body(ad.tensor(rows.reshape(-1, rows.shape[-1])))
-        return flat.reshape(*rows.shape[:-1], self.n_actions)
+        level, more = flat[:, :1], flat[:, 1:]
+        q = level + more - more.mean(-1, keepdims=True)
+        return q.reshape(*rows.shape[:-1], self.n_actions)
 
 
 class StateCritic(ad.nn.Module):
@@ -47,9 +57,11 @@ class StateCritic(ad.nn.Module):
         seen = environment.observation_size * environment.n_agents
         self.body = network(environment.state_size + seen, 1, hidden)
 
-    def forward(self, batch):
+    def inputs(self, batch):
         states, seen = batch["states"], batch["observations"]
-        rows = np.concatenate([states, seen.reshape(*seen.shape[:2], -1)], -1)
+        return np.concatenate([states, seen.reshape(*seen.shape[:2], -1)], -1)
+
+    def forward(self, rows):
         flat = self.body(ad.tensor(rows.reshape(-1, rows.shape[-1])))
         return flat.reshape(*rows.shape[:-1])
 
@@ -57,19 +69,19 @@ class StateCritic(ad.nn.Module):
 def counterfactual_inputs(batch, n_actions):
     """Return (T, B, agents, features): state, own view, the others' actions, who.
 
-    The agent's own action is blotted out: the answer is for each action it may take.
+    The agent's own action is left out: the answer is for each action it may take.
     """
     t, b, n = batch["actions"].shape
-    joint = one_hot(batch["actions"], n_actions)
-    others = joint[:, :, None] * (1 - np.eye(n))[:, :, None]  # (T, B, agents, n, A)
-    state = np.broadcast_to(batch["states"][:, :, None], (t, b, n, *_last(batch)))
-    who = np.broadcast_to(np.eye(n), (t, b, n, n))
-    parts = [state, batch["observations"], others.reshape(t, b, n, -1), who]
+    states, seen = batch["states"], batch["observations"]
+    did = one_hot(batch["actions"], n_actions)
+    others = (np.arange(n)[:, None] + np.arange(1, n)) % n  # row a: who follows a
+    parts = [
+        np.broadcast_to(states[:, :, None], (t, b, n, states.shape[-1])),
+        seen,
+        did[:, :, others].reshape(t, b, n, -1),
+        np.broadcast_to(np.eye(n), (t, b, n, n)),
+    ]
     return np.concatenate(parts, -1)
-
-
-def _last(batch):  # the features of a state
-    return batch["states"].shape[-1:]
 
 
 def td_lambda(rewards, values, gamma, lam):

@@ -8,8 +8,8 @@ team (B,): nobody is told who earned it.
 
 import numpy as np
 
-ALONE = 0.5  # the chance that one robot moves the box; two always do
-EFFORT = 0.1  # what a robot that does not stay costs the team
+ALONE = 0.5  # the chance that one moves the box, or lifts a crate; two always do
+EFFORT = 0.05  # what a robot that does not stay costs the team
 PUSH = 3  # the action of a robot
 
 
@@ -68,10 +68,12 @@ class PushBox:
 
 
 class Crates:
-    """Agents on a grid lift crates; a crate needs two of them at or beside it.
+    """Agents on a grid lift crates: walk to one, and stand where it is.
 
-    A lifted crate is worth 1, and another one appears elsewhere. Running into a wall
-    costs `BUMP`. An agent sees the cells around it, crates and other agents, and where
+    One agent lifts it with chance `ALONE`, two surely. It is worth 1 to the team, and
+    another one appears elsewhere. So the lifts of the others hide what an agent's own
+    steps were worth, the more the more agents there are. Running into a wall costs
+    `BUMP`. An agent sees the cells around it, crates and other agents, and where
     it is: never the whole grid. Actions: stay, up, down, left, right.
     """
 
@@ -80,12 +82,12 @@ class Crates:
     name, n_actions, size, horizon = "grid", 5, 5, 15
     moves = np.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
 
-    def __init__(self, n_agents=4, n_crates=3):
+    def __init__(self, n_agents=5, n_crates=3):
         if not 3 <= n_agents <= 5:
             raise ValueError(f"the grid has room for 3 to 5 agents, got {n_agents}")
         self.n_agents, self.n_crates = n_agents, n_crates
         self.observation_size = 2 * 9 + 2 * self.size + 1
-        self.state_size = (n_agents + 1) * self.size**2 + 1
+        self.state_size = 2 * (n_agents + self.n_crates) + 1
 
     def reset(self, n, rng):
         self.rng, self.time = rng, 0
@@ -123,24 +125,25 @@ class Crates:
 
     def state(self):
         n = len(self.at)
-        parts = [self._occupied().reshape(n, -1), self.crates.reshape(n, -1)]
-        return np.concatenate([*parts, np.full((n, 1), self.time / self.horizon)], -1)
+        crates = np.argwhere(self.crates)[:, 1:]
+        places = np.concatenate([self.at.reshape(n, -1), crates.reshape(n, -1)], -1)
+        clock = np.full((n, 1), self.time / self.horizon)
+        return np.concatenate([places / (self.size - 1) - 0.5, clock], -1)
 
     def step(self, actions):
         wanted = self.at + self.moves[actions]
         self.at = np.clip(wanted, 0, self.size - 1)
         bumps = (wanted != self.at).any(-1).sum(1)
-        around = np.pad(self._occupied().sum(1), ((0, 0), (1, 1), (1, 1)))
-        hands = around[:, 1:-1, 1:-1] + around[:, :-2, 1:-1] + around[:, 2:, 1:-1]
-        hands += around[:, 1:-1, :-2] + around[:, 1:-1, 2:]
-        lifted = (self.crates > 0) & (hands >= 2)
+        hands = self._occupied().sum(1)
+        chance = np.where(hands >= 2, 1.0, ALONE * hands) * self.crates
+        lifted = self.rng.random(chance.shape) < chance
         self.crates[lifted] = 0.0
         self._put_crates()
         self.time += 1
         return lifted.sum((1, 2)) - self.BUMP * bumps
 
 
-def make(name, n_agents=4):
+def make(name, n_agents=5):
     """Return the environment of a name."""
     if name not in ("box", "grid"):
         raise ValueError(f"no environment {name!r}; there are: box, grid")

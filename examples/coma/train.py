@@ -23,7 +23,7 @@ import numpy as np
 
 import autodiff as ad
 from coma import environments, report
-from coma.agents import Actors, epsilon_at, rollout, sample
+from coma.agents import Actors, epsilon_at, one_hot, rollout, sample
 from coma.critic import (
     ActionCritic,
     StateCritic,
@@ -39,14 +39,14 @@ DRAWS = 4  # joint actions behind the mean of `shared-q`
 @dataclass(frozen=True)
 class Settings:
     env: str = "box"
-    agents: int = 4  # of the grid
-    iterations: int = 150
-    episodes: int = 16  # played at once, for one step of the actors
+    agents: int = 5  # of the grid
+    iterations: int = 300
+    episodes: int = 4  # played at once, for one step of the actors
     gamma: float = 0.95
-    lam: float = 0.8
-    actor_lr: float = 3e-3
-    critic_lr: float = 5e-3
-    critic_steps: int = 8  # on the same episodes, before the actors move
+    lam: float = 0.2
+    actor_lr: float = 6e-3
+    critic_lr: float = 1e-3
+    critic_passes: int = 3  # over the episodes, a step at a time, before the actors move
     copy_every: int = 5  # iterations between copies of the critic to its target
     explore_until: float = 0.5  # of the iterations; epsilon falls that long
 
@@ -94,27 +94,30 @@ class Learner:
     def targets(self, batch):
         """Return TD(lambda) targets: (T, B, agents) for Q, (T, B) for V."""
         with ad.no_grad():
-            values = self.target(batch).numpy()
+            values = self.target(self.target.inputs(batch)).numpy()
         rewards, s = batch["rewards"], self.settings
         if self.has_q:
             values, rewards = taken(values, batch["actions"]), rewards[..., None]
         return td_lambda(rewards, values, s.gamma, s.lam)
 
     def fit_critic(self, batch, targets):
-        for _ in range(self.settings.critic_steps):
-            values = self.critic(batch)
-            if self.has_q:  # only what was done has a target
-                chosen = np.arange(values.shape[-1]) == batch["actions"][..., None]
-                values = (values * chosen.astype(float)).sum(-1)
-            self.critic_optimizer.zero_grad()
-            ((values - targets) ** 2).mean().backward()
-            ad.nn.utils.clip_grad_norm_(self.critic.parameters(), 10.0)
-            self.critic_optimizer.step()
+        """Go over the steps of the episodes, in an order drawn anew each time."""
+        rows, actions = self.critic.inputs(batch), batch["actions"]
+        chosen = one_hot(actions, self.environment.n_actions)
+        for _ in range(self.settings.critic_passes):
+            for t in self.rng.permutation(len(rows)):
+                values = self.critic(rows[t])
+                if self.has_q:  # only what was done has a target
+                    values = (values * chosen[t]).sum(-1)
+                self.critic_optimizer.zero_grad()
+                ((values - targets[t]) ** 2).mean().backward()
+                ad.nn.utils.clip_grad_norm_(self.critic.parameters(), 10.0)
+                self.critic_optimizer.step()
 
     def advantage(self, batch, targets):
         """Return what each action was worth to the team (T, B, agents)."""
         with ad.no_grad():
-            values = self.critic(batch).numpy()
+            values = self.critic(self.critic.inputs(batch)).numpy()
         policy = batch["policy"].detach().numpy()
         if self.method == "coma":
             return counterfactual_advantage(values, policy, batch["actions"])
@@ -131,7 +134,7 @@ class Learner:
         for _ in range(DRAWS):
             drawn = {**batch, "actions": sample(policy, self.rng)}
             with ad.no_grad():
-                q = self.critic(drawn).numpy()
+                q = self.critic(self.critic.inputs(drawn)).numpy()
             total = total + (policy * q).sum(-1).mean(-1)
         return total / DRAWS
 
