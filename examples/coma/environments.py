@@ -9,7 +9,7 @@ team (B,): nobody is told who earned it.
 import numpy as np
 
 ALONE = 0.5  # the chance that one moves the box, or lifts a crate; two always do
-EFFORT = 0.05  # what a robot that does not stay costs the team
+EFFORT = 0.02  # what a robot that does not stay costs the team
 PUSH = 3  # the action of a robot
 
 
