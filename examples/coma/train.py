@@ -33,7 +33,7 @@ from coma.critic import (
 )
 
 METHODS = ("coma", "shared", "shared-q")
-DRAWS = 4  # joint actions behind the mean of `shared-q`
+DRAWS = 32  # joint actions behind the mean of `shared-q`
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Settings:
     lam: float = 0.2
     actor_lr: float = 6e-3
     critic_lr: float = 1e-3
-    critic_passes: int = 3  # over the episodes, a step at a time, before the actors move
+    critic_passes: int = 3  # over the episodes, before the actors move
     copy_every: int = 5  # iterations between copies of the critic to its target
     explore_until: float = 0.5  # of the iterations; epsilon falls that long
 
