@@ -36,7 +36,12 @@ def _user_level() -> int:
 
 
 _FOLDER = os.path.dirname(__file__)  # noqa: PTH120 - pathlib is slow to import
-_WHOLE = {"int", "int64", "long", "int32", "int16", "short", "int8", "uint8", "bool"}
+WHOLE = {"int", "int64", "long", "int32", "int16", "short", "int8", "uint8", "bool"}
+
+
+def dtype_name(dtype: Any) -> str:
+    """Return the name of a type, given as PyTorch's, NumPy's, Python's or a text."""
+    return str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
 
 
 def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
@@ -46,7 +51,7 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
     """
     if dtype is None or dtype is float64 or dtype is float:
         return
-    name = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
+    name = dtype_name(dtype)
     if name in ("float64", "double", "float"):
         return
     if name in ("float32", "float16", "half", "bfloat16", "single"):
@@ -59,7 +64,7 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
                 stacklevel=_user_level(),
             )
         return
-    if name in _WHOLE:
+    if name in WHOLE:
         values = np.asarray(0.0 if x is None else _core.peek(x))
         if _core.is_traced(x):
             traced.require(_core.apply_row("_eq", x, _core.apply_row("trunc", x)))
@@ -74,7 +79,7 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
 
 def set_default_dtype(dtype: Any) -> None:
     """Accept float64, which every tensor has; others as `tensor` takes its dtype."""
-    if str(getattr(dtype, "__name__", dtype)).removeprefix("torch.") in _WHOLE:
+    if dtype_name(dtype) in WHOLE:
         raise TypeError(f"dtype {dtype!r} cannot be the default: tensors are float64")
     check_dtype(dtype)
 
@@ -84,9 +89,14 @@ def get_default_dtype() -> Any:
     return float64
 
 
+def is_device(name: Any) -> bool:
+    """Whether a word names a device, as "cpu" and "cuda:0" do."""
+    return str(name).partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
+
+
 def check_device(device: Any) -> None:
     """Accept the CPU only."""
-    if device is not None and str(device) != "cpu":
+    if device is not None and str(device).partition(":")[0] != "cpu":
         raise ValueError(f"device {device!r} is not supported; tensors live on 'cpu'")
 
 

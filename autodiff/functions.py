@@ -14,6 +14,7 @@ from autodiff import _core, traced
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
+from autodiff.plain import plain
 
 _where, _clip = FUNCTIONS["where"], FUNCTIONS["clip"]
 _add, _sub, _mul, _div = (FUNCTIONS[n] for n in ("add", "sub", "mul", "div"))
@@ -98,7 +99,7 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
 
 
 def _plain(function: Any, *operands: Any) -> Any:
-    """Return a plain bool or array; of tensors, by their values.
+    """Return a plain array of bools; of plain numbers, a bool.
 
     Of values of a function that is being recorded: a mask, see `traced`.
     """
@@ -111,51 +112,53 @@ def _plain(function: Any, *operands: Any) -> Any:
             raise
         shapes = " and ".join(str(np.shape(_core.values_of(x))) for x in operands)
         raise ShapeError(f"shapes {shapes} do not broadcast") from None
-    return bool(result) if np.ndim(result) == 0 else result
+    if np.ndim(result) == 0 and not any(isinstance(x, Tensor) for x in operands):
+        return bool(result)
+    return plain(result)
 
 
 def isnan(input: Any) -> Any:
-    """Return where input is NaN, as a plain bool or array."""
+    """Return where input is NaN, as a plain array."""
     return _plain(np.isnan, input)
 
 
 def isinf(input: Any) -> Any:
-    """Return where input is infinite, as a plain bool or array."""
+    """Return where input is infinite, as a plain array."""
     return _plain(np.isinf, input)
 
 
 def isfinite(input: Any) -> Any:
-    """Return where input is a finite number, as a plain bool or array."""
+    """Return where input is a finite number, as a plain array."""
     return _plain(np.isfinite, input)
 
 
 def eq(input: Any, other: Any) -> Any:
-    """Return input == other, elementwise, as a plain bool or array."""
+    """Return input == other, elementwise, as a plain array."""
     return _plain(np.equal, input, other)
 
 
 def ne(input: Any, other: Any) -> Any:
-    """Return input != other, elementwise, as a plain bool or array."""
+    """Return input != other, elementwise, as a plain array."""
     return _plain(np.not_equal, input, other)
 
 
 def lt(input: Any, other: Any) -> Any:
-    """Return input < other, elementwise, as a plain bool or array."""
+    """Return input < other, elementwise, as a plain array."""
     return _plain(np.less, input, other)
 
 
 def le(input: Any, other: Any) -> Any:
-    """Return input <= other, elementwise, as a plain bool or array."""
+    """Return input <= other, elementwise, as a plain array."""
     return _plain(np.less_equal, input, other)
 
 
 def gt(input: Any, other: Any) -> Any:
-    """Return input > other, elementwise, as a plain bool or array."""
+    """Return input > other, elementwise, as a plain array."""
     return _plain(np.greater, input, other)
 
 
 def ge(input: Any, other: Any) -> Any:
-    """Return input >= other, elementwise, as a plain bool or array."""
+    """Return input >= other, elementwise, as a plain array."""
     return _plain(np.greater_equal, input, other)
 
 

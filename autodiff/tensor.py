@@ -20,6 +20,7 @@ from autodiff import (
     linear,
     numpy_protocol,
     order,
+    plain_words,  # noqa: F401 - puts the words of bools and integers on their type
     printing,
     reduce,
     shape,
@@ -300,12 +301,23 @@ def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 def _same(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Return x: it is on the CPU, in float64, contiguous, already."""
     for arg in (*args, *kwargs.values()):
-        if str(arg) == "cpu" or isinstance(arg, (bool, Tensor)):
+        if isinstance(arg, (bool, Tensor)):
             continue
-        if str(arg).partition(":")[0] in ("cuda", "mps", "xpu", "meta"):
+        if creation.is_device(arg):
             creation.check_device(arg)
-        creation.check_dtype(arg, x)
+        else:
+            creation.check_dtype(arg, x)
     return x
+
+
+def _whole(x: Tensor) -> Tensor:
+    """Return x without fractions and without a gradient, in float64 as every tensor."""
+    return FUNCTIONS["trunc"](x).detach()
+
+
+def _bool(x: Tensor) -> Any:
+    """Return where x is not 0."""
+    return functions.ne(x, 0.0)
 
 
 def _where_method(x: Tensor, condition: Any, other: Any) -> Any:
@@ -361,7 +373,8 @@ METHODS: dict[str, Any] = {
     "reshape_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
     "expand_as": lambda x, y: shape.broadcast_to(x, tuple(y.shape)),
     "contiguous": _same, "cpu": _same, "double": _same, "to": _same,
-    "float": lambda x: _same(x, "float32"), "type": _same,
+    "float": lambda x: x, "type": _same,
+    "long": _whole, "int": _whole, "bool": _bool,
     "is_contiguous": lambda x: True, "is_floating_point": lambda x: True,
     "astype": _same, "element_size": lambda x: 8, "type_as": _same,
     "new_zeros": lambda x, *size, **kw: creation.zeros(*size, **kw),

@@ -84,6 +84,7 @@ LAYERS = {
     # Python: the exceptions, the extension, the modules over it, the package's face.
     "autodiff/errors": 10,
     "autodiff/callsite": 10,
+    "autodiff/plain": 10,
     "autodiff/_tensor": 20,
     "autodiff/_number": 20,
     "autodiff/_update": 20,
@@ -125,6 +126,7 @@ LAYERS = {
     "autodiff/linalg": 55,
     "autodiff/numpy": 60,
     "autodiff/special": 60,
+    "autodiff/plain_words": 60,
     "autodiff/tensor": 70,
     # Functions as programs.
     "autodiff/sparse": 30,
