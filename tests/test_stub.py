@@ -81,7 +81,13 @@ def test_the_stub_of_tensor_has_every_member_and_no_other():
 
 def test_the_stub_of_plain_arrays_has_every_member_and_no_other():
     listed = names(names(statements("plain.pyi"))["PlainArray"].body)
-    common = {*dir(object), "__dict__", "__array_wrap__", "__orig_bases__"}
+    common = {
+        *dir(object),
+        "__module__",
+        "__dict__",
+        "__array_wrap__",
+        "__orig_bases__",
+    }
     assert {*listed} - common == {*vars(PlainArray)} - common
 
 

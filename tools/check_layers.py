@@ -215,6 +215,7 @@ EXEMPT = (
         )
     }
     | {
+        ("autodiff/plain.pyi", "autodiff/_core.pyx"): "a stub: types of the words",
         ("csrc/block.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
         ("csrc/compat.h", "intrin.h"): "bit scans, for the one compiler that needs it",
         (
