@@ -24,7 +24,8 @@ from autodiff.creation import (
     rand_like, randn, randn_like, set_default_dtype, tensor, zeros, zeros_like,
 )  # fmt: skip
 from autodiff.errors import (
-    AnomalyError, ArgumentError, AutodiffError, ConvergenceError, GradcheckError,
+    AnomalyError, ArgumentError, AutodiffError, ConvergenceError, CopyWarning,
+    GradcheckError,
     GradientLossError, GradientLossWarning, GraphError, LinAlgError,
     NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip

@@ -63,6 +63,7 @@ from autodiff.errors import AnomalyError as AnomalyError
 from autodiff.errors import ArgumentError as ArgumentError
 from autodiff.errors import AutodiffError as AutodiffError
 from autodiff.errors import ConvergenceError as ConvergenceError
+from autodiff.errors import CopyWarning as CopyWarning
 from autodiff.errors import GradcheckError as GradcheckError
 from autodiff.errors import GradientLossError as GradientLossError
 from autodiff.errors import GradientLossWarning as GradientLossWarning

@@ -310,6 +310,11 @@ def _same(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return x
 
 
+def _contiguous(x: Tensor) -> Tensor:
+    """Return x; of a slice or transpose, the copy that PyTorch would make."""
+    return clone(x) if _core.is_part(x) else x
+
+
 def _whole(x: Tensor) -> Tensor:
     """Return x without fractions and without a gradient, in float64 as every tensor."""
     return FUNCTIONS["trunc"](x).detach()
@@ -372,7 +377,7 @@ METHODS: dict[str, Any] = {
     "view_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
     "reshape_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
     "expand_as": lambda x, y: shape.broadcast_to(x, tuple(y.shape)),
-    "contiguous": _same, "cpu": _same, "double": _same, "to": _same,
+    "contiguous": _contiguous, "cpu": _same, "double": _same, "to": _same,
     "float": lambda x: x, "type": _same,
     "long": _whole, "int": _whole, "bool": _bool,
     "is_contiguous": lambda x: True, "is_floating_point": lambda x: True,

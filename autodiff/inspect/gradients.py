@@ -188,7 +188,7 @@ def _updates(named: Mapping[str, Tensor], optimizer: Any) -> dict[str, float]:
     copies, stepper = copy.deepcopy((list(named.values()), optimizer))
     try:
         stepper.step()
-    except TypeError as error:
+    except (TypeError, ArgumentError) as error:
         raise ArgumentError(
             f"gradient_report: {type(optimizer).__name__} cannot say its step from the "
             f"gradients alone ({error}); leave it out"

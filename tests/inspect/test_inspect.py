@@ -146,7 +146,7 @@ def test_a_parameter_that_is_not_the_optimisers_has_the_ratio_of_the_rate():
 
 def test_an_optimiser_that_needs_a_closure_cannot_say_its_step():
     p = with_gradient(2.0, 1.0)
-    with pytest.raises(ad.ArgumentError, match="LBFGS .* leave it out"):
+    with pytest.raises(ad.ArgumentError, match=r"LBFGS .* leave it out"):
         inspect.gradient_report(p, optimizer=ad.optim.LBFGS([p]))
 
 
