@@ -162,6 +162,46 @@ def ge(input: Any, other: Any) -> Any:
     return _plain(np.greater_equal, input, other)
 
 
+def logical_and(input: Any, other: Any) -> Any:
+    """Return where neither is 0, as a plain array."""
+    return _plain(np.logical_and, input, other)
+
+
+def logical_or(input: Any, other: Any) -> Any:
+    """Return where one or both are not 0, as a plain array."""
+    return _plain(np.logical_or, input, other)
+
+
+def logical_xor(input: Any, other: Any) -> Any:
+    """Return where one is not 0 and the other is, as a plain array."""
+    return _plain(np.logical_xor, input, other)
+
+
+def logical_not(input: Any) -> Any:
+    """Return where input is 0, as a plain array."""
+    return _plain(np.logical_not, input)
+
+
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """Return the positions of what is not 0, in rows; or a vector for each axis."""
+    found = np.asarray(traced.pinned(input))
+    if as_tuple:
+        return tuple(plain(at) for at in np.nonzero(np.atleast_1d(found)))
+    return plain(np.argwhere(found))
+
+
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """Return how many elements are not 0, of all or along axes, as a plain array."""
+    if _core.is_traced(input):
+        mask = traced.nonzero(input)
+        return (
+            _core.reduce_axes(mask, None, False, "sum")
+            if dim is None
+            else mask.sum(dim)
+        )
+    return plain(np.count_nonzero(np.asarray(_core.values_of(input)), axis=dim))
+
+
 def isclose(
     input: Any,
     other: Any,

@@ -17,7 +17,7 @@ from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.indexing import take_at
 from autodiff.plain import PlainArray, plain
-from autodiff.reduce import Plain, mean, options, plain_values
+from autodiff.reduce import Plain, is_all, mean, options, plain_values
 from autodiff.shape import axes_of, axis_of, ravel
 
 
@@ -51,7 +51,7 @@ def _check_filled(x: Tensor, axis: int, name: str) -> None:
 def _reduce(input: Any, dim: Any, keep: bool, name: str) -> Tensor:
     """Return the largest or least over axes, ties sharing the gradient."""
     x = as_tensor(input)
-    if dim is None or dim == ():
+    if is_all(dim):
         if _core.size_of(x) == 0:
             raise ShapeError(
                 f"{name}(): no elements, and so none that is extreme; the tensor has "
@@ -115,7 +115,7 @@ def amax(
     keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return the largest over axes; ties share the gradient equally."""
-    dim, keep = options(None if dim == () else dim, axis, keepdim, keepdims)
+    dim, keep = options(None if is_all(dim) else dim, axis, keepdim, keepdims)
     return _reduce(input, dim, keep, "amax")
 
 
@@ -124,7 +124,7 @@ def amin(
     keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return the least over axes; ties share the gradient equally."""
-    dim, keep = options(None if dim == () else dim, axis, keepdim, keepdims)
+    dim, keep = options(None if is_all(dim) else dim, axis, keepdim, keepdims)
     return _reduce(input, dim, keep, "amin")
 
 

@@ -37,6 +37,15 @@ class PlainArray(np.ndarray[Any, Any]):
             return array if type(array) is PlainArray else array.view(PlainArray)
         return array[()] if return_scalar or array.ndim == 0 else np.asarray(array)
 
+    def __getitem__(self, key: Any) -> Any:
+        """Return elements; a single one knows the words too."""
+        found = super().__getitem__(key)
+        return found if isinstance(found, np.ndarray) else plain(found)
+
+    def __iter__(self) -> Any:
+        """Go over the first axis."""
+        return (self[i] for i in range(len(self)))
+
     def __hash__(self) -> int:  # type: ignore[override]
         """Return the hash of a single number, as of NumPy's."""
         if self.ndim:

@@ -248,6 +248,27 @@ def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(steps))
 
 
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Return vectors spread over a grid, each along its axis.
+
+    With indexing="xy" the first two axes are swapped, as NumPy's.
+    """
+    given = (
+        tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list) else tensors
+    )
+    parts = [ravel(x) for x in given]
+    if indexing not in ("ij", "xy"):
+        raise ShapeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    grid = tuple(x.shape[0] for x in parts)
+    spread = tuple(
+        broadcast_to(reshape(x, [-1 if i == k else 1 for i in range(len(grid))]), grid)
+        for k, x in enumerate(parts)
+    )
+    if indexing == "ij" or len(grid) < 2:
+        return spread
+    return tuple(swapaxes(x, 0, 1) for x in spread)
+
+
 def select(input: Any, dim: int, index: int) -> Tensor:
     """Return the slice at one index of an axis, which goes away."""
     x = as_tensor(input)

@@ -87,6 +87,7 @@ ATTRIBUTES: dict[str, Any] = {
     "ndim": property(_ndim, doc="Number of axes."),
     "dtype": property(lambda x: creation.float64, doc="float64, always."),
     "device": property(lambda x: "cpu", doc="'cpu', always."),
+    "is_cuda": property(lambda x: False, doc="False, always."),
     "data": property(
         lambda x: _core.alias(x, True),
         _set_data,
@@ -200,6 +201,8 @@ def _deepcopy(x: Tensor, memo: dict[int, Any]) -> Tensor:
     memo[id(x)] = new
     if x.requires_grad and x.grad is not None:
         new.grad = copy.deepcopy(x.grad, memo)
+    for name, value in vars(x).items():
+        setattr(new, name, copy.deepcopy(value, memo))
     return new
 
 
@@ -217,7 +220,8 @@ def _reduce(x: Tensor, protocol: Any = None) -> Any:
             "a tensor with a graph cannot be pickled: the graph lives in this process; "
             "pickle x.detach(), or the leaves"
         )
-    return _rebuild, (np.array(_core.values_of(x)), bool(x.requires_grad))
+    given = (np.array(_core.values_of(x)), bool(x.requires_grad))
+    return (_rebuild, given, dict(vars(x))) if vars(x) else (_rebuild, given)
 
 
 # ---- In place ------------------------------------------------------------------------
@@ -290,6 +294,16 @@ def zero_(x: Tensor) -> Tensor:
     return copy_(x, 0.0)
 
 
+def uniform_(x: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Fill x with numbers uniform in [a, b), in place; returns x."""
+    return copy_(x, a + (b - a) * creation.rand(tuple(x.shape)))
+
+
+def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Fill x with normal numbers, in place; returns x."""
+    return copy_(x, mean + std * creation.randn(tuple(x.shape)))
+
+
 def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Limit x to [min, max], in place; returns x."""
     return _core.assign_result(x, lambda v: functions.clip(v, min, max))
@@ -298,11 +312,13 @@ def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 # ---- On the type ---------------------------------------------------------------------
 
 
-def _same(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Return x: it is on the CPU, in float64, contiguous, already."""
+def _same(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """Return x: it is on the CPU, in float64, contiguous, already; of bools a mask."""
     for arg in (*args, *kwargs.values()):
         if isinstance(arg, (bool, Tensor)):
             continue
+        if creation.dtype_name(arg) == "bool":
+            return _bool(x)
         if creation.is_device(arg):
             creation.check_device(arg)
         else:
@@ -346,7 +362,7 @@ _BY_MODULE = {
     order: "max min amax amin argmax argmin any all argsort sort topk median",
     linear: "matmul mm bmm mv dot vdot inner outer trace",
     functions: "isnan isinf isfinite isclose allclose equal eq ne lt le gt ge lerp "
-    "masked_fill",
+    "masked_fill nonzero count_nonzero logical_and logical_or logical_xor logical_not",
 }
 
 # Of each row of one operand or two, its method in place.
@@ -389,6 +405,7 @@ METHODS: dict[str, Any] = {
     "new_tensor": lambda x, data, **kw: creation.tensor(data, **kw),
     "add_": add_, "sub_": sub_, "subtract_": sub_,
     "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
+    "uniform_": uniform_, "normal_": normal_,
     "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__len__": _length, "__iter__": _iterate, "__contains__": _contains,
     "__round__": _round, "__index__": _index, "__complex__": _complex,

@@ -128,9 +128,9 @@ def test_zero_grad_clears_every_gradient():
 
 def test_a_hook_sees_and_replaces_what_a_module_returns():
     layer = nn.Identity()
-    remove = layer.register_forward_hook(lambda module, args, out: out * 2.0)
+    handle = layer.register_forward_hook(lambda module, args, out: out * 2.0)
     assert layer(ad.tensor(1.0)).item() == 2.0
-    remove()
+    handle.remove()
     assert layer(ad.tensor(1.0)).item() == 1.0
 
 
