@@ -326,6 +326,16 @@ def _same(x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return x
 
 
+def _cuda(x: Tensor, device: Any = None) -> Any:
+    """Raise: there is one device, the CPU."""
+    return _same(x, "cuda")
+
+
+def _half(x: Tensor) -> Any:
+    """Return x in float64, which is said once."""
+    return _same(x, "float16")
+
+
 def _contiguous(x: Tensor) -> Tensor:
     """Return x; of a slice or transpose, the copy that PyTorch would make."""
     return clone(x) if _core.is_part(x) else x
@@ -395,7 +405,7 @@ METHODS: dict[str, Any] = {
     "expand_as": lambda x, y: shape.broadcast_to(x, tuple(y.shape)),
     "contiguous": _contiguous, "cpu": _same, "double": _same, "to": _same,
     "float": lambda x: x, "type": _same,
-    "long": _whole, "int": _whole, "bool": _bool,
+    "cuda": _cuda, "half": _half, "long": _whole, "int": _whole, "bool": _bool,
     "is_contiguous": lambda x: True, "is_floating_point": lambda x: True,
     "astype": _same, "element_size": lambda x: 8, "type_as": _same,
     "new_zeros": lambda x, *size, **kw: creation.zeros(*size, **kw),

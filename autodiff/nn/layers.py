@@ -61,6 +61,11 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
+        if in_features < 0 or out_features < 0:
+            raise ArgumentError(
+                f"Linear: extents must not be negative, got {in_features} and "
+                f"{out_features}"
+            )
         self.in_features, self.out_features = in_features, out_features
         self.weight = learned((out_features, in_features), in_features)
         self.bias = learned((out_features,), in_features) if bias else None

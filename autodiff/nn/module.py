@@ -239,6 +239,10 @@ class Module:
 
     float = cpu = double
 
+    def cuda(self, device: Any = None) -> Module:
+        """Raise: there is one device, the CPU."""
+        return self.to("cuda")
+
     def to(self, *args: Any, **kwargs: Any) -> Module:
         """Return self, once `Tensor.to` agrees: there is one dtype and one device."""
         as_tensor(0.0).to(*args, **kwargs)
@@ -287,6 +291,10 @@ class Module:
             If names or shapes do not fit: which, and what was expected. Nothing has
             changed then.
         """
+        if not isinstance(state_dict, Mapping):
+            raise ArgumentError(
+                f"a state is a dict of tensors by name, got {type(state_dict).__name__}"
+            )
         own = self._state()
         given = {name: as_tensor(value).detach() for name, value in state_dict.items()}
         missing = [name for name in own if name not in given]

@@ -206,7 +206,8 @@ class _Recurrent(Module):
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Return the last layer's state at every step, and all layers' last states."""
         x = swapaxes(input, 0, 1) if self.batch_first and input.ndim == 3 else input
-        if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
+        fits = x.ndim in (2, 3) and x.shape[-1] == self.input_size and x.shape[0] > 0
+        if not fits:
             raise ShapeError(
                 f"{type(self).__name__} takes (length, batch, {self.input_size}) or "
                 f"(length, {self.input_size})"

@@ -239,11 +239,11 @@ def _adaptive_avg_pool(what: str, n_axes: int, input: Any, output_size: Any) -> 
     places = extents("output_size", tuple(sizes), n_axes)
     for axis, m in zip(range(2, x.ndim), places, strict=True):
         n = x.shape[axis]
-        means = np.zeros((n, m))
+        is_inside = np.zeros((n, m))
         for i in range(m):
-            begin, end = i * n // m, -(-(i + 1) * n // m)
-            means[begin:end, i] = 1.0 / (end - begin)
-        x = swapaxes(matmul(swapaxes(x, axis, -1), means), axis, -1)
+            is_inside[i * n // m : -(-(i + 1) * n // m), i] = 1.0
+        sums = matmul(swapaxes(x, axis, -1), is_inside)
+        x = swapaxes(sums / is_inside.sum(0), axis, -1)
     return _core.reshape(x, tuple(x.shape[1:])) if is_single else x
 
 

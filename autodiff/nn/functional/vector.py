@@ -131,7 +131,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
         return as_tensor(np.eye(n)[raw])
     hit = eq(unsqueeze(t, -1), np.arange(n))
     traced.require(hit.amax(-1) > 0.0)
-    return 1.0 * hit
+    ones: Tensor = 1.0 * hit
+    return ones
 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
