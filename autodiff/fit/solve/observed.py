@@ -50,7 +50,6 @@ def observe(response: Array, root: Array | float) -> Observed:
     R. J. LeVeque, "Updating formulae and a pairwise algorithm for computing sample
     variances", 1979), so nothing is lost where the mean is large.
     """
-
     origin = float(response[0]) if len(response) else 0.0
 
     def of(rows: slice) -> tuple[float, ...]:
