@@ -177,3 +177,14 @@ def test_a_corner_of_the_sum_is_told_from_a_smooth_minimum(formula, seed):
         formula, {"x": x, "y": y}, fix={"k": float(result.params["k"])}
     )
     assert held.converged
+
+
+def test_a_column_far_from_zero_is_told_to_be_counted_from_its_beginning():
+    t = 1.7e9 + 3600.0 * np.arange(100.0)
+    noise = 0.03 * np.random.default_rng(0).standard_normal(100)
+    data = {"t": t, "y": 5.0 * np.exp(-np.arange(100.0) / 20.0) + 20.0 + noise}
+    lost = fit("y ~ A*exp(-t/tau) + c", data)
+    assert not lost.converged
+    assert "t - 1700000000" in lost.reason
+    found = fit("y ~ A*exp(-(t - 1700000000)/tau) + c", data)
+    assert found.params["tau"] == pytest.approx(72000.0, rel=0.01)

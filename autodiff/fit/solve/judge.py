@@ -31,6 +31,7 @@ FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
 ASIDE, JUMP = 1e-7, 100.0  # a step to either side, and a slope that jumps there
+REMOTE = 1e-2  # of its size: a column spreads less
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -153,8 +154,20 @@ def _verdict(
         "C101",
         f"after {model.n_evaluations} evaluations {names[worst]} = "
         f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
-        "give better start values with -p",
+        f"{_remote(model) or 'give better start values with -p'}",
     )
+
+
+def _remote(model: Model) -> str:
+    """Return the cure for a column whose values differ little beside their size."""
+    for name, column in model.problem.columns.items():
+        low, high = float(column.min()), float(column.max())
+        if 0.0 < high - low < REMOTE * min(abs(low), abs(high)):
+            return (
+                f"{name} goes from {low:.12g} to {high:.12g}: count it from its "
+                f"beginning, as {name} - {low:.12g}, in the formula"
+            )
+    return ""
 
 
 def _beside_zero(
