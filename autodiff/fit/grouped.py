@@ -341,10 +341,12 @@ def _two_best(batch: Batch, tried: list[Array], linear: Mask) -> list[Array]:
     """Return for each member the two points, projected, that begin lowest."""
     solved = []
     for points in tried:
-        inside, rss = batch.clip(points), batch.at(batch.clip(points)).rss
-        if linear.any():
-            inside, rss = project(batch, inside, linear)
-        solved.append((inside, rss))
+        inside = batch.clip(points)
+        solved.append(
+            project(batch, inside, linear)
+            if linear.any()
+            else (inside, batch.at(inside).rss)
+        )
     order = np.argsort(np.stack([rss for _, rss in solved]), axis=0, kind="stable")
     points = np.stack([inside for inside, _ in solved])
     members = np.arange(points.shape[2])

@@ -143,8 +143,7 @@ class Batch(NamedTuple):
         self, result: Array, i: int, j: int, pull: Array, bend: Array
     ) -> None:
         one, two = self.positions[i], self.positions[j]
-        pairs = {(int(a), int(b)) for a, b in _pairs(one, two)}
-        for a, b in pairs:
+        for a, b in _pairs(one, two):
             chosen = pull
             if one.ndim or two.ndim:
                 chosen = np.where((one == a) & (two == b), pull, 0.0)
@@ -164,9 +163,13 @@ def _members(array: npt.NDArray[Kind], which: Index | Mask) -> npt.NDArray[Kind]
     return array if shared else array[:, which]
 
 
-def _pairs(one: Index, two: Index) -> npt.NDArray[np.intp]:
+def _pairs(one: Index, two: Index) -> set[tuple[int, int]]:
+    """Return the pairs of parameters that two slots are in any row."""
+    if one.ndim == two.ndim == 0:
+        return {(int(one), int(two))}
     both = np.broadcast_arrays(one, two)
-    return np.unique(np.stack([each.ravel() for each in both], axis=1), axis=0)
+    pairs = np.unique(np.stack([each.ravel() for each in both], axis=1), axis=0)
+    return {(int(a), int(b)) for a, b in pairs}
 
 
 def _put(into: State, new: State, where: Mask) -> None:
