@@ -95,21 +95,24 @@ class Batch(NamedTuple):
         """Return weighted residuals, (m, g), and Jacobians, (p, m, g)."""
         shape = (len(self.response), points.shape[1])
         value, gradient = self.rows.value_and_gradient(*self.slots(points))
+        residual = value.reshape(shape) - self.response
+        jacobian = np.empty((self.n_params, *shape))
         with np.errstate(all="ignore"):
-            residual = (value.reshape(shape) - self.response) * self.root
-            slopes = [slope.reshape(shape) * self.root for slope in gradient]
-        return residual, self._by_parameter(slopes, (self.n_params, *shape))
+            residual *= self.root
+            self._by_parameter([each.reshape(shape) for each in gradient], jacobian)
+        return residual, jacobian
 
-    def _by_parameter(self, slopes: list[Array], shape: tuple[int, ...]) -> Array:
-        """Turn derivatives by slot into derivatives by parameter."""
-        jacobian = np.zeros(shape)
+    def _by_parameter(self, slopes: list[Array], jacobian: Array) -> None:
+        """Put weighted derivatives by slot where their parameters are."""
+        if all(position.ndim == 0 for position in self.positions):
+            for slope, position in zip(slopes, self.positions, strict=True):
+                np.multiply(slope, self.root, out=jacobian[int(position)])
+            return
+        jacobian[...] = 0.0
         for slope, position in zip(slopes, self.positions, strict=True):
-            if position.ndim == 0:
-                jacobian[position] = slope
-                continue
             for level in np.unique(position):
-                jacobian[level] += np.where(position == level, slope, 0.0)
-        return jacobian
+                own = np.where(position == level, slope, 0.0)
+                jacobian[level] += own * self.root
 
     def at(self, points: Array) -> State:
         """Go over the rows once at points of shape (p, g)."""
