@@ -72,6 +72,11 @@ class Batch(NamedTuple):
     lower: Array
     upper: Array
 
+    @property
+    def real(self) -> Mask:
+        """Which rows are no padding; no row of data weighs 0."""
+        return self.root > 0.0
+
     def take(self, members: Index | Mask) -> Batch:
         """Return some of the members."""
         return self._replace(
@@ -90,6 +95,13 @@ class Batch(NamedTuple):
             [np.broadcast_to(slot, shape).ravel() for slot in slots],
             [np.broadcast_to(column, shape).ravel() for column in self.columns],
         )
+
+    def residual(self, points: Array) -> Array:
+        """Return weighted residuals, (m, g), for points of shape (p, g)."""
+        value = self.rows.value(*self.slots(points))
+        with np.errstate(all="ignore"):
+            left: Array = value.reshape(len(self.response), -1) - self.response
+            return left * self.root
 
     def residual_and_jacobian(self, points: Array) -> tuple[Array, Array]:
         """Return weighted residuals, (m, g), and Jacobians, (p, m, g)."""
@@ -343,8 +355,10 @@ class Outcome(NamedTuple):
     ----------
     points : array of shape (p, g)
     rss : array of shape (g,)
-    errors : array of shape (p, g)
-        ``sqrt(diag((J'J)^-1))``.
+    cov : array of shape (p, p, g)
+        ``(J'J)^-1``.
+    curvature : array of shape (p, p, g)
+        What half the Hessian has beyond ``J'J``.
     converged : array of bool, shape (g,)
         Passed the tests of a single fit: full rank, no direction that bends down, and
         an undamped step that is noise.
@@ -354,9 +368,14 @@ class Outcome(NamedTuple):
 
     points: Array
     rss: Array
-    errors: Array
+    cov: Array
+    curvature: Array
     converged: Mask
     rank_ratio: Array
+
+    def take(self, members: Mask) -> Outcome:
+        """Return some of the members."""
+        return Outcome(*(each[..., members] for each in self))
 
 
 def polish(batch: Batch, points: Array, n_rows: Index, *, curved: bool) -> Outcome:
@@ -437,4 +456,8 @@ def _judge(
     converged = (noise & inside).all(axis=0) & np.isfinite(rss) & ~bends
     converged &= ~beside_zero  # which is for a single fit to judge
     converged &= (ratio > RANK_TOLERANCE) & (n_rows >= len(points))
-    return Outcome(points, rss, errors, converged, ratio)
+    inverse = factor.inverse() / factor.scale[:, None]
+    cov = np.einsum("ikg,jkg->ijg", inverse, inverse)
+    if curvature is None:
+        curvature = np.zeros_like(cov)
+    return Outcome(points, rss, cov, curvature, converged, ratio)
