@@ -373,9 +373,16 @@ class Outcome(NamedTuple):
     converged: Mask
     rank_ratio: Array
 
-    def take(self, members: Mask) -> Outcome:
+    def take(self, members: Index | Mask) -> Outcome:
         """Return some of the members."""
-        return Outcome(*(each[..., members] for each in self))
+        return Outcome(
+            self.points[:, members],
+            self.rss[members],
+            self.cov[..., members],
+            self.curvature[..., members],
+            self.converged[members],
+            self.rank_ratio[members],
+        )
 
 
 def polish(batch: Batch, points: Array, n_rows: Index, *, curved: bool) -> Outcome:

@@ -104,7 +104,7 @@ def group_intervals(
             distance = (2.0 * side - 1.0) * reach[held, member]
             ends[side, held, member] = walk.take(member).holding(held).end(distance)
     plain &= np.isfinite(ends).all(axis=(0, 1))
-    return GroupIntervals(*ends, profiled, bent.max(axis=0), plain)
+    return GroupIntervals(ends[0], ends[1], profiled, bent.max(axis=0), plain)
 
 
 def _bent(walk: _Walk, reach: Array) -> Array:
@@ -250,7 +250,8 @@ class _Walk:
             Where to begin.
         """
         roots = np.full(len(self.held), np.nan)
-        walk, members, last = self, np.arange(len(self.held)), np.inf
+        walk, members = self, np.arange(len(self.held))
+        last = np.full(len(self.held), np.inf)
         for _ in range(MOST_PASSES):
             look = walk.look(points)
             there = walk.arrived(look)

@@ -31,12 +31,12 @@ from autodiff.fit.stats.intervals import (
     explain,
 )
 from autodiff.fit.stats.result import FitResult
+from autodiff.fit.stats.student_t import t_quantile
 from autodiff.fit.stats.summarize import (
     ROUNDINGS,
     fit_notes,
     without_value,
 )
-from autodiff.fit.stats.student_t import t_quantile
 
 __all__ = ["GroupTable", "derived_nodes"]
 
@@ -215,16 +215,18 @@ class _Part:
         )
         self.low[:, looked], self.high[:, looked] = given.low, given.high
         self.profiled[:, looked], self.plain[looked] = given.profiled, given.plain
-        some, worst = given.profiled.any(axis=0).tolist(), given.worst.tolist()
+        some = np.asarray(given.profiled.any(axis=0))
         self.ci[looked] = [
             "profile" if asked else explain(any_profile, off)
-            for any_profile, off in zip(some, worst, strict=True)
+            for any_profile, off in zip(
+                some.tolist(), given.worst.tolist(), strict=True
+            )
         ]
 
     def fill(self) -> None:
         """Write what was found into the table."""
         table, groups, problem = self.table, self.groups, self.table.problem
-        free = [table.place[name] for name in problem.names]
+        free = np.array([table.place[name] for name in problem.names])
         at = np.ix_(groups, free)
         table.estimate[at], table.se[at] = self.found.points.T, self.se.T
         table.lo[at], table.hi[at] = self.low.T, self.high.T
@@ -275,7 +277,7 @@ class _Part:
                 chance[i] = chi_square_probability(
                     float(self.found.rss[i]), int(self.df[i])
                 )
-        derived = [table.place[name] for name in table.derived]
+        derived = np.array([table.place[name] for name in table.derived], dtype=int)
         lacks = ~np.isfinite(table.estimate[np.ix_(self.groups, derived)]).all(axis=1)
         strange = ~np.isnan(chance)
         for i in np.flatnonzero(doubtful | strange | lacks):
@@ -316,7 +318,8 @@ def _few_runs(residual: Array, batch: Batch) -> Mask:
     variance = product * (product - n) / (n * n * (n - 1.0))
     runs = 1.0 + _changes(residual, real)
     few = runs + 0.5 < expected + DOUBTFUL_RUNS * np.sqrt(variance)
-    return (n >= FEWEST_ROWS) & (few | zero)
+    found: Mask = (n >= FEWEST_ROWS) & (few | zero)
+    return found
 
 
 def _changes(residual: Array, real: Mask) -> Array:
