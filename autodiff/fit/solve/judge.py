@@ -248,11 +248,7 @@ def worse_than_constant(solution: Solution) -> tuple[Note, ...]:
     model = solution.model
     if not solution.converged or model.loss.name != "normal":
         return ()
-    weight = np.broadcast_to(np.square(model.root), (model.n_rows,))
-    y = model.problem.response
-    around = y - (weight @ y) / weight.sum()
-    constant = 0.5 * float(weight @ (around * around))
-    rounding = 1e-28 * data_square(model)
+    constant, rounding = 0.5 * model.observed.about_mean, 1e-28 * data_square(model)
     if not solution.objective > constant + rounding:
         return ()
     text = (

@@ -124,7 +124,7 @@ def _needs_none(solution: Solution, options: Options) -> str:
         return LINEAR
     if options.standard_errors == "sandwich":
         return "Wald, which goes with sandwich errors"
-    size = float(np.abs(model.root * model.problem.response).max(initial=0.0))
+    size = model.observed.largest_standard
     spread = math.sqrt(2.0 * solution.objective / model.n_rows)
     if not model.loss.is_likelihood and spread < NEAR_ROUNDING * size:
         return ROUNDED

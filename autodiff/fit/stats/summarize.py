@@ -14,6 +14,7 @@ from autodiff.fit.formula.parse import Node
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve.model import Model
+from autodiff.fit.solve.passes import PIECE, chunks, over_chunks
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.stats.checks import ResidualChecks, check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
@@ -32,6 +33,7 @@ Array = npt.NDArray[np.float64]
 # Residuals up to this many rounding errors of the largest response are no misfit.
 ROUNDINGS = 16.0
 STRANGE = 0.001  # probability of a chi-square that deserves a warning
+MOST_CHECKED = 20_000  # residuals that are looked at
 
 
 def summarize(solution: Solution, options: Options) -> FitResult:
@@ -52,28 +54,23 @@ def summarize(solution: Solution, options: Options) -> FitResult:
     Notes
     -----
     One pass over the rows for the residuals, one for a sandwich, two refits a
-    parameter to choose between intervals.
+    parameter to choose between intervals. Of many rows no residual is kept.
     """
     model, problem = solution.model, solution.model.problem
     n_evaluations = solution.n_evaluations  # before the refits of intervals
     with np.errstate(all="ignore"):
-        residual = solution.residual
-        if residual is None:
-            residual = model.residual(solution.point)
-        standard = _standardised(model, residual)
-        rss = _sum_of_squares(standard)
+        rss, largest = _residual_sums(solution)
         free = solution.active == 0
         n = _n_rows(problem)
         df = n - int(np.count_nonzero(free))
-        largest = float(np.abs(residual).max(initial=0.0))
-        rounding = np.finfo(np.float64).eps * np.abs(problem.response).max(initial=0.0)
+        rounding = float(np.finfo(np.float64).eps) * model.observed.largest
         exact = (
             not model.loss.is_likelihood
-            and largest <= ROUNDINGS * float(rounding)
+            and largest <= ROUNDINGS * rounding
             and math.isfinite(rss)
         )
         unit = _unit(model, rss, df, largest)
-        cov = _covariance(solution, options, standard, unit, df)
+        cov = _covariance(solution, options, unit, df)
         quantile = t_quantile(options.level, _df_of_errors(model, df))
         profiler = _profiler(solution, unit, cov) if solution.converged else None
         found = intervals(
@@ -88,14 +85,13 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         likelihood = _criteria(solution, rss, n, int(np.count_nonzero(free)))
         checks = None
         if solution.converged and options.loss == "normal" and df > 0 and not exact:
-            checks = check_residuals(standard, problem.columns)
+            checks = _checks(solution)
         chance = math.nan
         if problem.sigma is not None and solution.converged and df > 0:
             chance = chi_square_probability(rss, df)
-        weight = None if isinstance(model.root, float) else np.square(model.root)
         r2 = math.nan
         if options.loss == "normal":
-            r2 = r_squared(rss, problem.response, weight)
+            r2 = r_squared(rss, model.observed.about_mean)
     notes = (*solution.notes, *found.notes, *fit_notes(checks, rss, df, chance))
     if solution.converged:
         notes += tuple(without_value({n: q.estimate for n, q in derived.items()}))
@@ -129,25 +125,50 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         n_evaluations=n_evaluations,
         n_outside=solution.n_outside,
         warnings=notes,
-        fitted=residual + problem.response,
-        residuals=residual,
         problem=problem,
+        solution=solution,
         profiler=profiler,
     )
 
 
-def _standardised(model: Model, residual: Array) -> Array:
-    """Return residuals over sigma or times the root of the weight."""
-    return residual if model.loss.is_likelihood else model.root * residual
+def _residual_sums(solution: Solution) -> tuple[float, float]:
+    """Return the sum of squares in standard units; the largest, in the response's."""
+
+    def sums_of(rows: slice) -> tuple[float, float]:
+        residual = solution.residual_in(rows)
+        largest = float(np.abs(residual).max(initial=0.0))
+        return _sum_of_squares(_standardised(solution.model, residual, rows)), largest
+
+    parts = over_chunks(sums_of, chunks(solution.model.n_rows))
+    largest = [part[1] for part in parts]
+    return sum(part[0] for part in parts), float(np.max(largest, initial=0.0))
+
+
+def _standardised(model: Model, residual: Array, rows: slice) -> Array:
+    """Return residuals of some rows over sigma or times the root of the weight."""
+    if model.loss.is_likelihood:
+        return residual
+    return residual * (
+        model.root if isinstance(model.root, float) else model.root[rows]
+    )
 
 
 def _sum_of_squares(residual: Array) -> float:
-    if len(residual) > 100_000:
+    if len(residual) == PIECE:  # one of many
         return float(residual @ residual)
     try:
         return math.fsum(r * r for r in residual.tolist())
     except OverflowError:
         return math.inf
+
+
+def _checks(solution: Solution) -> ResidualChecks:
+    """Look at the residuals; of very many rows at some, evenly taken."""
+    problem = solution.model.problem
+    rows = slice(None, None, -(-len(problem.response) // MOST_CHECKED) or 1)
+    standard = _standardised(solution.model, solution.residual_in(rows), rows)
+    along = dict(list(problem.columns.items())[:1])
+    return check_residuals(standard, {name: x[rows] for name, x in along.items()})
 
 
 def _n_rows(problem: Problem) -> int:
@@ -177,9 +198,7 @@ def _unit(model: Model, rss: float, df: int, largest: float) -> float:
     return 0.0 if largest == 0.0 else math.nan
 
 
-def _covariance(
-    solution: Solution, options: Options, standard: Array, unit: float, df: int
-) -> Array:
+def _covariance(solution: Solution, options: Options, unit: float, df: int) -> Array:
     """Return the covariance of all parameters; rows of those at a bound are NaN."""
     p = len(solution.point)
     cov = np.full((p, p), math.nan)
@@ -192,9 +211,7 @@ def _covariance(
     root, scale = kept.r * kept.scale, unit
     curvature = np.zeros_like(root)
     if kind != "jtj":
-        bend = solution.curvature
-        bend = model.curvature(solution.point) if bend is None else bend
-        curvature = bend[np.ix_(free, free)]
+        curvature = model.curvature(solution.point)[np.ix_(free, free)]
     if model.loss.is_robust and kind != "sandwich":
         root, scale = _robust(solution, kind, root, free, df)
     scores = np.zeros_like(root)
@@ -215,10 +232,16 @@ def _robust(
 ) -> tuple[Array, float]:
     """Return what the covariance of a robust fit is made of; see covariance.py."""
     model = solution.model
-    costs = model.costs(model.fitted(solution.point))
-    psi, bend = costs.first / model.root, costs.second / np.square(model.root)
-    spread = float(psi @ psi) / df if df > 0 else math.nan
-    slope = float(np.mean(bend))
+
+    def sums_of(rows: slice) -> tuple[float, float]:
+        root = model.root if isinstance(model.root, float) else model.root[rows]
+        costs = model.costs(model.fitted(solution.point, rows), rows)
+        psi, bend = costs.first / root, costs.second / np.square(root)
+        return float(psi @ psi), float(bend.sum())
+
+    parts = over_chunks(sums_of, chunks(model.n_rows))
+    spread = sum(part[0] for part in parts) / df if df > 0 else math.nan
+    slope = sum(part[1] for part in parts) / model.n_rows
     if kind == "hessian":
         return root, spread / slope
     plain = model.like("normal").linearize(solution.point).factor
