@@ -60,7 +60,7 @@ def _parameter_names(problem: Problem) -> list[str]:
     for slot in problem.slots:
         own = [n for n in problem.names if n.startswith(f"{slot.name}[")]
         names += own if slot.kind == "indexed" else [slot.name]
-    return names
+    return list(dict.fromkeys(names))
 
 
 class GroupTable:
