@@ -289,7 +289,7 @@ def test_a_derived_quantity_of_a_tied_parameter_has_its_error():
     x = np.linspace(0.0, 4.0, 20)
     y = 3.0 * np.exp(-x / 0.8) + 0.02 * np.sin(9 * x)
     derive = {"twice": "2*tau", "same": "2/b"}
-    found = ad.fit(
+    found = fit(
         "y ~ a*exp(-x/tau)", {"x": x, "y": y}, tie={"tau": "1/b"}, derive=derive
     ).derived
     assert found["twice"].se > 0.0
@@ -305,9 +305,9 @@ def test_a_level_tied_to_another_is_fitted_as_one_parameter(formula, levels):
     height = np.select([s == "a", s == "b"], [3.0, 6.0], 1.0)
     y = height * np.exp(-0.7 * x) + 0.02 * rng.standard_normal(len(x))
     data = {"x": x, "y": y, "s": s}
-    tied = ad.fit(formula, data, tie={"V[b]": "2*V[a]"})
+    tied = fit(formula, data, tie={"V[b]": "2*V[a]"})
     written = formula.replace("V[s]", "(A if s == 'a' else 2*A if s == 'b' else C)")
-    plain = ad.fit(written if "c" in levels else written.replace("C", "0"), data)
+    plain = fit(written if "c" in levels else written.replace("C", "0"), data)
     assert tied.rss == pytest.approx(plain.rss, rel=1e-11)
     pairs = [("V[a]", "A"), ("k", "k"), *[("V[c]", "C")] * ("c" in levels)]
     for name, other in pairs:
