@@ -30,6 +30,8 @@ Verdict = tuple[str, str, str]
 FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on it
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
+ASIDE, JUMP = 1e-7, 100.0  # a step to either side, and a slope that jumps there
+REMOTE = 1e-2  # of its size: a column spreads less
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -143,14 +145,29 @@ def _verdict(
     if bends:
         reason = "the search ended on a saddle; try other start values with -p"
         return NOT_CONVERGED, "C104", reason
+    corners = [j for j in np.flatnonzero(free) if _is_corner(model, point, here, j)]
+    if corners:
+        return _on_corner([(model.names[j], point[j]) for j in corners])
     worst = int(np.argmax(step / np.maximum(np.abs(point[free]), 1e-300)))
     return (
         NOT_CONVERGED,
         "C101",
         f"after {model.n_evaluations} evaluations {names[worst]} = "
         f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
-        "give better start values with -p",
+        f"{_remote(model) or 'give better start values with -p'}",
     )
+
+
+def _remote(model: Model) -> str:
+    """Return the cure for a column whose values differ little beside their size."""
+    for name, column in model.problem.columns.items():
+        low, high = float(column.min()), float(column.max())
+        if 0.0 < high - low < REMOTE * min(abs(low), abs(high)):
+            return (
+                f"{name} goes from {low:.12g} to {high:.12g}: count it from its "
+                f"beginning, as {name} - {low:.12g}, in the formula"
+            )
+    return ""
 
 
 def _beside_zero(
@@ -192,6 +209,36 @@ def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
         "N104",
         f"the search ran off to {which}, where the formula no longer depends on "
         "it; give a start nearer to the answer with -p, or simplify the formula",
+    )
+
+
+def _is_corner(model: Model, point: Array, here: Linearization, j: int) -> bool:
+    """Say whether the objective rises on both sides of a point, without a bend.
+
+    Where a formula chooses, and the row at which it does so changes with a parameter,
+    the slope of the objective jumps as the place of choice passes a row.
+    """
+    assert here.factor is not None
+    reach = np.zeros_like(point)
+    reach[j] = ASIDE * (abs(point[j]) or 1.0)
+    below, above = model.linearize(point - reach), model.linearize(point + reach)
+    if below.factor is None or above.factor is None:
+        return False
+    left, right = float(below.gradient[j]), float(above.gradient[j])
+    bend = 2.0 * reach[j] * here.factor.scale[j] ** 2
+    return left < 0.0 < right and right - left > JUMP * bend
+
+
+def _on_corner(corners: list[tuple[str, float]]) -> Verdict:
+    which = " and ".join(f"{name} = {value:.6g}" for name, value in corners)
+    held = " ".join(f"--fix {name}={value:.12g}" for name, value in corners)
+    return (
+        NOT_CONVERGED,
+        "C108",
+        f"the sum of the losses has a corner at {which}, where the formula's choice "
+        "passes a row of the data: it rises on both sides, but has no derivative "
+        f"there, so no errors; for those of the others hold it with {held}, or "
+        "write the formula without a sudden change",
     )
 
 
