@@ -45,7 +45,7 @@ from autodiff.fit.errors import (
     suggestion,
 )
 from autodiff.fit.formula.evaluate import degree_in
-from autodiff.fit.formula.parse import Formula, parse
+from autodiff.fit.formula.parse import Formula, Node, parse
 
 __all__ = ["Parameter", "Problem", "Slot", "pose", "rows_of"]
 
@@ -116,6 +116,11 @@ class Problem:
     def given(self) -> dict[str, float]:
         """Start values that were given, by parameter."""
         return {p.name: p.start for p in self.parameters if p.start is not None}
+
+    @property
+    def ties(self) -> dict[str, tuple[Node, ...]]:
+        """Expressions of the tied slots, each in those before, by name."""
+        return {slot.name: slot.nodes for slot in self.slots if slot.kind == "tied"}
 
     def degree_in(self, slots: Iterable[str]) -> int:
         """Return 0, 1 or 2: free of, linear in, or not known linear in free slots.

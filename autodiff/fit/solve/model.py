@@ -242,7 +242,7 @@ class Model:
         if self._is_indexed:
             each = np.arange(len(slopes))
             for k in range(slopes.shape[1]):
-                jacobian[each, positions[:, k]] = slopes[:, k]
+                jacobian[each, positions[:, k]] += slopes[:, k]
         else:
             jacobian[:, positions] = slopes
         return jacobian

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.errors import Note, UsageError
+from autodiff.fit.formula.parse import Node
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve.model import Model
@@ -25,7 +26,7 @@ from autodiff.fit.stats.profile import Profiler
 from autodiff.fit.stats.result import Estimate, FitResult
 from autodiff.fit.stats.student_t import t_quantile
 
-__all__ = ["summarize"]
+__all__ = ["fit_notes", "summarize", "without_value"]
 
 Array = npt.NDArray[np.float64]
 
@@ -80,7 +81,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
             options,
         )
         parameters = _parameters(solution, cov, quantile, found)
-        derived = _derived(options, parameters, problem.names, cov, quantile)
+        derived = _derived(options, parameters, problem, cov, quantile)
         likelihood = _criteria(solution, rss, n, int(np.count_nonzero(free)))
         checks = None
         if solution.converged and options.loss == "normal" and df > 0 and not exact:
@@ -91,9 +92,9 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         r2 = math.nan
         if options.loss == "normal":
             r2 = r_squared(rss, model.observed.about_mean)
-    notes = (*solution.notes, *found.notes, *_notes(checks, rss, df, chance))
+    notes = (*solution.notes, *found.notes, *fit_notes(checks, rss, df, chance))
     if solution.converged:
-        notes += tuple(_without_value(derived))
+        notes += tuple(without_value({n: q.estimate for n, q in derived.items()}))
     return FitResult(
         formula=problem.formula.text,
         parameters=parameters,
@@ -290,6 +291,7 @@ def _parameters(
         )
     ]
     values: dict[str, float] = {}
+    ties: dict[str, tuple[Node, ...]] = {}
     for slot in problem.slots:
         if slot.kind == "free":
             result[slot.name] = free[slot.position]
@@ -307,8 +309,9 @@ def _parameters(
             names = [name for name in problem.names if name in values]
             places = [problem.names.index(name) for name in names]
             value, error = derived_quantity(
-                slot.nodes, values, cov[np.ix_(places, places)], names
+                slot.nodes, values, cov[np.ix_(places, places)], names, ties
             )
+            ties[slot.name] = slot.nodes
             values[slot.name] = value
             result[slot.name] = _with_reach(value, error, quantile, "tied")
     return result
@@ -322,7 +325,7 @@ def _with_reach(value: float, error: float, quantile: float, status: str) -> Est
 def _derived(
     options: Options,
     parameters: Mapping[str, Estimate],
-    free: tuple[str, ...],
+    problem: Problem,
     cov: Array,
     quantile: float,
 ) -> dict[str, Estimate]:
@@ -338,15 +341,17 @@ def _derived(
                 "U158", f"derive {name}: there is a parameter {name}; use another name"
             )
         nodes = parse_derived(text, list(values))
-        value, error = derived_quantity(nodes, values, known, free)
+        value, error = derived_quantity(
+            nodes, values, known, problem.names, problem.ties
+        )
         result[name] = _with_reach(value, error, quantile, "derived")
     return result
 
 
-def _without_value(derived: Mapping[str, Estimate]) -> Iterator[Note]:
+def without_value(derived: Mapping[str, float]) -> Iterator[Note]:
     """Yield a note for each derived quantity that is no finite number."""
-    for name, found in derived.items():
-        if not math.isfinite(found.estimate):
+    for name, value in derived.items():
+        if not math.isfinite(value):
             text = f"{name} has no finite value at these parameters; see its --derive"
             yield Note("W146", text)
 
@@ -363,9 +368,10 @@ def _criteria(solution: Solution, rss: float, n: int, p: int) -> Criteria:
     return criteria(loglik, p + (problem.sigma is None), n)
 
 
-def _notes(
+def fit_notes(
     checks: ResidualChecks | None, rss: float, df: int, chance: float
 ) -> tuple[Note, ...]:
+    """Return what residuals, and chi-square with its probability, have to say."""
     notes: list[Any] = []
     if checks is not None and checks.trouble:
         notes.append(Note("W141", checks.trouble))
