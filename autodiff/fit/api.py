@@ -84,7 +84,8 @@ def fit(
     lr, epochs : float, int
         Step and number of passes of gradient descent.
     max_evaluations : int
-        Passes over the rows before the search gives up.
+        Passes over the rows in which the search has to end, all starts and polishing
+        together; the refits of intervals come after and do not count.
     **binding
         Of the problem: ``bounds={'b': (0, inf)}``, ``fix={'c': 0.0}``,
         ``tie={'tau': '1/b'}``, ``sigma`` (absolute) or ``weight`` (relative),

@@ -48,7 +48,7 @@ class Options:
     lr, epochs : float, int
         Step and number of passes of gradient descent.
     max_evaluations : int
-        Passes over the rows before the search gives up.
+        Passes over the rows in which the search has to end, all starts together.
     derive : dict of str to str
         Name and formula of quantities computed from the parameters.
     """

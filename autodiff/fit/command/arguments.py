@@ -213,7 +213,14 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     )
     add("--lr", type=float, help="step of --method sgd (0.01)")
     add("--epochs", type=int, help="passes of --method sgd (100)")
-    add("--max-evaluations", type=int, default=20_000, help="then give up (20000)")
+    add(
+        "--max-evaluations",
+        type=int,
+        metavar="N",
+        default=20_000,
+        help="passes over the rows in which a search has to end, all starts and "
+        "polishing together; intervals come after and do not count (20000)",
+    )
 
 
 def _add_statistics(parser: argparse.ArgumentParser) -> None:
