@@ -94,6 +94,8 @@ class FitResult:
         Whether all residuals are zero up to rounding.
     largest_residual : float
         In absolute value.
+    zeros : frozenset of str
+        Of an exact fit, what is 0 up to rounding: parameters and derived quantities.
     level : float
         Probability of the intervals.
     loss, se, ci : str
@@ -134,6 +136,7 @@ class FitResult:
     reason: str = ""
     exact: bool = False
     largest_residual: float = math.nan
+    zeros: frozenset[str] = frozenset()
     level: float = 0.95
     loss: str = "normal"
     se: str = "jtj"
