@@ -1,4 +1,4 @@
-"""`max_evaluations` bounds the passes over the rows, wherever a search happens to be."""
+"""`max_evaluations` bounds the passes over the rows, wherever a search is."""
 
 import numpy as np
 import pytest

@@ -249,9 +249,10 @@ def test_what_is_zero_up_to_rounding_is_printed_as_zero(formula):
     assert stored == result.params["b"]  # all digits
 
 
-@pytest.mark.parametrize("size", [1e-9, 1e-150])
+@pytest.mark.parametrize("size", [1e-9, 1e-120])
 def test_what_is_small_is_not_printed_as_zero(size):
     data = {"x": FIVE["x"], "y": size * (5.0 * FIVE["x"] + 1e-6)}
-    report = ad.fit("y ~ w*x + b", data).report()
-    assert f"b = {size * 1e-6:.13g}"[:12] in report
-    assert "= 0" not in report
+    lines = ad.fit("y ~ w*x + b", data).report().splitlines()
+    name, _, value = lines[1].partition(" = ")
+    assert name == "b"
+    assert float(value) == pytest.approx(size * 1e-6, rel=1e-8)

@@ -126,7 +126,7 @@ def solve_curve(
     sigma, weight = (columns.get(scale.get(key) or "") for key in ("sigma", "weight"))
     problem = replace(problem, sigma=sigma, weight=weight)
     model = ResidualModel(curve, problem, options.loss)
-    model.loss.check(response, None)
+    model.loss.check(response, None, problem.place)
     return _solve(model, start, options)
 
 
