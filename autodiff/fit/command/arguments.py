@@ -218,8 +218,8 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         default=20_000,
-        help="passes over the rows in which a search has to end, all starts and "
-        "polishing together; intervals come after and do not count (20000)",
+        help="most passes over the rows, of all starts and to the last polishing step; "
+        "refits of intervals do not count (20000)",
     )
 
 
