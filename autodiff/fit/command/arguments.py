@@ -213,7 +213,14 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     )
     add("--lr", type=float, help="step of --method sgd (0.01)")
     add("--epochs", type=int, help="passes of --method sgd (100)")
-    add("--max-evaluations", type=int, default=20_000, help="then give up (20000)")
+    add(
+        "--max-evaluations",
+        type=int,
+        metavar="N",
+        default=20_000,
+        help="most passes over the rows, of all starts and to the last polishing step; "
+        "refits of intervals do not count (20000)",
+    )
 
 
 def _add_statistics(parser: argparse.ArgumentParser) -> None:

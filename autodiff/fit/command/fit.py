@@ -82,6 +82,8 @@ def binding(options: Namespace) -> dict[str, Any]:
         )
     if options.trials and options.loss != "binomial":
         raise UsageError("U172", "--trials belongs to --loss binomial; add it")
+    if options.loss == "binomial" and not options.trials:
+        raise UsageError("U172", "--loss binomial needs --trials; add it")
     given = only_given(
         {
             "bounds": bounds,

@@ -105,7 +105,8 @@ def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
     status = "" if p.status in ("free", "derived") else f"({p.status})"
     known = p.status == "fixed" or (p.status == "derived" and p.se == 0.0)
     if result.exact or not result.converged or known:
-        return [name, f"= {p.estimate:.13g}", "", "", status]
+        value = "0" if name in result.zeros else f"{p.estimate:.13g}"
+        return [name, f"= {value}", "", "", status]
     error, value, lo, hi = together(p.se, p.estimate, p.lo, p.hi)
     shown = f"+- {error}" if math.isfinite(p.se) else ""
     interval = "" if math.isnan(p.lo) and math.isnan(p.hi) else f"[{lo}, {hi}]"

@@ -71,7 +71,7 @@ def judge(
     """
     held = np.zeros(len(point), dtype=np.int8)
     if here.factor is None:
-        verdict = _outside(model, here)
+        verdict = _outside(model, point, here)
         return Solution(model, point, here.objective, here, held, *verdict)
     held = Box(model.problem.parameters).active(point, here.factor.gradient)
     if curvature is None:
@@ -83,7 +83,21 @@ def judge(
     )
 
 
-def _outside(model: Model, here: Linearization) -> Verdict:
+def _outside(model: Model, point: Array, here: Linearization) -> Verdict:
+    fitted = model.fitted(point)
+    beyond = ~((fitted > 0.0) & (fitted < model.loss.upper))
+    if model.loss.is_likelihood and beyond.any() and np.isfinite(fitted).all():
+        row, n = int(np.argmax(beyond)), int(np.count_nonzero(beyond))
+        wanted = "above 0" if model.loss.upper > 1.0 else "between 0 and 1"
+        what = "mean" if model.loss.upper > 1.0 else "probability"
+        return (
+            NOT_CONVERGED,
+            "C102",
+            f"a {what} lies {wanted}, but the formula is {fitted[row]:.3g} in "
+            f"{model.problem.place(row)}, and so in {n} of {len(fitted)} rows; write "
+            f"one that stays {wanted}, with exp for counts and logistic for "
+            "probabilities, or change the start with -p",
+        )
     return (
         NOT_CONVERGED,
         "C102",
@@ -134,7 +148,8 @@ def _verdict(
             factor.unscaled_errors() > np.abs(point[free]) / FLAT
         )
         if vague.any() and not _is_separable(model, point):
-            return _ran_off([(names[j], point[free][j]) for j in np.flatnonzero(vague)])
+            lost = [(names[j], point[free][j]) for j in np.flatnonzero(vague)]
+            return _without_count(model, point, lost) or _ran_off(lost)
     if small.all() and not bends:
         return _beside_zero(model, point, factor, free)
     if _is_separable(model, point):
@@ -145,9 +160,10 @@ def _verdict(
     if bends:
         reason = "the search ended on a saddle; try other start values with -p"
         return NOT_CONVERGED, "C104", reason
-    corners = [j for j in np.flatnonzero(free) if _is_corner(model, point, here, j)]
+    places = np.flatnonzero(free).tolist()
+    corners = [k for k in places if _is_corner(model, point, here, k)]
     if corners:
-        return _on_corner([(model.names[j], point[j]) for j in corners])
+        return _on_corner([(model.names[k], float(point[k])) for k in corners])
     worst = int(np.argmax(step / np.maximum(np.abs(point[free]), 1e-300)))
     return (
         NOT_CONVERGED,
@@ -239,6 +255,24 @@ def _on_corner(corners: list[tuple[str, float]]) -> Verdict:
         "passes a row of the data: it rises on both sides, but has no derivative "
         f"there, so no errors; for those of the others hold it with {held}, or "
         "write the formula without a sudden change",
+    )
+
+
+def _without_count(
+    model: Model, point: Array, lost: list[tuple[str, float]]
+) -> Verdict | None:
+    """Return the verdict on a mean that goes to 0, for want of any count."""
+    empty = np.flatnonzero(model.fitted(point) < EPSILON)
+    if model.loss.upper == 1.0 or not empty.size or model.problem.response[empty].any():
+        return None
+    names = ", ".join(name for name, _ in lost)
+    return (
+        NOT_DETERMINABLE,
+        "N104",
+        f"every count is 0 in {len(empty)} row{'s' * (len(empty) != 1)}, from "
+        f"{model.problem.place(int(empty[0]))} on, so their mean goes to 0 and "
+        f"{names} without end; leave them out with --where, join them with others, or "
+        f"bound the parameter",
     )
 
 
