@@ -453,11 +453,18 @@ def test_adaptive_windows_cover_the_input(sizes):
 
 @pytest.mark.parametrize(
     ("mode", "widths"),
-    [("reflect", (3, 0)), ("circular", (0, 4)), ("replicate", (-3, 1))],
+    [("reflect", (3, 0)), ("circular", (0, 4)), ("circular", (-2, 2))],
 )
 def test_a_border_of_more_than_there_is_to_copy_is_an_error(mode, widths):
     with pytest.raises(ad.ShapeError, match=f"{mode}.* at most"):
         F.pad(ad.zeros(1, 1, 3), widths, mode=mode)
+
+
+def test_a_border_of_copies_shows_what_was_there_before_a_cut():
+    x = ad.tensor([[[1.0, 2.0, 3.0]]])
+    assert F.pad(x, (2, -1), mode="reflect").tolist() == [[[3.0, 2.0, 1.0, 2.0]]]
+    assert F.pad(x, (-2, 2), mode="replicate").tolist() == [[[3.0, 3.0, 3.0]]]
+    assert F.pad(x, (2, -1), mode="circular").tolist() == [[[1.0, 2.0, 1.0, 2.0]]]
 
 
 def test_a_padding_row_out_of_the_table_is_an_error():
