@@ -286,7 +286,7 @@ class _Work:
         members, kept = groups[done], outcome.rss[done]
         df = self.df[members]
         with np.errstate(all="ignore"):
-            unit = np.where(df > 0, kept / df, np.where(kept == 0.0, 0.0, np.nan))
+            unit = np.where(df > 0, kept / df, np.nan)
         if self.problem.sigma is not None:
             unit = np.ones(len(kept))
         self.estimate[members] = outcome.points[:, done].T
