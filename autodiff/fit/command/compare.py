@@ -71,8 +71,8 @@ def _fit_all(options: Namespace) -> dict[str, FitResult]:
         raise UsageError("U152", "compare: a formula is given twice; keep one")
     check_input(options.data)
     data = table(options.data, options)
-    given = [names for names in bound.values() if isinstance(names, dict)]
-    _check_meant({name for names in (start, *given) for name in names}, parsed)
+    said = [start, *(names for names in bound.values() if isinstance(names, dict))]
+    _check_meant({name for names in said for name in names}, parsed)
     wanted = Options(loss=options.loss, loss_scale=options.loss_scale)
     found = {}
     with progress("fitting", wanted=not options.quiet):

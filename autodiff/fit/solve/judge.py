@@ -151,8 +151,8 @@ def _verdict(
             factor.unscaled_errors() > np.abs(point[free]) / FLAT
         )
         if vague.any() and not _is_separable(model, point):
-            lost = [(names[j], point[free][j]) for j in np.flatnonzero(vague)]
-            return _without_count(model, point, lost) or _ran_off(lost)
+            gone = [(names[j], point[free][j]) for j in np.flatnonzero(vague)]
+            return _without_count(model, point, gone) or _ran_off(gone)
     if small.all() and not bends:
         return _beside_zero(model, point, here, free)
     if _is_separable(model, point):
