@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bisect
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,7 +141,7 @@ class Table(Columns):
         self.prepare([], [name])
         return self._levels[name]
 
-    def places(self) -> Lines:
+    def places(self) -> Callable[[int], str]:
         """Return what says on which line a row begins."""
         return Lines(self._runs)
 
