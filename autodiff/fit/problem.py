@@ -324,8 +324,10 @@ def _prepare(table: Columns, sides: list[Side]) -> None:
 def _check_can_fit(formula: Formula, right: Side, table: Columns) -> None:
     parameters = right.parameters
     if not parameters:
-        names = name_list(right.numbers) or "none"
-        message = f"no parameter to fit: every name is a column ({names})"
+        what = "the right side has no name"
+        if right.numbers:
+            what = f"every name is a column ({name_list(right.numbers)})"
+        message = f"no parameter to fit: {what}; parameters are written out: a + b*x"
         raise FormulaError("F118", message, formula.text, 0, len(formula.text))
     if not right.numbers and not right.level_columns and len(parameters) > 1:
         message = (

@@ -45,7 +45,7 @@ def in_python(text: str) -> str:
     text = _STARTS.sub(_as_mapping, text)
     text = _COLUMNS.sub(lambda found: f"columns={found[1].split(',')}", text)
     text = _PARAMETER.sub(lambda found: f"start of {found[1]}", text)
-    text = _SHORT.sub("start", text)
+    text = _SHORT.sub("start={...}", text)
     return _OPTION.sub(lambda found: found[1].replace("-", "_"), text)
 
 

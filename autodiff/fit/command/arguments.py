@@ -148,6 +148,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     if first is not None and argv[0] == first and first not in COMMANDS:
         close = suggestion(first, COMMANDS)
         cure = close or f"; expected {', '.join(COMMANDS)}"
+        if first in ("help", "version"):
+            cure = f"; did you mean --{first}?"
         if "~" in first:
             cure = "; a formula follows a command, as in: autodiff fit 'y ~ w*x + b'"
         raise UsageError("U170", f"there is no command {first[:40]!r}{cure}")

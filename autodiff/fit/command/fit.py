@@ -148,9 +148,10 @@ def _check_places(options: Namespace) -> None:
 
         check_picture(options.plot)
     if options.save:
-        from autodiff.fit.output.places import check_writable
+        from autodiff.fit.output.places import check_apart, check_writable
 
         check_writable(options.save, "--save")
+        check_apart(options.save, "--save", options.file)
 
 
 def _format(options: Namespace) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import bisect
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,7 +79,8 @@ class _Words:
         return as_levels(table[self.codes.whole().astype(np.intp)], present)
 
 
-class Lines(NamedTuple):
+@dataclass(frozen=True)
+class Lines:
     """On which lines the rows of a text begin: runs of (first row, its line)."""
 
     runs: list[tuple[int, int]]
@@ -141,7 +143,7 @@ class Table(Columns):
         self.prepare([], [name])
         return self._levels[name]
 
-    def places(self) -> Lines:
+    def places(self) -> Callable[[int], str]:
         """Return what says on which line a row begins."""
         return Lines(self._runs)
 

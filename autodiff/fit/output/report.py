@@ -114,6 +114,11 @@ def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
 
 
 def _exactness(result: FitResult) -> str:
+    if result.df <= 0:
+        return (
+            f": there are as many parameters as rows ({result.n}), so the curve meets "
+            "each of them and nothing is known of errors"
+        )
     if result.largest_residual == 0.0:
         return f": all {result.n} residuals are 0; standard errors are 0"
     return (

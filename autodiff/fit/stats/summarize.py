@@ -70,7 +70,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
             and largest <= ROUNDINGS * rounding
             and math.isfinite(rss)
         )
-        unit = _unit(model, rss, df, largest)
+        unit = _unit(model, rss, df)
         cov = _covariance(solution, options, unit, df)
         quantile = t_quantile(options.level, _df_of_errors(model, df))
         profiler = _profiler(solution, unit, cov) if solution.converged else None
@@ -194,13 +194,13 @@ def _df_of_errors(model: Model, df: int) -> float:
     return max(df, 1) if _kind_of_errors(model) == "scaled" else math.inf
 
 
-def _unit(model: Model, rss: float, df: int, largest: float) -> float:
+def _unit(model: Model, rss: float, df: int) -> float:
     """Return the variance of a residual in standard units: s^2, or 1 if known."""
     if _kind_of_errors(model) != "scaled":
         return 1.0
     if df > 0:
         return rss / df
-    return 0.0 if largest == 0.0 else math.nan
+    return math.nan
 
 
 def _covariance(solution: Solution, options: Options, unit: float, df: int) -> Array:
