@@ -225,7 +225,9 @@ def _cut(at: Positions, widths: Sequence[tuple[int, int]]) -> Positions:
     """Return positions without those that negative widths cut off."""
     for (a, b), n in zip(widths, at.shape, strict=True):
         if max(-a, 0) + max(-b, 0) > n:
-            raise ShapeError(f"pad: {(a, b)} cuts more than the {n} elements of an axis")
+            raise ShapeError(
+                f"pad: {(a, b)} cuts more than the {n} elements of an axis"
+            )
     pairs = zip(widths, at.shape, strict=True)
     return at[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in pairs)]
 
