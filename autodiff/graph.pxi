@@ -185,15 +185,15 @@ cdef int check_inplace(object x) except -1:
     return before_inplace(x)  # has set the exception where it returns -1
 
 
-def as_part(x):
+cpdef object as_part(object x):
     """x, noted as a copy of what NumPy and PyTorch show by a view."""
     as_tensor(x).h.flags |= AD_TENSOR_PART
     return x
 
 
-def is_part(x):
+cpdef bint is_part(object x) except -1:
     """Whether x is such a copy, and nothing has been said of it."""
-    return as_tensor(x).h.flags & AD_TENSOR_PART != 0
+    return (as_tensor(x).h.flags & AD_TENSOR_PART) != 0
 
 
 cdef int check_part(object x) except -1:
