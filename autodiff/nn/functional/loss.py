@@ -136,10 +136,11 @@ def binary_cross_entropy(
     # Next to 0 and 1 the slope is (p - t) / 1e-12, as in PyTorch: a wrong certainty can
     # be unlearned, which the slope 0 of a logarithm that is kept above -100 would hide.
     still = p.detach()
-    near = -(t * log_p.detach() + (1.0 - t) * log_q.detach()) + (p - still) * (
-        (still - t.detach()) * 1e12
-    )
-    loss = where(still * (1.0 - still) < 1e-12, near, loss)
+    is_end = still * (1.0 - still) < 1e-12
+    if _core.is_traced(is_end) or np.any(is_end):
+        level = -(t * log_p.detach() + (1.0 - t) * log_q.detach())
+        slope = (still - t.detach()) * 1e12
+        loss = where(is_end, level + (p - still) * slope, loss)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
