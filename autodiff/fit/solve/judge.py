@@ -145,7 +145,9 @@ def _verdict(
     if bends:
         reason = "the search ended on a saddle; try other start values with -p"
         return NOT_CONVERGED, "C104", reason
-    corners = [j for j in np.flatnonzero(free) if _is_corner(model, point, here, j)]
+    corners = [
+        j for j in np.flatnonzero(free).tolist() if _is_corner(model, point, here, j)
+    ]
     if corners:
         return _on_corner([(model.names[j], point[j]) for j in corners])
     worst = int(np.argmax(step / np.maximum(np.abs(point[free]), 1e-300)))
