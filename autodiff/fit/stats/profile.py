@@ -26,6 +26,7 @@ Array = npt.NDArray[np.float64]
 MAX_STEPS = 100
 MAX_REFITS = 60
 CLOSE = 1e-9  # of the root, relative to its target
+JUMP = 3.0  # times its target, a root is of another valley
 FAR = 1e7  # standard errors, beyond which an interval is called open
 
 
@@ -186,8 +187,7 @@ class Profiler:
             A guess of the distance, the Wald one; positive.
         """
         limit = self.upper[j] if direction > 0 else self.lower[j]
-        near, far = 0.0, math.inf  # distances: below and above the target
-        distance = first
+        near, far, distance = 0.0, math.inf, first  # near: below the target; far: above
         course = self.near(j, float(self.point[j] + direction * first)) - self.point
         course /= first  # which way the others go, for a unit of distance
         for _ in range(MAX_REFITS):
@@ -196,31 +196,29 @@ class Profiler:
             value = limit if at_limit else value
             distance = abs(value - self.point[j])
             refit = self.refit(j, value, self.point + distance * course)
-            if refit is None and near > 0.0:
-                refit = self.refit(j, value, self.point + near * course)
-            if refit is None:
-                far = distance
-                distance = 0.5 * (near + far)
+            root = math.inf if refit is None else self.root(refit)
+            if refit is None or root > JUMP * target:
+                # It failed, or fell into another valley: from nearer it may not.
+                if distance - near <= 1e-6 * max(near, first):
+                    break
+                distance = 0.5 * (near + distance)
+                continue
+            if abs(root - target) <= CLOSE * target:
+                return End(float(value), "found")
+            if distance > 0.0:
+                course = (refit.point - self.point) / distance
+            if root < target:
+                if at_limit:
+                    return End(float(limit), "bound")
+                near = distance
             else:
-                root = self.root(refit)
-                if abs(root - target) <= CLOSE * target:
-                    return End(float(value), "found")
-                if root < target:
-                    if at_limit:
-                        return End(float(limit), "bound")
-                    near = distance
-                else:
-                    far = distance
-                if distance > 0.0:
-                    course = (refit.point - self.point) / distance
-                distance = self._next(
-                    refit, root, target, direction, near, far, distance
-                )
+                far = distance
+            distance = self._next(refit, root, target, direction, near, far, distance)
             if far - near <= 1e-13 * abs(self.point[j] + direction * near):
-                return End(float(self.point[j] + direction * near), "lost")
+                break
             if distance > FAR * first:
                 return End(direction * math.inf, "open")
-        return End(math.nan, "lost")
+        return End(float(self.point[j] + direction * near), "lost")
 
     def _next(
         self,
