@@ -179,6 +179,7 @@ LAYERS = {
     "autodiff/optim/": 76,
     "autodiff/optim/__init__": 77,
     "autodiff/fit/errors": 100,
+    "autodiff/fit/wording": 101,
     "autodiff/fit/catalogue": 102,
     "autodiff/fit/options": 105,
     "autodiff/fit/formula/": 110,

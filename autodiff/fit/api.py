@@ -14,6 +14,7 @@ from autodiff.fit.errors import UsageError
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem, pose
 from autodiff.fit.stats.result import FitResult
+from autodiff.fit.wording import in_python, note_in_python, speaks_python
 
 if TYPE_CHECKING:
     from autodiff.fit.stats.compare import Comparison
@@ -31,6 +32,7 @@ __all__ = [
 Watch = Callable[[int, int, float], None]
 
 
+@speaks_python
 def fit(
     formula: str | Callable[..., Any],
     data: Any,
@@ -85,7 +87,8 @@ def fit(
     lr, epochs : float, int
         Step and number of passes of gradient descent.
     max_evaluations : int
-        Passes over the rows before the search gives up.
+        Passes over the rows in which the search has to end, all starts and polishing
+        together; the refits of intervals come after and do not count.
     **binding
         Of the problem: ``bounds={'b': (0, inf)}``, ``fix={'c': 0.0}``,
         ``tie={'tau': '1/b'}``, ``sigma`` (absolute) or ``weight`` (relative),
@@ -130,8 +133,15 @@ def fit(
     )
     table = table_of(data, columns)
     if isinstance(formula, str):
-        return fit_problem(pose(formula, table, _start(start), **binding), options)
-    return _fit_function(formula, table, _start(start), binding, options)
+        problem = pose(formula, table, _start(start), **binding)
+        return _told(fit_problem(problem, options))
+    return _told(_fit_function(formula, table, _start(start), binding, options))
+
+
+def _told(result: FitResult) -> FitResult:
+    """Return a result whose verdict and notes speak in the words of Python."""
+    notes = tuple(note_in_python(note) for note in result.warnings)
+    return replace(result, reason=in_python(result.reason), warnings=notes)
 
 
 def _fit_function(
@@ -184,6 +194,7 @@ def fit_problem(
     return summarize(solve(problem, options, watch), options)
 
 
+@speaks_python
 def least_squares(
     residual: Callable[..., Any],
     x0: Any,
@@ -246,9 +257,11 @@ def least_squares(
         level=level,
         max_evaluations=max_evaluations,
     )
-    return summarize(solve_residuals(residual, x0, args, bounds, options), options)
+    solution = solve_residuals(residual, x0, args, bounds, options)
+    return _told(summarize(solution, options))
 
 
+@speaks_python
 def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Comparison:
     """Rank fits of the same response by AICc, and test nested ones.
 

@@ -42,6 +42,7 @@ Mask = npt.NDArray[np.bool_]
 CHUNK_ROWS = 32_768  # of one batch: its arrays stay in the cache
 MANY_ROWS = 5_000  # a group this large gains nothing from company
 MOST_PASSES = 100
+MOST_TOGETHER = 2 * MOST_PASSES  # passes of a batch; who allows fewer gets no batch
 SAMPLED_GROUPS = 6  # whose minima all groups try, where no start is given
 WELL_CONDITIONED = 1e-4  # below, a linear group is solved in doubled precision
 EXIT_CODES = {
@@ -114,7 +115,11 @@ def solve_groups(
     keys, labels = _group(by)
     work = _Work(problem, options, labels, len(keys))
     if options.loss == "normal" and options.standard_errors == "jtj":
-        if options.method == "lm" and options.starts == "auto":
+        if (
+            options.method == "lm"
+            and options.starts == "auto"
+            and options.max_evaluations > MOST_TOGETHER
+        ):
             work.together()
     for group in np.flatnonzero(~work.settled):
         work.singly(int(group))

@@ -7,7 +7,7 @@ to a table for a fit, `rows_of` binds a fitted one to other rows. The parts are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ from autodiff.fit.binding.slots import (
     parameters_and_slots,
     split_level,
 )
-from autodiff.fit.data.columns import Columns
+from autodiff.fit.data.columns import Columns, row_place
 from autodiff.fit.errors import (
     DataError,
     FormulaError,
@@ -86,6 +86,8 @@ class Problem:
         Rows left out because a value was missing.
     notes : tuple of Note
         What is remarkable about the data: rows left out, decimal commas.
+    places : callable
+        What messages call a row of the source, counted from 0.
     """
 
     formula: Formula
@@ -100,6 +102,11 @@ class Problem:
     weight: Array | None = None
     trials: Array | None = None
     notes: tuple[Note, ...] = ()
+    places: Callable[[int], str] = row_place
+
+    def place(self, row: int) -> str:
+        """Return what messages call a used row, counted from 0."""
+        return self.places(row if self.index is None else int(self.index[row]))
 
     @property
     def rows(self) -> npt.NDArray[np.intp]:
@@ -218,7 +225,8 @@ def pose(
         index=rows.index,
         is_linear=False,
         n_dropped=n_dropped,
-        notes=(*table.notes, *notes),
+        notes=(*table.notes, *notes, *_on_both_sides(left, right)),
+        places=table.places(),
         **{word: _scale(wanted, rows) for word, wanted in scales.items() if wanted},
     )
     _check_trials(problem, rows)
@@ -283,6 +291,7 @@ def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
         index=rows.index,
         n_dropped=n_dropped,
         notes=(*table.notes, *notes),
+        places=table.places(),
         sigma=None,
         weight=None,
         trials=None,
@@ -315,8 +324,10 @@ def _prepare(table: Columns, sides: list[Side]) -> None:
 def _check_can_fit(formula: Formula, right: Side, table: Columns) -> None:
     parameters = right.parameters
     if not parameters:
-        names = name_list(right.numbers) or "none"
-        message = f"no parameter to fit: every name is a column ({names})"
+        what = "the right side has no name"
+        if right.numbers:
+            what = f"every name is a column ({name_list(right.numbers)})"
+        message = f"no parameter to fit: {what}; parameters are written out: a + b*x"
         raise FormulaError("F118", message, formula.text, 0, len(formula.text))
     if not right.numbers and not right.level_columns and len(parameters) > 1:
         message = (
@@ -324,6 +335,20 @@ def _check_can_fit(formula: Formula, right: Side, table: Columns) -> None:
             f"told apart; the columns are {name_list(table.names)}"
         )
         raise fault("F118", message, formula.text, next(iter(parameters.values())))
+
+
+def _on_both_sides(left: Side, right: Side) -> tuple[Note, ...]:
+    """Return a note if the formula explains a response by itself."""
+    used = (*right.numbers, *right.level_columns)
+    both = [name for name in (*left.numbers, *left.level_columns) if name in used]
+    if not both:
+        return ()
+    text = (
+        f"{name_list(both)} is on both sides of '~': the response is explained by "
+        "itself, so its errors are in the predictor too and estimates are biased; "
+        "take it out of the right side if that is not meant"
+    )
+    return (Note("W107", text),)
 
 
 def _levels(right: Side, rows: Rows) -> dict[str, tuple[str, ...]]:

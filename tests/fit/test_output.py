@@ -234,3 +234,30 @@ def test_a_result_prints_its_report_with_its_notes():
     result = ad.fit("y ~ a + b*x", {"x": x, "y": x**2 + 1e-3 * rng.normal(size=60)})
     assert [note.code for note in result.warnings] == ["W141"]
     assert result.report().splitlines()[-1].startswith("note: the residuals along x")
+
+
+FIVE = {"x": np.arange(5.0), "y": 5.0 * np.arange(5.0)}
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ w*x + b", "y ~ w*x + b + c*x^2", "y ~ w*x^k + b + 0*x"]
+)
+def test_what_is_zero_up_to_rounding_is_printed_as_zero(formula):
+    result = ad.fit(formula, FIVE, derive={"root": "b/w", "more": "b + 2"})
+    lines = result.report().splitlines()
+    assert "w    = 5" in lines
+    assert "b    = 0" in lines
+    assert "root = 0" in lines
+    assert "more = 2" in lines
+    assert "| `b` | 0 | 0 |  |" in markdown_report(result)
+    stored = json.loads(result.to_json())["parameters"]["b"]["estimate"]
+    assert stored == result.params["b"]  # all digits
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-120])
+def test_what_is_small_is_not_printed_as_zero(size):
+    data = {"x": FIVE["x"], "y": size * (5.0 * FIVE["x"] + 1e-6)}
+    lines = ad.fit("y ~ w*x + b", data).report().splitlines()
+    name, _, value = lines[1].partition(" = ")
+    assert name == "b"
+    assert float(value) == pytest.approx(size * 1e-6, rel=1e-8)

@@ -191,12 +191,23 @@ def check_given(
     for name in found.names():
         base, level = split_level(name)
         if level and base in levels:
-            _check_level(name, level, levels[base])
+            _check_level(_said(name, found), level, levels[base])
         elif name not in known:
-            raise _no_parameter(name, list(known), table)
+            raise _no_parameter(_said(name, found), name, list(known), table)
 
 
-def _no_parameter(name: str, known: Sequence[str], table: Columns) -> UsageError:
+def _said(name: str, found: Given) -> str:
+    """Return the option by which something was said of a name, and the name."""
+    if name in found.fix:
+        return f"--fix {name}"
+    if name in found.tie:
+        return f"--tie {name}"
+    return f"-p {name}" if name in found.start else f"-p '{name} in ...'"
+
+
+def _no_parameter(
+    said: str, name: str, known: Sequence[str], table: Columns
+) -> UsageError:
     why = "a column" if name in table.names else "not in the formula"
     why = "a reserved constant" if name in CONSTANTS else why
     base, level = split_level(name)
@@ -205,17 +216,17 @@ def _no_parameter(name: str, known: Sequence[str], table: Columns) -> UsageError
     close = suggestion(name, known)
     return UsageError(
         "U113",
-        f"-p {name}: {name!r} is {why}, not a parameter{close}"
+        f"{said}: {name!r} is {why}, not a parameter{close}"
         f" (parameters: {name_list(known) or 'none'})",
     )
 
 
-def _check_level(name: str, level: str, known: Sequence[str]) -> None:
+def _check_level(said: str, level: str, known: Sequence[str]) -> None:
     if level not in known:
         close = suggestion(level, known)
         raise UsageError(
             "U113",
-            f"-p {name}: there is no level {level!r} among {name_list(known)}{close}",
+            f"{said}: there is no level {level!r} among {name_list(known)}{close}",
         )
 
 

@@ -148,6 +148,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     if first is not None and argv[0] == first and first not in COMMANDS:
         close = suggestion(first, COMMANDS)
         cure = close or f"; expected {', '.join(COMMANDS)}"
+        if first in ("help", "version"):
+            cure = f"; did you mean --{first}?"
         if "~" in first:
             cure = "; a formula follows a command, as in: autodiff fit 'y ~ w*x + b'"
         raise UsageError("U170", f"there is no command {first[:40]!r}{cure}")
@@ -213,7 +215,14 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     )
     add("--lr", type=float, help="step of --method sgd (0.01)")
     add("--epochs", type=int, help="passes of --method sgd (100)")
-    add("--max-evaluations", type=int, default=20_000, help="then give up (20000)")
+    add(
+        "--max-evaluations",
+        type=int,
+        metavar="N",
+        default=20_000,
+        help="most passes over the rows, of all starts and to the last polishing step; "
+        "refits of intervals do not count (20000)",
+    )
 
 
 def _add_statistics(parser: argparse.ArgumentParser) -> None:

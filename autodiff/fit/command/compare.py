@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 import io
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from autodiff.fit.command.reading import check_input, table
 from autodiff.fit.command.streams import complain, progress, remark
-from autodiff.fit.errors import Note, UsageError
+from autodiff.fit.errors import Note, UsageError, name_list, suggestion
+from autodiff.fit.formula.parse import Formula
 from autodiff.fit.options import Options
 from autodiff.fit.output.rounding import aligned, short
 from autodiff.fit.stats.compare import Comparison
@@ -87,6 +89,8 @@ def _fit_all(options: Namespace) -> dict[str, FitResult]:
         raise UsageError("U152", "compare: a formula is given twice; keep one")
     check_input(options.data)
     data = table(options.data, options)
+    said = [start, *(names for names in bound.values() if isinstance(names, dict))]
+    _check_meant({name for names in said for name in names}, parsed)
     wanted = Options(loss=options.loss, loss_scale=options.loss_scale)
     found = {}
     with progress("fitting", wanted=not options.quiet):
@@ -102,6 +106,21 @@ def _fit_all(options: Namespace) -> dict[str, FitResult]:
             given = {name: v for name, v in start.items() if name in known}
             found[text] = fit_problem(pose(text, data, given, **own), wanted)
     return found
+
+
+def _check_meant(given: set[str], formulas: Mapping[str, Formula]) -> None:
+    """Refuse what is said of a parameter that no formula has."""
+    from autodiff.fit.binding.slots import split_level
+    from autodiff.fit.formula.evaluate import names_in
+
+    known = {n: None for formula in formulas.values() for n in names_in(formula.rhs)}
+    for name in sorted(given):
+        if split_level(name)[0] not in known:
+            raise UsageError(
+                "U113",
+                f"{name!r} is in none of the formulas{suggestion(name, known)} (names: "
+                f"{name_list(known)})",
+            )
 
 
 def _load_all(options: Namespace) -> dict[str, FitResult]:

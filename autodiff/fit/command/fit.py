@@ -82,6 +82,8 @@ def binding(options: Namespace) -> dict[str, Any]:
         )
     if options.trials and options.loss != "binomial":
         raise UsageError("U172", "--trials belongs to --loss binomial; add it")
+    if options.loss == "binomial" and not options.trials:
+        raise UsageError("U172", "--loss binomial needs --trials; add it")
     given = only_given(
         {
             "bounds": bounds,
@@ -146,9 +148,10 @@ def _check_places(options: Namespace) -> None:
 
         check_picture(options.plot)
     if options.save:
-        from autodiff.fit.output.places import check_writable
+        from autodiff.fit.output.places import check_apart, check_writable
 
         check_writable(options.save, "--save")
+        check_apart(options.save, "--save", options.file)
 
 
 def _format(options: Namespace) -> str:

@@ -105,7 +105,8 @@ def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
     status = "" if p.status in ("free", "derived") else f"({p.status})"
     known = p.status == "fixed" or (p.status == "derived" and p.se == 0.0)
     if result.exact or not result.converged or known:
-        return [name, f"= {p.estimate:.13g}", "", "", status]
+        value = "0" if name in result.zeros else f"{p.estimate:.13g}"
+        return [name, f"= {value}", "", "", status]
     error, value, lo, hi = together(p.se, p.estimate, p.lo, p.hi)
     shown = f"+- {error}" if math.isfinite(p.se) else ""
     interval = "" if math.isnan(p.lo) and math.isnan(p.hi) else f"[{lo}, {hi}]"
@@ -113,6 +114,11 @@ def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
 
 
 def _exactness(result: FitResult) -> str:
+    if result.df <= 0:
+        return (
+            f": there are as many parameters as rows ({result.n}), so the curve meets "
+            "each of them and nothing is known of errors"
+        )
     if result.largest_residual == 0.0:
         return f": all {result.n} residuals are 0; standard errors are 0"
     return (

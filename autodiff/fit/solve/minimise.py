@@ -16,23 +16,71 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.errors import Note
+from autodiff.fit.options import Options
 from autodiff.fit.solve.bounds import Box
+from autodiff.fit.solve.budget import SpentError
 from autodiff.fit.solve.descent import descend
 from autodiff.fit.solve.factor import Factor
 from autodiff.fit.solve.judge import data_square, judge
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.solve.solution import NOT_CONVERGED, Solution
 
-__all__ = ["minimise", "polish"]
+__all__ = ["MAX_HASTY", "minimise", "polish", "within_budget"]
 
 Array = npt.NDArray[np.float64]
 
 MAX_EVALUATIONS = 20_000
-MAX_HASTY = 500
+MAX_HASTY = 500  # evaluations of a start that is one of several
 MAX_POLISH = 60
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 64.0  # of a gradient
 RADIUS_FACTORS = (1.0, 0.1, 10.0, 0.01, 100.0)
+FIRST_SHARE = 0.5  # of many evaluations, for the first radius; the others share alike
+KEPT_BACK, MOST_KEPT_BACK = 0.1, 2 * MAX_POLISH  # of what is left, for the last polish
+
+
+def within_budget(
+    model: Model, options: Options, search: Callable[[Model, Options], Solution]
+) -> Solution:
+    """Search with at most `max_evaluations` passes over the rows.
+
+    Parameters
+    ----------
+    model : Model
+        What is minimised.
+    options : Options
+        `max_evaluations`.
+    search : callable
+        Returns the solution for both.
+
+    Returns
+    -------
+    Solution
+        If the search was cut short: the lowest point it met, not converged.
+    """
+    model.budget.limit = options.max_evaluations
+    try:
+        return search(model, options)
+    except SpentError:
+        return _cut_short(model, options.max_evaluations)
+    finally:
+        model.budget.limit = np.inf
+
+
+def _cut_short(model: Model, limit: int) -> Solution:
+    point, p = model.budget.point, model.n_params
+    return Solution(
+        model,
+        np.full(p, np.nan) if point is None else point,
+        model.budget.lowest,
+        Linearization(model.budget.lowest, None, 0),
+        np.zeros(p, dtype=np.int8),
+        NOT_CONVERGED,
+        "C107",
+        f"the search had not ended after {limit} evaluation{'s' * (limit != 1)}, which "
+        "is as many as --max-evaluations allows; allow more, or give start values "
+        "nearer to the answer with -p",
+    )
 
 
 def minimise(
@@ -65,9 +113,9 @@ def minimise(
     best: Solution | None = None
     factors = RADIUS_FACTORS if patient else RADIUS_FACTORS[:1]
     allowed = max_evaluations if patient else min(MAX_HASTY, max_evaluations)
-    first, n_outside = model.n_evaluations, model.n_outside
-    for tried, radius_factor in enumerate(factors, 1):
-        limit = first + allowed * tried // len(factors)
+    limits = _limits(model, allowed, len(factors))
+    n_outside = model.n_outside
+    for limit, radius_factor in zip(limits, factors, strict=True):
         solution = _attempt(model, start, radius_factor, limit)
         if solution.converged:
             return _told_of(model.n_outside - n_outside, solution)
@@ -77,6 +125,15 @@ def minimise(
             break
     assert best is not None
     return best
+
+
+def _limits(model: Model, allowed: int, count: int) -> list[int]:
+    """Return at which count of evaluations each of several descents has to end."""
+    first, left = model.n_evaluations, model.budget.limit - model.n_evaluations
+    if left < np.inf:
+        allowed = min(allowed, int(left - min(KEPT_BACK * left, MOST_KEPT_BACK)))
+    shortest = min(allowed, max(MAX_HASTY, int(FIRST_SHARE * allowed)))
+    return [first + int(limit) for limit in np.linspace(shortest, allowed, count)]
 
 
 def _told_of(n_outside: int, solution: Solution) -> Solution:

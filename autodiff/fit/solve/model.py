@@ -18,6 +18,7 @@ import numpy.typing as npt
 import autodiff as ad
 from autodiff.fit.formula.evaluate import evaluate
 from autodiff.fit.problem import Problem, Slot
+from autodiff.fit.solve.budget import Budget
 from autodiff.fit.solve.factor import Factor, merge, stack
 from autodiff.fit.solve.fused import FusedPass
 from autodiff.fit.solve.losses import LOSSES, Costs
@@ -115,15 +116,18 @@ class Model:
     near : array of shape (p, p) or None
         A triangle that the factors to come are near to, if one is known: passes over
         very many rows are fused then.
-    n_evaluations, n_outside : int
-        Passes over the rows so far; passes that met a row outside the domain.
+    budget : Budget
+        Of passes over the rows; taken from by `objective`, `linearize`, `curvature`.
+    n_outside : int
+        Passes that met a row outside the domain.
     """
 
     def __init__(self, problem: Problem, loss: str = "normal", scale: float = 1.0):
         self.problem, self.loss, self.scale = problem, LOSSES[loss], scale
         self.names = problem.names
         self.n_rows, self.n_params = len(problem.response), len(problem.names)
-        self.n_evaluations = self.n_outside = 0
+        self.n_outside = 0
+        self.budget = Budget()
         self.near: Array | None = None
         self.root, self._repeats = self._weights()
         self._columns = tuple(problem.columns.values())
@@ -132,9 +136,19 @@ class Model:
         n_numbers = (self.n_params + 1) or 1
         self.block_rows = min(MOST_ROWS, max(FEWEST_ROWS, BLOCK_NUMBERS // n_numbers))
 
+    @property
+    def n_evaluations(self) -> int:
+        """Passes over the rows so far, also of models like this one."""
+        return self.budget.spent
+
     def like(self, loss: str) -> Model:
         """Return the model of the same problem with another loss."""
-        return Model(self.problem, loss)
+        return self._sharing(Model(self.problem, loss))
+
+    def _sharing(self, other: Model) -> Model:
+        self.budget.measure_anew()
+        other.budget = self.budget
+        return other
 
     def _over_rows(self, function: Callable[..., Any]) -> Callable[..., Any]:
         axes = (0 if self._is_indexed else None, 0, 0)
@@ -259,7 +273,7 @@ class Model:
 
     def objective(self, point: Array) -> float:
         """Return the sum of losses; infinity outside the domain."""
-        self.n_evaluations += 1
+        self.budget.take()
 
         def loss_of(rows: slice) -> float:
             fitted = self._value(*self._arguments(point, rows))
@@ -267,13 +281,14 @@ class Model:
 
         total = float(sum(over_chunks(loss_of, self._slices())))
         if math.isfinite(total):
+            self.budget.reached(point, total)
             return total
         self.n_outside += 1
         return math.inf
 
     def linearize(self, point: Array) -> Linearization:
         """Return objective and factor at a point, in one pass."""
-        self.n_evaluations += 1
+        self.budget.take()
         objective, triangle, first = 0.0, None, 0
         if self._fused is not None and self.near is not None:
             objective, triangle, first = self._fused.pass_over(point, self.near)
@@ -296,6 +311,7 @@ class Model:
         if n_outside or triangle is None or not np.isfinite(triangle).all():
             self.n_outside += n_outside > 0
             return Linearization(math.inf, None, n_outside)
+        self.budget.reached(point, objective)
         return Linearization(objective, Factor.of(triangle), 0)
 
     def curvature(self, point: Array) -> Array:
@@ -305,7 +321,7 @@ class Model:
         the formula, exact; and what the loss's own second derivative has beyond
         Gauss-Newton's weight. Zero where that is not finite.
         """
-        self.n_evaluations += 1
+        self.budget.take()
         p = self.n_params
 
         def part_of(rows: slice) -> Array:

@@ -42,9 +42,9 @@ class ResidualModel(Model):
         self._function = function
         self.block_rows = max(1, self.n_rows)
 
-    def like(self, loss: str) -> ResidualModel:
+    def like(self, loss: str) -> Model:
         """Return the model of the same residuals with another loss."""
-        return ResidualModel(self._function, self.problem, loss)
+        return self._sharing(ResidualModel(self._function, self.problem, loss))
 
     @cached_property
     def _compiled(self) -> Any:
@@ -71,7 +71,7 @@ class ResidualModel(Model):
 
     def curvature(self, point: Array) -> Array:
         """Return what the Hessian of the objective has beyond ``J'J``, shape (p, p)."""
-        self.n_evaluations += 1
+        self.budget.take()
         [block] = self.blocks(point)
         costs = self.costs(block.fitted)
         rest = (costs.second - costs.weight)[:, None]

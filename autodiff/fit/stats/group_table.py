@@ -162,11 +162,7 @@ class _Part:
         self.largest = np.abs(value).max(axis=0, initial=0.0)
         response = np.abs(batch.response).max(axis=0, initial=0.0)
         self.exact = self.largest <= ROUNDINGS * np.finfo(np.float64).eps * response
-        self.unit = np.where(
-            self.df > 0,
-            found.rss / self.df,
-            np.where(self.largest == 0.0, 0.0, np.nan),
-        )
+        self.unit = np.where(self.df > 0, found.rss / self.df, np.nan)
         if problem.sigma is not None:
             self.unit = np.ones(len(groups))
         level = table.options.level

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.errors import Note, UsageError
+from autodiff.fit.errors import Note, UsageError, name_list
 from autodiff.fit.options import Options
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.stats.profile import Profiler
@@ -86,6 +86,7 @@ def intervals(
     if not asked and (why := _needs_none(solution, options)):
         return Intervals(wald, ["wald"] * p, why)
     ends, kinds, notes, worst = list(wald), ["wald"] * p, [], 0.0
+    lost: list[str] = []
     for j in range(p):
         if not (math.isfinite(errors[j]) and errors[j] > 0.0):
             continue
@@ -99,7 +100,9 @@ def intervals(
             if "open" in (low.kind, high.kind):
                 notes.append(_open(name, low.kind, high.kind, options.level))
             if "lost" in (low.kind, high.kind):
-                notes.append(_lost(name))
+                lost.append(name)
+    if lost:
+        notes.append(_lost(lost))
     why = "profile" if asked else explain("profile" in kinds, worst)
     return Intervals(ends, kinds, why, tuple(notes))
 
@@ -166,9 +169,12 @@ def _open(name: str, low: str, high: str, level: float) -> Note:
     )
 
 
-def _lost(name: str) -> Note:
+def _lost(names: list[str]) -> Note:
+    which = f"intervals of {name_list(names)} end"
+    if len(names) == 1:
+        which = f"interval of {names[0]} ends"
     return Note(
         "W145",
-        f"the interval of {name} ends where the refits fail or jump to another "
-        "minimum; look at its profile",
+        f"the {which} where the refits fail or jump to another minimum; look at the "
+        "profile",
     )

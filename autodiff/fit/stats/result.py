@@ -22,6 +22,7 @@ from autodiff.fit.errors import (
     suggestion,
 )
 from autodiff.fit.stats.checks import ResidualChecks
+from autodiff.fit.wording import speaks_python
 
 if TYPE_CHECKING:
     from autodiff.fit.problem import Problem
@@ -95,6 +96,8 @@ class FitResult:
         Whether all residuals are zero up to rounding.
     largest_residual : float
         In absolute value.
+    zeros : frozenset of str
+        Of an exact fit, what is 0 up to rounding: parameters and derived quantities.
     level : float
         Probability of the intervals.
     loss, se, ci : str
@@ -133,6 +136,7 @@ class FitResult:
     reason: str = ""
     exact: bool = False
     largest_residual: float = math.nan
+    zeros: frozenset[str] = frozenset()
     level: float = 0.95
     loss: str = "normal"
     se: str = "jtj"
@@ -200,6 +204,7 @@ class FitResult:
         """Residual standard deviation; NaN without degrees of freedom."""
         return math.sqrt(self.rss / self.df) if self.df > 0 else math.nan
 
+    @speaks_python
     def profile(self, name: str, n_points: int = 21) -> ProfileCurve:
         """Return the profile of a parameter: how good the fit is with it held.
 
@@ -238,6 +243,7 @@ class FitResult:
         j = self.free.index(name)
         return profile_curve(self.profiler, j, math.sqrt(self.cov[j, j]), n_points)
 
+    @speaks_python
     def predict(self, data: Any = None, level: float | None = None) -> Bands:
         """Evaluate the fitted formula, with bands.
 
@@ -284,6 +290,7 @@ class FitResult:
 
         return json_report(self)
 
+    @speaks_python
     def save(self, path: str) -> None:
         """Write the model to a file that `autodiff predict` reads.
 
@@ -296,6 +303,7 @@ class FitResult:
 
         save_model(self, path)
 
+    @speaks_python
     def plot(self, path: str) -> None:
         """Draw data, curve, band and residuals into a PNG or SVG file.
 

@@ -13,6 +13,7 @@ from autodiff.fit.errors import Note, UsageError
 from autodiff.fit.formula.parse import Node
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
+from autodiff.fit.solve.judge import data_square
 from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.passes import PIECE, chunks, over_chunks
 from autodiff.fit.solve.solution import Solution
@@ -69,7 +70,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
             and largest <= ROUNDINGS * rounding
             and math.isfinite(rss)
         )
-        unit = _unit(model, rss, df, largest)
+        unit = _unit(model, rss, df)
         cov = _covariance(solution, options, unit, df)
         quantile = t_quantile(options.level, _df_of_errors(model, df))
         profiler = _profiler(solution, unit, cov) if solution.converged else None
@@ -92,6 +93,9 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         r2 = math.nan
         if options.loss == "normal":
             r2 = r_squared(rss, model.observed.about_mean)
+        zeros = frozenset[str]()
+        if exact and solution.converged:
+            zeros = _zeros(solution, options, parameters, derived)
     notes = (*solution.notes, *found.notes, *fit_notes(checks, rss, df, chance))
     if solution.converged:
         notes += tuple(without_value({n: q.estimate for n, q in derived.items()}))
@@ -108,6 +112,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         reason=solution.reason,
         exact=exact,
         largest_residual=largest,
+        zeros=zeros,
         level=options.level,
         loss=options.loss,
         se=options.standard_errors,
@@ -189,13 +194,13 @@ def _df_of_errors(model: Model, df: int) -> float:
     return max(df, 1) if _kind_of_errors(model) == "scaled" else math.inf
 
 
-def _unit(model: Model, rss: float, df: int, largest: float) -> float:
+def _unit(model: Model, rss: float, df: int) -> float:
     """Return the variance of a residual in standard units: s^2, or 1 if known."""
     if _kind_of_errors(model) != "scaled":
         return 1.0
     if df > 0:
         return rss / df
-    return 0.0 if largest == 0.0 else math.nan
+    return math.nan
 
 
 def _covariance(solution: Solution, options: Options, unit: float, df: int) -> Array:
@@ -346,6 +351,35 @@ def _derived(
         )
         result[name] = _with_reach(value, error, quantile, "derived")
     return result
+
+
+def _zeros(
+    solution: Solution,
+    options: Options,
+    parameters: Mapping[str, Estimate],
+    derived: Mapping[str, Estimate],
+) -> frozenset[str]:
+    """Return what cannot be told from 0: to call it so moves residuals by rounding."""
+    factor = solution.linearization.factor
+    if factor is None:
+        return frozenset()
+    rounding = (
+        ROUNDINGS * np.finfo(np.float64).eps * math.sqrt(data_square(solution.model))
+    )
+    reach = rounding / factor.scale
+    problem, values = (
+        solution.model.problem,
+        {n: p.estimate for n, p in parameters.items()},
+    )
+    computed = {slot.name: slot.nodes for slot in problem.slots if slot.kind == "tied"}
+    computed |= {n: parse_derived(options.derive[n], list(values)) for n in derived}
+    reaches = dict(zip(problem.names, reach.tolist(), strict=True))
+    for name, nodes in computed.items():
+        reaches[name] = derived_quantity(
+            nodes, values, np.diag(np.square(reach)), problem.names
+        )[1]
+    everything = {**parameters, **derived}
+    return frozenset(n for n, r in reaches.items() if abs(everything[n].estimate) <= r)
 
 
 def without_value(derived: Mapping[str, float]) -> Iterator[Note]:
