@@ -351,9 +351,10 @@ def test_a_pole_in_predictions_is_told_with_its_line(run):
 
 
 def test_intervals_that_are_lost_are_told_once(run):
-    rows = (f"{x},{2 * math.log(x + 1) + 0.2 * math.cos(22 * x):.2f}" for x in range(9))
+    heights = {x: 2 * math.sqrt(x - 0.5) + 0.3 * math.cos(22 * x) for x in range(1, 10)}
+    rows = [f"{x},{y:.2f}" for x, y in heights.items()]
     table = "\n".join(["x,y", *rows]).encode()
-    code, _, err = run("fit", "y ~ a*log(x + b) + c", "--ci", "profile", stdin=table)
+    code, _, err = run("fit", "y ~ a*sqrt(x - b) + c", "--ci", "profile", stdin=table)
     assert code == 0
     assert err.count("[W145]") == 1
     assert "the intervals of" in err

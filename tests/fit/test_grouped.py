@@ -17,6 +17,7 @@ from autodiff.fit.problem import pose
 from autodiff.fit.solve.driver import solve
 from autodiff.fit.solve.subset import subset
 from autodiff.fit.stats.summarize import summarize
+from autodiff.fit.wording import in_python
 
 pytestmark = pytest.mark.slow  # many fits
 
@@ -224,6 +225,9 @@ def _as_single_fits(formula, data, label, case):
         rows = {name: column[label == value] for name, column in data.items()}
         one = document(ad.fit(formula, rows, start, **case))
         one["warnings"] = [w for w in one["warnings"] if w["code"] not in about_all]
+        group["reason"] = in_python(group["reason"])
+        for note in group["warnings"]:
+            note["message"] = in_python(note["message"])
         _same({**content, **group}, one)
 
 
