@@ -25,6 +25,7 @@ __all__ = [
     "fit_problem",
     "is_nested",
     "least_squares",
+    "on_data",
     "table_of",
 ]
 
@@ -313,6 +314,70 @@ def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Compari
                 "response is another unit; compare fits of one response",
             )
     return rank(results, names, lambda i, j: is_nested(results[i], results[j]))
+
+
+def on_data(result: FitResult, label: str, data: Any, **binding: Any) -> FitResult:
+    """Return a saved fit with the rows that it was fitted to; nothing is fitted.
+
+    Parameters
+    ----------
+    result : FitResult
+        Read from a file.
+    label : str
+        What messages call it.
+    data : mapping of arrays, table or path
+        The data of the fit.
+    **binding
+        ``where``, and ``sigma``, ``weight`` or ``trials``, as for the fit.
+
+    Raises
+    ------
+    UsageError
+        If these are other rows: in number, or by their sum of squares.
+    """
+    from autodiff.fit.formula.printing import to_text
+    from autodiff.fit.solve.model import Model
+    from autodiff.fit.solve.solution import Solution
+
+    assert result.problem is not None
+    slots, free = result.problem.slots, set(result.free)
+    problem = pose(
+        result.formula,
+        table_of(data),
+        {name: p.estimate for name, p in result.parameters.items() if name in free},
+        fix={slot.name: slot.value for slot in slots if slot.kind == "fixed"},
+        tie={name: to_text(nodes) for name, nodes in result.problem.ties.items()},
+        **binding,
+    )
+    model = Model(problem, result.loss)
+    if set(problem.names) != free or model.n_rows != result.n:
+        raise _other_rows(label, f"{result.n} rows", f"{model.n_rows}")
+    point = np.array([result.parameters[name].estimate for name in problem.names])
+    found = Solution(
+        model,
+        point,
+        model.objective(point),
+        model.linearize(point),
+        np.zeros(len(point), dtype=np.int8),
+        result.verdict,
+    )
+    if model.loss.is_likelihood:
+        what, saved, here = "deviance", result.deviance, 2.0 * found.objective
+    else:
+        weighted = model.root * found.residuals
+        what, saved, here = "rss", result.rss, float(weighted @ weighted)
+    rounding = 1e-24 * float(np.square(model.root * problem.response).sum())
+    if not abs(here - saved) <= 1e-8 * abs(saved) + rounding:
+        raise _other_rows(label, f"{what} {saved:.9g}", f"{what} {here:.9g}")
+    return replace(result, problem=problem, solution=found)
+
+
+def _other_rows(label: str, saved: str, here: str) -> UsageError:
+    return UsageError(
+        "U153",
+        f"{label} was fitted to other rows: it has {saved}, these data give {here}; "
+        "give the data of the fit, with the same --where, --sigma or --weight",
+    )
 
 
 def is_nested(small: FitResult, large: FitResult) -> bool:

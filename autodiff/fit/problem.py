@@ -22,7 +22,13 @@ from autodiff.fit.binding.names import (
     resolve,
     with_response,
 )
-from autodiff.fit.binding.rows import Expression, Rows, expression, select
+from autodiff.fit.binding.rows import (
+    Expression,
+    Rows,
+    expression,
+    largest_size,
+    select,
+)
 from autodiff.fit.binding.slots import (
     check_given,
     given,
@@ -39,7 +45,7 @@ from autodiff.fit.errors import (
     suggestion,
 )
 from autodiff.fit.formula.evaluate import degree_in
-from autodiff.fit.formula.parse import Formula, parse
+from autodiff.fit.formula.parse import Formula, Node, parse
 
 __all__ = ["Parameter", "Problem", "Slot", "pose", "rows_of"]
 
@@ -72,8 +78,8 @@ class Problem:
         Relative weights of the squared residuals; not together with `sigma`.
     trials : array of shape (n,) or None
         Numbers of trials, for binomial data.
-    rows : array of int, shape (n,)
-        The number of each row in its source, from 1, for messages.
+    index : array of int, shape (n,), or None
+        Which rows of the source they are, counted from 0; None for all.
     is_linear : bool
         Whether the model is linear in its free parameters.
     n_dropped : int
@@ -89,7 +95,7 @@ class Problem:
     slots: tuple[Slot, ...]
     columns: dict[str, Array]
     response: Array
-    rows: npt.NDArray[np.intp]
+    index: npt.NDArray[np.intp] | None
     is_linear: bool
     n_dropped: int = 0
     sigma: Array | None = None
@@ -103,6 +109,12 @@ class Problem:
         return self.places(int(self.rows[row]) - 1)
 
     @property
+    def rows(self) -> npt.NDArray[np.intp]:
+        """The number of each row in its source, from 1, shape (n,)."""
+        n = len(self.response)
+        return 1 + (np.arange(n) if self.index is None else self.index)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the free parameters."""
         return tuple(parameter.name for parameter in self.parameters)
@@ -111,6 +123,11 @@ class Problem:
     def given(self) -> dict[str, float]:
         """Start values that were given, by parameter."""
         return {p.name: p.start for p in self.parameters if p.start is not None}
+
+    @property
+    def ties(self) -> dict[str, tuple[Node, ...]]:
+        """Expressions of the tied slots, each in those before, by name."""
+        return {slot.name: slot.nodes for slot in self.slots if slot.kind == "tied"}
 
     def degree_in(self, slots: Iterable[str]) -> int:
         """Return 0, 1 or 2: free of, linear in, or not known linear in free slots.
@@ -205,7 +222,7 @@ def pose(
         slots=tuple(_positioned(slot, parameters, slots, rows) for slot in slots),
         columns=rows.columns(right),
         response=_response(left, rows),
-        rows=rows.numbers,
+        index=rows.index,
         is_linear=False,
         n_dropped=n_dropped,
         notes=(*table.notes, *notes, *_on_both_sides(left, right)),
@@ -271,7 +288,7 @@ def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
         ),
         columns=rows.columns(right),
         response=np.full(rows.n, np.nan),
-        rows=rows.numbers,
+        index=rows.index,
         n_dropped=n_dropped,
         notes=(*table.notes, *notes),
         places=table.places(),
@@ -422,9 +439,9 @@ def _check_trials(problem: Problem, rows: Rows) -> None:
 
 def _response(left: Side, rows: Rows) -> Array:
     response = rows.evaluate(left)
-    bad = np.flatnonzero(~np.isfinite(response))
-    if bad.size:
-        row = int(bad[0])
+    largest = largest_size(response)
+    if not np.isfinite(largest):
+        row = int(np.flatnonzero(~np.isfinite(response))[0])
         cells = ", ".join(
             f"{name} = {rows.column(name)[row]:.6g}" for name in left.numbers
         )
@@ -433,7 +450,6 @@ def _response(left: Side, rows: Rows) -> Array:
             f"the left side is {response[row]} in {rows.place(row)} ({cells}); "
             "leave such rows out or change the left side",
         )
-    largest = float(np.max(np.abs(response), initial=0.0))
     if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
         raise DataError(
             "D116",

@@ -1,7 +1,6 @@
 """Mistakes at the shell, on the command's side: exit code, place, cure, one line."""
 
 import io
-import math
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ import pytest
 
 from autodiff.fit.catalogue import codes
 from autodiff.fit.command.cli import main
+from autodiff.fit.stats.intervals import _lost
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LINE = str(EXAMPLES / "line.csv")
@@ -345,10 +345,8 @@ def test_a_pole_in_predictions_is_told_with_its_line(run):
     assert err.endswith("[D175]\n")
 
 
-def test_intervals_that_are_lost_are_told_once(run):
-    rows = (f"{x},{2 * math.log(x + 1) + 0.2 * math.cos(22 * x):.2f}" for x in range(9))
-    table = "\n".join(["x,y", *rows]).encode()
-    code, _, err = run("fit", "y ~ a*log(x + b) + c", "--ci", "profile", stdin=table)
-    assert code == 0
-    assert err.count("[W145]") == 1
-    assert "the intervals of" in err
+def test_intervals_that_are_lost_are_told_once():
+    note = _lost(["a", "c"])
+    assert note.code == "W145"
+    assert note.text.startswith("the intervals of a, c end where")
+    assert _lost(["a"]).text.startswith("the interval of a ends where")

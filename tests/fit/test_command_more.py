@@ -147,6 +147,46 @@ def test_saved_models_are_compared(run):
     assert "whether they are nested is not known" in err
 
 
+def test_saved_models_with_their_data_have_the_tests_of_formulas(run):
+    formulas = ["y ~ a + b*x", "y ~ a + b*x + c*x^2"]
+    for name, formula in zip(["a.json", "b.json"], formulas, strict=True):
+        run("fit", formula, MISRA1A, "--where", "x < 600", "--save", name, "-q")
+    again = ["--data", MISRA1A, "--where", "x < 600", "--json"]
+    code, out, err = run("compare", "a.json", "b.json", *again)
+    saved = json.loads(out)
+    fitted = json.loads(run("compare", *formulas, *again)[1])
+    assert code == 0
+    assert "W171" not in err
+    for key in ("ranks", "tests"):
+        assert len(saved[key]) == len(fitted[key]) > 0
+        for one, other in zip(saved[key], fitted[key], strict=True):
+            numbers = {k: v for k, v in other.items() if isinstance(v, float)}
+            assert {k: one[k] for k in numbers} == pytest.approx(numbers, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--where", "x < 600"], "it has 14 rows, these data give"),
+        (["--weight", "x"], "it has rss 63.975"),
+        (["--fix", "a=1"], "--fix belongs to a fit"),
+    ],
+)
+def test_a_saved_model_is_not_compared_on_other_rows(run, more, said):
+    for name, formula in (("a.json", "y ~ a*x"), ("b.json", "y ~ a*x + b")):
+        run("fit", formula, MISRA1A, "--save", name, "-q")
+    code, out, err = run("compare", "a.json", "b.json", "--data", MISRA1A, *more)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_saved_models_and_formulas_are_not_mixed(run):
+    run("fit", "y ~ a*x", MISRA1A, "--save", "a.json", "-q")
+    code, _, err = run("compare", "a.json", "y ~ a*x + b", "--data", MISRA1A)
+    assert code == 2
+    assert "U188" in err
+
+
 @pytest.mark.parametrize(("form", "lines"), [("--csv", 3), ("--md", 4), ("--plain", 2)])
 def test_comparisons_come_in_every_format(run, form, lines):
     code, out, _ = run("compare", "--data", LINE, "y ~ a", "y ~ a + b*x", form)

@@ -286,7 +286,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("models", metavar="MODEL", nargs="+", help="saved models, or formulas")
-    add("--data", metavar="FILE", help="table for formulas; - is stdin")
+    add("--data", metavar="FILE", help="table of all fits; - is stdin")
     _add_data(parser)
     _add_problem(parser)
     _add_formats(parser, plain="tabs between, no header")
@@ -328,6 +328,7 @@ examples:
 examples:
   autodiff compare --data data.csv 'y ~ a + b*x' 'y ~ a + b*x + c*x^2'
   autodiff compare line.json curve.json
+  autodiff compare line.json curve.json --data data.csv
 """,
         _add_compare,
     ),

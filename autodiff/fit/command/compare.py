@@ -1,4 +1,8 @@
-"""``autodiff compare``: which of several models the data prefer."""
+"""``autodiff compare``: which of several models the data prefer.
+
+Formulas are fitted to the table of ``--data``. Saved models hold no data; given the
+table again they are evaluated on it, which says which of them are nested.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import io
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from autodiff.fit.command.reading import check_input, table
@@ -54,7 +59,20 @@ def _are_formulas(options: Namespace) -> bool:
             )
     if len(options.models) < 2:
         raise UsageError("U152", "compare needs at least two models")
-    return options.data is not None
+    if options.data is None:
+        return False
+    saved = [text for text in options.models if _is_file(text)]
+    if saved and len(saved) < len(options.models):
+        raise UsageError(
+            "U188",
+            f"{saved[0]} is a saved model, and others are formulas; compare formulas, "
+            "or models, with --data FILE",
+        )
+    return not saved
+
+
+def _is_file(text: str) -> bool:
+    return text.endswith(".json") or ("~" not in text and Path(text).is_file())
 
 
 def _fit_all(options: Namespace) -> dict[str, FitResult]:
@@ -111,13 +129,33 @@ def _load_all(options: Namespace) -> dict[str, FitResult]:
     found = {path: load_model(path) for path in options.models}
     if len(found) < len(options.models):
         raise UsageError("U152", "compare: a model is given twice; keep one")
+    if options.data is not None:
+        return _with_data(found, options)
     if not options.quiet:
         text = (
             "saved models hold no data, so whether they are nested is not known; "
-            "compare --data FILE with formulas tests it"
+            "--data FILE, with the data of their fits, tests it"
         )
         remark(Note("W171", text))
     return found
+
+
+def _with_data(found: dict[str, FitResult], options: Namespace) -> dict[str, FitResult]:
+    from autodiff.fit.api import on_data
+    from autodiff.fit.command.fit import binding
+
+    bound = binding(options)
+    strange = [f"-p {name}" for name in bound.pop("start")]
+    strange += [f"--{word}" for word in ("bounds", "fix", "tie") if bound.pop(word, 0)]
+    if strange:
+        raise UsageError(
+            "U188", f"{strange[0]} belongs to a fit; saved models are fitted already"
+        )
+    check_input(options.data)
+    data = table(options.data, options)
+    return {
+        path: on_data(result, path, data, **bound) for path, result in found.items()
+    }
 
 
 def _text(found: Comparison, options: Namespace) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,7 +79,8 @@ class _Words:
         return as_levels(table[self.codes.whole().astype(np.intp)], present)
 
 
-class Lines(NamedTuple):
+@dataclass(frozen=True)
+class Lines:
     """On which lines the rows of a text begin: runs of (first row, its line)."""
 
     runs: list[tuple[int, int]]

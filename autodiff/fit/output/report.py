@@ -13,7 +13,7 @@ from autodiff.fit.output.rounding import short, together
 from autodiff.fit.output.style import PLAIN, Style
 from autodiff.fit.stats.result import Estimate, FitResult
 
-__all__ = ["best_point", "json_report", "text_report"]
+__all__ = ["best_point", "errors_in_words", "json_report", "text_report"]
 
 _ERRORS = {
     "scaled": "scaled by s, for no sigma was given",
@@ -159,12 +159,16 @@ def _spread(result: FitResult) -> str:
 def _about_errors(result: FitResult) -> list[str]:
     if result.df <= 0 and result.errors == "scaled":
         return ["no standard errors: there are as many parameters as rows"]
-    errors = _ERRORS.get(result.errors, result.errors)
-    lines = [f"standard errors: {errors}; {_KINDS.get(result.se, result.se)}"]
+    lines = [errors_in_words(result.errors, result.se)]
     if any(math.isfinite(p.lo + p.hi) for p in result.parameters.values()):
         why = f": {result.ci}" if result.ci else ""
         lines.append(f"{100 * result.level:.6g} % intervals in brackets{why}")
     return lines + _correlated(result)
+
+
+def errors_in_words(errors: str, kind: str) -> str:
+    """Say what standard errors rest on; the words are those of `FitResult`."""
+    return f"standard errors: {_ERRORS.get(errors, errors)}; {_KINDS.get(kind, kind)}"
 
 
 def _correlated(result: FitResult) -> list[str]:

@@ -151,7 +151,7 @@ def _problem(
         slots=tuple(Slot(name, "free", k) for k, name in enumerate(names)),
         columns={},
         response=response,
-        rows=np.arange(1, len(response) + 1),
+        index=None,
         is_linear=False,
     )
 

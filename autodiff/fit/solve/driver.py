@@ -192,7 +192,7 @@ def _thinned(problem: Problem) -> Problem:
         problem,
         columns={name: column[rows] for name, column in problem.columns.items()},
         response=problem.response[rows],
-        rows=problem.rows[rows],
+        index=rows if problem.index is None else problem.index[rows],
         sigma=some(problem.sigma),
         weight=some(problem.weight),
         trials=some(problem.trials),

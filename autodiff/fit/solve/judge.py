@@ -31,6 +31,8 @@ FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
 ROUNDED_SUM = 1e-10  # relative error of a sum of squares that is no difference
+ASIDE, JUMP = 1e-7, 100.0  # a step to either side, and a slope that jumps there
+REMOTE = 1e-2  # of its size: a column spreads less
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -151,7 +153,7 @@ def _verdict(
             factor.unscaled_errors() > np.abs(point[free]) / FLAT
         )
         if vague.any() and not _is_separable(model, point):
-            gone = [(names[j], point[free][j]) for j in np.flatnonzero(vague)]
+            gone = [(names[k], point[free][k]) for k in np.flatnonzero(vague)]
             return _without_count(model, point, gone) or _ran_off(gone)
     if small.all() and not bends:
         return _beside_zero(model, point, here, free)
@@ -163,14 +165,30 @@ def _verdict(
     if bends:
         reason = "the search ended on a saddle; try other start values with -p"
         return NOT_CONVERGED, "C104", reason
+    places = np.flatnonzero(free).tolist()
+    corners = [j for j in places if _is_corner(model, point, here, j)]
+    if corners:
+        return _on_corner([(model.names[j], point[j]) for j in corners])
     worst = int(np.argmax(step / np.maximum(np.abs(point[free]), 1e-300)))
     return (
         NOT_CONVERGED,
         "C101",
         f"after {model.n_evaluations} evaluations {names[worst]} = "
         f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
-        "give better start values with -p",
+        f"{_remote(model) or 'give better start values with -p'}",
     )
+
+
+def _remote(model: Model) -> str:
+    """Return the cure for a column whose values differ little beside their size."""
+    for name, column in model.problem.columns.items():
+        low, high = float(column.min()), float(column.max())
+        if 0.0 < high - low < REMOTE * min(abs(low), abs(high)):
+            return (
+                f"{name} goes from {low:.12g} to {high:.12g}: count it from its "
+                f"beginning, as {name} - {low:.12g}, in the formula"
+            )
+    return ""
 
 
 def _beside_zero(
@@ -243,6 +261,36 @@ def _without_count(
     )
 
 
+def _is_corner(model: Model, point: Array, here: Linearization, j: int) -> bool:
+    """Say whether the objective rises on both sides of a point, without a bend.
+
+    Where a formula chooses, and the row at which it does so changes with a parameter,
+    the slope of the objective jumps as the place of choice passes a row.
+    """
+    assert here.factor is not None
+    reach = np.zeros_like(point)
+    reach[j] = ASIDE * (abs(point[j]) or 1.0)
+    below, above = model.linearize(point - reach), model.linearize(point + reach)
+    if below.factor is None or above.factor is None:
+        return False
+    left, right = float(below.gradient[j]), float(above.gradient[j])
+    bend = 2.0 * reach[j] * here.factor.scale[j] ** 2
+    return left < 0.0 < right and right - left > JUMP * bend
+
+
+def _on_corner(corners: list[tuple[str, float]]) -> Verdict:
+    which = " and ".join(f"{name} = {value:.6g}" for name, value in corners)
+    held = " ".join(f"--fix {name}={value:.12g}" for name, value in corners)
+    return (
+        NOT_CONVERGED,
+        "C108",
+        f"the sum of the losses has a corner at {which}, where the formula's choice "
+        "passes a row of the data: it rises on both sides, but has no derivative "
+        f"there, so no errors; for those of the others hold it with {held}, or "
+        "write the formula without a sudden change",
+    )
+
+
 def _is_separable(model: Model, point: Array) -> bool:
     """Say whether probabilities have run to 0 or 1, and no outcome says otherwise."""
     if model.loss.upper != 1.0:
@@ -296,11 +344,7 @@ def worse_than_constant(solution: Solution) -> tuple[Note, ...]:
     model = solution.model
     if not solution.converged or model.loss.name != "normal":
         return ()
-    weight = np.broadcast_to(np.square(model.root), (model.n_rows,))
-    y = model.problem.response
-    around = y - (weight @ y) / weight.sum()
-    constant = 0.5 * float(weight @ (around * around))
-    rounding = 1e-28 * data_square(model)
+    constant, rounding = 0.5 * model.observed.about_mean, 1e-28 * data_square(model)
     if not solution.objective > constant * (1.0 + ROUNDED_SUM) + rounding:
         return ()
     text = (

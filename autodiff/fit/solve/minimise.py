@@ -32,6 +32,8 @@ Array = npt.NDArray[np.float64]
 MAX_EVALUATIONS = 20_000
 MAX_HASTY = 500  # evaluations of a start that is one of several
 MAX_POLISH = 60
+EPSILON = float(np.finfo(np.float64).eps)
+ROUNDINGS = 64.0  # of a gradient
 RADIUS_FACTORS = (1.0, 0.1, 10.0, 0.01, 100.0)
 FIRST_SHARE = 0.5  # of many evaluations, for the first radius; the others share alike
 KEPT_BACK, MOST_KEPT_BACK = 0.1, 2 * MAX_POLISH  # of what is left, for the last polish
@@ -205,7 +207,7 @@ def polish(
     box = Box(model.problem.parameters)
     here = model.linearize(point)
     shortest, since_shortest = np.inf, 0
-    patience = 3 if given is None else 1  # the steps of a given curvature shrink evenly
+    patience = 3 if given is None else 1
     best, lowest, curvature = (point, here), here.objective, given
     for _ in range(MAX_POLISH if here.factor is not None else 0):
         assert here.factor is not None
@@ -218,14 +220,35 @@ def polish(
         since_shortest = 0 if size < shortest else since_shortest + 1
         if size < shortest:
             shortest, best = size, (point, here)
-        if size == 0.0 or since_shortest >= patience or not np.isfinite(size):
+        is_rounding = (np.abs(trial - point) <= EPSILON * np.abs(point)).all()
+        if is_rounding or since_shortest >= patience or not np.isfinite(size):
             break
         there = model.linearize(trial)
         rounding = 1e-28 * data_square(model)
         if there.factor is None or there.objective > lowest * (1 + 1e-9) + rounding:
             break
+        if given is not None:
+            assert curvature is not None
+            curvature = _corrected(curvature, trial - point, here, there)
         point, here, lowest = trial, there, min(lowest, there.objective)
     return judge(model, *best, metric, given)
+
+
+def _corrected(
+    curvature: Array, step: Array, here: Linearization, there: Linearization
+) -> Array:
+    """Return a curvature that explains how the gradient changed along a step.
+
+    The symmetric update of rank one, where the change is not of rounding.
+    """
+    assert there.factor is not None
+    root, scale = there.root, there.factor.scale
+    miss = there.gradient - here.gradient - root.T @ (root @ step) - curvature @ step
+    size, along = float(np.linalg.norm(miss / scale)), float(miss @ step)
+    rounding = ROUNDINGS * EPSILON * np.sqrt(2.0 * there.objective)
+    if size <= rounding or abs(along) <= 1e-8 * size * np.linalg.norm(scale * step):
+        return curvature
+    return curvature + np.outer(miss, miss) / along
 
 
 def _newton(

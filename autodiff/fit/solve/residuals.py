@@ -6,7 +6,7 @@ one block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -61,10 +61,13 @@ class ResidualModel(Model):
     def _arguments(self, point: Array, rows: slice) -> tuple[Any, ...]:
         return (point,)
 
-    def blocks(self, point: Array, first: int = 0) -> Iterator[Block]:
-        """Return all rows as one block."""
+    def fitted(self, point: Array, rows: slice = slice(None)) -> Array:
+        """Return the values of the function in some rows, shape (n,)."""
+        return self._value(point)[rows]  # type: ignore[no-any-return]
+
+    def _block(self, point: Array, rows: slice) -> Block:
         jacobian = np.asarray(self._compiled.jacobian(point), dtype=np.float64)
-        yield Block(slice(0, self.n_rows), self._value(point), jacobian)
+        return Block(rows, self._value(point), jacobian)
 
     def curvature(self, point: Array) -> Array:
         """Return what the Hessian of the objective has beyond ``J'J``, shape (p, p)."""

@@ -20,7 +20,7 @@ from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.solve.starts import glance, starting_points, wide_search
 
-__all__ = ["from_starts"]
+__all__ = ["RIVAL", "from_starts"]
 
 Array = npt.NDArray[np.float64]
 

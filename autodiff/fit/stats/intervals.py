@@ -19,13 +19,23 @@ from autodiff.fit.options import Options
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.stats.profile import Profiler
 
-__all__ = ["Intervals", "intervals"]
+__all__ = [
+    "LINEAR",
+    "NEAR_ROUNDING",
+    "ROUNDED",
+    "TOLERATED",
+    "Intervals",
+    "explain",
+    "intervals",
+]
 
 Array = npt.NDArray[np.float64]
 
 TOLERATED = 0.1  # of the root at a Wald end, relative
 MOST_NUMBERS = 500_000  # rows times parameters that are refitted unasked
 NEAR_ROUNDING = 1e-9  # of residuals, beside the response: a profile would be of noise
+LINEAR = "Wald, exact for a model linear in its parameters"
+ROUNDED = "Wald, since the residuals are near rounding"
 
 
 class Intervals(NamedTuple):
@@ -93,7 +103,8 @@ def intervals(
                 lost.append(name)
     if lost:
         notes.append(_lost(lost))
-    return Intervals(ends, kinds, _explain(asked, kinds, worst), tuple(notes))
+    why = "profile" if asked else explain("profile" in kinds, worst)
+    return Intervals(ends, kinds, why, tuple(notes))
 
 
 def _check_profile(solution: Solution, options: Options) -> None:
@@ -113,13 +124,13 @@ def _needs_none(solution: Solution, options: Options) -> str:
     """Say why Wald's intervals are taken without a look at the profile, or ''."""
     model = solution.model
     if model.problem.is_linear and options.loss == "normal":
-        return "Wald, exact for a model linear in its parameters"
+        return LINEAR
     if options.standard_errors == "sandwich":
         return "Wald, which goes with sandwich errors"
-    size = float(np.abs(model.root * model.problem.response).max(initial=0.0))
+    size = model.observed.largest_standard
     spread = math.sqrt(2.0 * solution.objective / model.n_rows)
     if not model.loss.is_likelihood and spread < NEAR_ROUNDING * size:
-        return "Wald, since the residuals are near rounding"
+        return ROUNDED
     if model.n_rows * model.n_params > MOST_NUMBERS:
         return "Wald, not compared with the profile for so many rows"
     return ""
@@ -139,10 +150,9 @@ def _bend(profiler: Profiler, j: int, reach: float, quantile: float) -> float:
     return worst
 
 
-def _explain(asked: bool, kinds: list[str], worst: float) -> str:
-    if asked:
-        return "profile"
-    if "profile" in kinds:
+def explain(any_profile: bool, worst: float) -> str:
+    """Say how the choice came out; `worst` is how far Wald's ends are off."""
+    if any_profile:
         return (
             "profile where Wald's ends are off by more than "
             f"{100 * TOLERATED:.0f} % of their distance"

@@ -26,6 +26,7 @@ from autodiff.fit.wording import speaks_python
 
 if TYPE_CHECKING:
     from autodiff.fit.problem import Problem
+    from autodiff.fit.solve.solution import Solution
     from autodiff.fit.stats.bands import Bands
     from autodiff.fit.stats.profile import ProfileCurve, Profiler
 
@@ -121,8 +122,6 @@ class FitResult:
         Passes over the rows; steps that left the formula's domain.
     warnings : tuple of Note
         What the reader should know, each with its code.
-    fitted, residuals : array of shape (n,)
-        The formula's values, and fitted minus observed.
     """
 
     formula: str
@@ -155,13 +154,8 @@ class FitResult:
     n_evaluations: int = 0
     n_outside: int = 0
     warnings: tuple[Note, ...] = ()
-    fitted: Array = field(
-        default_factory=lambda: np.empty(0), repr=False, compare=False
-    )
-    residuals: Array = field(
-        default_factory=lambda: np.empty(0), repr=False, compare=False
-    )
     problem: Problem | None = field(default=None, repr=False, compare=False)
+    solution: Solution | None = field(default=None, repr=False, compare=False)
     profiler: Profiler | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -183,6 +177,19 @@ class FitResult:
     def point(self) -> Array:
         """The estimates of the free parameters, in the order of `cov`."""
         return np.array([self.parameters[name].estimate for name in self.free])
+
+    @property
+    def residuals(self) -> Array:
+        """Fitted less observed, shape (n,); empty where there are no data."""
+        return np.empty(0) if self.solution is None else self.solution.residuals
+
+    @property
+    def fitted(self) -> Array:
+        """The formula's values, shape (n,); empty where there are no data."""
+        if self.problem is None or self.solution is None:
+            return np.empty(0)
+        result: Array = self.residuals + self.problem.response
+        return result
 
     @property
     def correlations(self) -> Array:
