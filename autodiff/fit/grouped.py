@@ -115,8 +115,11 @@ def solve_groups(
     keys, labels = _group(by)
     work = _Work(problem, options, labels, len(keys))
     if options.loss == "normal" and options.standard_errors == "jtj":
-        is_usual = options.starts == "auto" and options.max_evaluations > MOST_TOGETHER
-        if options.method == "lm" and is_usual:
+        if (
+            options.method == "lm"
+            and options.starts == "auto"
+            and options.max_evaluations > MOST_TOGETHER
+        ):
             work.together()
     for group in np.flatnonzero(~work.settled):
         work.singly(int(group))

@@ -106,7 +106,7 @@ class Problem:
 
     def place(self, row: int) -> str:
         """Return what messages call a used row, counted from 0."""
-        return self.places(int(self.rows[row]) - 1)
+        return self.places(row if self.index is None else int(self.index[row]))
 
     @property
     def rows(self) -> npt.NDArray[np.intp]:

@@ -30,9 +30,9 @@ Verdict = tuple[str, str, str]
 FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on it
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
-ROUNDED_SUM = 1e-10  # relative error of a sum of squares that is no difference
 ASIDE, JUMP = 1e-7, 100.0  # a step to either side, and a slope that jumps there
 REMOTE = 1e-2  # of its size: a column spreads less
+ROUNDED_SUM = 1e-10  # relative error of a sum of squares that is no difference
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -153,7 +153,7 @@ def _verdict(
             factor.unscaled_errors() > np.abs(point[free]) / FLAT
         )
         if vague.any() and not _is_separable(model, point):
-            gone = [(names[k], point[free][k]) for k in np.flatnonzero(vague)]
+            gone = [(names[j], point[free][j]) for j in np.flatnonzero(vague)]
             return _without_count(model, point, gone) or _ran_off(gone)
     if small.all() and not bends:
         return _beside_zero(model, point, here, free)
@@ -166,9 +166,9 @@ def _verdict(
         reason = "the search ended on a saddle; try other start values with -p"
         return NOT_CONVERGED, "C104", reason
     places = np.flatnonzero(free).tolist()
-    corners = [j for j in places if _is_corner(model, point, here, j)]
+    corners = [k for k in places if _is_corner(model, point, here, k)]
     if corners:
-        return _on_corner([(model.names[j], point[j]) for j in corners])
+        return _on_corner([(model.names[k], float(point[k])) for k in corners])
     worst = int(np.argmax(step / np.maximum(np.abs(point[free]), 1e-300)))
     return (
         NOT_CONVERGED,
@@ -243,24 +243,6 @@ def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
     )
 
 
-def _without_count(
-    model: Model, point: Array, lost: list[tuple[str, float]]
-) -> Verdict | None:
-    """Return the verdict on a mean that goes to 0, for want of any count."""
-    empty = np.flatnonzero(model.fitted(point) < EPSILON)
-    if model.loss.upper == 1.0 or not empty.size or model.problem.response[empty].any():
-        return None
-    names = ", ".join(name for name, _ in lost)
-    return (
-        NOT_DETERMINABLE,
-        "N104",
-        f"every count is 0 in {len(empty)} row{'s' * (len(empty) != 1)}, from "
-        f"{model.problem.place(int(empty[0]))} on, so their mean goes to 0 and "
-        f"{names} without end; leave them out with --where, join them with others, or "
-        f"bound the parameter",
-    )
-
-
 def _is_corner(model: Model, point: Array, here: Linearization, j: int) -> bool:
     """Say whether the objective rises on both sides of a point, without a bend.
 
@@ -288,6 +270,24 @@ def _on_corner(corners: list[tuple[str, float]]) -> Verdict:
         "passes a row of the data: it rises on both sides, but has no derivative "
         f"there, so no errors; for those of the others hold it with {held}, or "
         "write the formula without a sudden change",
+    )
+
+
+def _without_count(
+    model: Model, point: Array, lost: list[tuple[str, float]]
+) -> Verdict | None:
+    """Return the verdict on a mean that goes to 0, for want of any count."""
+    empty = np.flatnonzero(model.fitted(point) < EPSILON)
+    if model.loss.upper == 1.0 or not empty.size or model.problem.response[empty].any():
+        return None
+    names = ", ".join(name for name, _ in lost)
+    return (
+        NOT_DETERMINABLE,
+        "N104",
+        f"every count is 0 in {len(empty)} row{'s' * (len(empty) != 1)}, from "
+        f"{model.problem.place(int(empty[0]))} on, so their mean goes to 0 and "
+        f"{names} without end; leave them out with --where, join them with others, or "
+        f"bound the parameter",
     )
 
 
