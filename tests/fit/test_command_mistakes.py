@@ -73,8 +73,6 @@ MISTAKES = [
     ([*FIT, "--by", "sample"], 2, "U189", "no such column among x, y"),
     ([*FIT, "--by", "X"], 2, "U189", "did you mean 'x'?"),
     ([*FIT, "--by", "x", "--save", "m.json"], 2, "U187", "choose a group with --where"),
-    ([*FIT, "--by", "x", "--derive", "t=1/b"], 2, "U187", "--derive and --ci profile"),
-    ([*FIT, "--by", "x", "--ci", "profile"], 2, "U187", "choose a group with --where"),
     ([*FIT, "--loss", "poisson", "--sigma", "2"], 2, "U185", "leave out sigma"),
     ([*FIT, "--plot", "fit.jpgg"], 2, "U178", ".png, .svg or .pdf"),
     (["fit", "y ~ w*x + b", "--plot", LINE], 2, "U178", "write --plot at the end"),

@@ -17,6 +17,7 @@ from autodiff.fit.problem import pose
 from autodiff.fit.solve.driver import solve
 from autodiff.fit.solve.subset import subset
 from autodiff.fit.stats.summarize import summarize
+from autodiff.fit.wording import in_python
 
 pytestmark = pytest.mark.slow  # many fits
 
@@ -218,7 +219,7 @@ def _as_single_fits(formula, data, label, case):
     problem = pose(formula, ArrayColumns(data), start, **bound)
     left = label[problem.rows - 1]
     found = solve_groups(problem, {"g": left}, options)
-    content = json.loads(group_json(found, options))
+    content = json.loads(in_python(group_json(found, options)))
     about_all = {note.code for note in problem.notes}
     for (value,), group in zip(found.keys, content["groups"], strict=True):
         rows = {name: column[label == value] for name, column in data.items()}
