@@ -6,6 +6,7 @@ the elements at the positions that come out, -1 standing for a zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -209,6 +210,17 @@ def pad(
     return pad_axes(x, widths, mode, 0.0 if value is None else value)
 
 
+def _check_copied(mode: str, sizes: Any, left: Any, grow: Any) -> None:
+    """Raise where there is too little to copy into a border."""
+    for n, rest, pair in zip(sizes, left, grow, strict=True):
+        most = {"reflect": n - 1, "circular": n}.get(mode, math.inf) if rest else 0
+        if max(pair) > most:
+            raise ShapeError(
+                f"pad: {mode!r} of an axis of {rest} elements takes at most {most} on "
+                f"either side, got {pair}"
+            )
+
+
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap", "edge": "edge"}
 
 
@@ -223,6 +235,8 @@ def pad_axes(
     pairs = zip(widths, at.shape, strict=True)
     at = at[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in pairs)]
     grow = [(max(a, 0), max(b, 0)) for a, b in widths]
+    if mode != "constant":
+        _check_copied(mode, x.shape, at.shape, grow)
     if mode != "constant":
         return _core.gather(x, np.pad(at, grow, mode=_MODES[mode]))  # type: ignore[call-overload]
     at = np.pad(at, grow, constant_values=-1)

@@ -1,6 +1,7 @@
 """Mistakes at the shell, on the command's side: exit code, place, cure, one line."""
 
 import io
+import math
 import os
 import re
 import signal
@@ -12,7 +13,6 @@ import pytest
 
 from autodiff.fit.catalogue import codes
 from autodiff.fit.command.cli import main
-from autodiff.fit.stats.intervals import _lost
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LINE = str(EXAMPLES / "line.csv")
@@ -343,8 +343,11 @@ def test_a_pole_in_predictions_is_told_with_its_line(run):
     assert err.endswith("[D175]\n")
 
 
-def test_intervals_that_are_lost_are_told_once():
-    note = _lost(["a", "c"])
-    assert note.code == "W145"
-    assert note.text.startswith("the intervals of a, c end where")
-    assert _lost(["a"]).text.startswith("the interval of a ends where")
+def test_intervals_that_are_lost_are_told_once(run):
+    heights = {x: 2 * math.sqrt(x - 0.5) + 0.3 * math.cos(22 * x) for x in range(1, 10)}
+    rows = [f"{x},{y:.2f}" for x, y in heights.items()]
+    table = "\n".join(["x,y", *rows]).encode()
+    code, _, err = run("fit", "y ~ a*sqrt(x - b) + c", "--ci", "profile", stdin=table)
+    assert code == 0
+    assert err.count("[W145]") == 1
+    assert "the intervals of" in err

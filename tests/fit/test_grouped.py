@@ -219,12 +219,15 @@ def _as_single_fits(formula, data, label, case):
     problem = pose(formula, ArrayColumns(data), start, **bound)
     left = label[problem.rows - 1]
     found = solve_groups(problem, {"g": left}, options)
-    content = json.loads(in_python(group_json(found, options)))
+    content = json.loads(group_json(found, options))
     about_all = {note.code for note in problem.notes}
     for (value,), group in zip(found.keys, content["groups"], strict=True):
         rows = {name: column[label == value] for name, column in data.items()}
         one = document(ad.fit(formula, rows, start, **case))
         one["warnings"] = [w for w in one["warnings"] if w["code"] not in about_all]
+        group["reason"] = in_python(group["reason"])
+        for note in group["warnings"]:
+            note["message"] = in_python(note["message"])
         _same({**content, **group}, one)
 
 
