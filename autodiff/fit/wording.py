@@ -19,8 +19,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _NAME = r"(`[^`]+`|[^\W\d][\w.]*(?:\[[^\]]*\])?)"
-_START = re.compile(rf"-p {_NAME}=([-+.\w]+)")
-_STARTS = re.compile(rf"{_START.pattern}(?: {_START.pattern})*")
+_PAIR = re.compile(rf"(?:-p|--fix) {_NAME}=([-+.\w]*\w)")
+_PAIRS = re.compile(rf"{_PAIR.pattern}(?: {_PAIR.pattern})*")
 _BOUNDS = re.compile(rf"-p '{_NAME} in \.\.\.'")
 _COLUMNS = re.compile(r"--columns (\w+(?:,\w+)*)")
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
@@ -42,7 +42,7 @@ def in_python(text: str) -> str:
     "loss_scale 0: a positive number; start with start={'a': 1, 'b': 2}"
     """
     text = _BOUNDS.sub(lambda found: f"bounds of {found[1]}", text)
-    text = _STARTS.sub(_as_mapping, text)
+    text = _PAIRS.sub(_as_mapping, text)
     text = _COLUMNS.sub(lambda found: f"columns={found[1].split(',')}", text)
     text = _PARAMETER.sub(lambda found: f"start of {found[1]}", text)
     text = _SHORT.sub("start={...}", text)
@@ -50,8 +50,9 @@ def in_python(text: str) -> str:
 
 
 def _as_mapping(found: re.Match[str]) -> str:
-    pairs = (f"{name.strip('`')!r}: {v}" for name, v in _START.findall(found[0]))
-    return f"start={{{', '.join(pairs)}}}"
+    pairs = (f"{name.strip('`')!r}: {v}" for name, v in _PAIR.findall(found[0]))
+    word = "fix" if found[0].startswith("--fix") else "start"
+    return f"{word}={{{', '.join(pairs)}}}"
 
 
 def note_in_python(note: Note) -> Note:

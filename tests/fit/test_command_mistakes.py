@@ -73,6 +73,13 @@ MISTAKES = [
     ([*FIT, "--by", "sample"], 2, "U189", "no such column among x, y"),
     ([*FIT, "--by", "X"], 2, "U189", "did you mean 'x'?"),
     ([*FIT, "--by", "x", "--save", "m.json"], 2, "U187", "choose a group with --where"),
+    ([*FIT, "--by", "x", "--derive", "t=1/q"], 2, "U151", "'q' is no parameter"),
+    (
+        [*FIT, "--by", "x", "--loss", "huber", "--ci", "profile"],
+        2,
+        "U157",
+        "rests on a likelihood",
+    ),
     ([*FIT, "--loss", "poisson", "--sigma", "2"], 2, "U185", "leave out sigma"),
     ([*FIT, "--plot", "fit.jpgg"], 2, "U178", ".png, .svg or .pdf"),
     (["fit", "y ~ w*x + b", "--plot", LINE], 2, "U178", "write --plot at the end"),

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autodiff.fit.catalogue import codes, page
@@ -123,6 +124,30 @@ def test_bounds_and_starts_are_one_option(run):
     assert code == 0
     assert found["parameters"]["w"]["status"] == "at upper bound"
     assert found["parameters"]["w"]["estimate"] == 4.0
+
+
+def test_groups_are_told_their_intervals_notes_and_derived_quantities(run, tmp_path):
+    rng = np.random.default_rng(2)
+    lines = ["x,y,g"]
+    for name, b in (("slow", 0.3), ("fast", 1.2)):
+        x = np.linspace(0.0, 5.0, 20)
+        y = 3.0 * np.exp(-b * x) + 0.5 + 0.05 * rng.standard_normal(20)
+        pairs = zip(x.tolist(), y.tolist(), strict=True)
+        lines += [f"{u!r},{v!r},{name}" for u, v in pairs]
+    wave = np.sin(np.linspace(0.0, 9.0, 20)).tolist()
+    lines += [f"{u},{v!r},wave" for u, v in enumerate(wave)]
+    (tmp_path / "groups.csv").write_text("\n".join([*lines, "9,,slow"]) + "\n")
+    start = ["-p", "a=1", "-p", "b=1", "-p", "c=0"]
+    fit = ["fit", "y ~ a*exp(-b*x) + c", "groups.csv", *start, "--by", "g"]
+    fit += ["--derive", "half=log(2)/b"]
+    _, out, err = run(*fit)
+    assert out.splitlines()[0].split()[:9] == "g a +- b +- c +- half +-".split()
+    assert "profile where Wald's ends are off by more than 10 %" in out
+    assert ", in 2 of 3 groups" in out
+    assert err.count("left out") == 1  # of all rows, told once
+    assert "note: g wave: the interval of " in err
+    _, out, _ = run(*fit, "--csv")
+    assert "slow,half," in out
 
 
 # ---- compare ------------------------------------------------------------------------

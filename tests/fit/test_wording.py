@@ -63,6 +63,7 @@ def test_methods_of_a_result_speak_python_too(tmp_path):
     ("shell", "python"),
     [
         ("start it with -p a=1.5 -p Vm[u]=-2e3", "start={'a': 1.5, 'Vm[u]': -2e3}"),
+        ("hold it with --fix k=4.5, or", "hold it with fix={'k': 4.5}, or"),
         ("change the start with -p", "change the start with start={...}"),
         ("give one with --loss-scale", "give one with loss_scale"),
         ("as in --columns x1,y", "as in columns=['x1', 'y']"),

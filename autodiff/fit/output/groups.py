@@ -23,6 +23,7 @@ from autodiff.fit.output.report import errors_in_words
 from autodiff.fit.output.rounding import aligned, short, together
 from autodiff.fit.output.style import PLAIN, Style
 from autodiff.fit.solve.solution import CONVERGED
+from autodiff.fit.stats.intervals import explain
 
 __all__ = ["group_csv", "group_json", "group_markdown", "group_plain", "group_report"]
 
@@ -113,15 +114,10 @@ def _footing(found: GroupedSolution, options: Options) -> list[str]:
     lines = [errors_in_words(_errors(found, options), options.standard_errors)]
     profiled = int((table.interval == "profile").any(axis=1).sum())
     chosen = {str(why) for why in table.ci[table.verdict == CONVERGED]}
-    why = chosen.pop() if len(chosen) == 1 else "Wald"
-    if profiled:
-        why = (
-            f"profile for some parameters of {profiled} of {len(found.keys)} groups"
-            if options.ci == "auto"
-            else "profile"
-        )
-    elif why.startswith("Wald, within") or chosen:
-        why = "Wald"
+    if profiled and options.ci == "auto":
+        why = f"{explain(True, math.nan)}, in {profiled} of {len(found.keys)} groups"
+    else:  # one reason for all, or several
+        why = chosen.pop() if len(chosen) == 1 else "profile" if profiled else "Wald"
     shown = f"{100 * options.level:.6g} % intervals (shown by --csv, --json, --md)"
     return [*lines, f"{shown}: {why}"]
 
