@@ -10,6 +10,8 @@ tensor(44.)
 
 from typing import Any as _Any
 
+import numpy as _np
+
 from autodiff import (
     _core, autograd, errors, functions, linalg, special, tensor as _methods, testing,
 )  # fmt: skip
@@ -19,25 +21,28 @@ from autodiff.autograd import (
     no_grad, set_detect_anomaly, set_grad_enabled, tangent,
 )  # fmt: skip
 from autodiff.creation import (
-    arange, as_tensor, double, empty, empty_like, eye, float32, float64, from_numpy,
-    full, full_like, get_default_dtype, linspace, manual_seed, ones, ones_like, rand,
-    rand_like, randn, randn_like, set_default_dtype, tensor, zeros, zeros_like,
+    LongTensor, arange, as_tensor, bernoulli, device, double, empty, empty_like, eye,
+    float32, float64, from_numpy, full, full_like, get_default_dtype, linspace,
+    manual_seed, multinomial, normal, ones, ones_like, rand, rand_like, randint, randn,
+    randn_like, randperm, set_default_dtype, tensor, zeros, zeros_like,
 )  # fmt: skip
 from autodiff.errors import (
-    AnomalyError, ArgumentError, AutodiffError, ConvergenceError, GradcheckError,
+    AnomalyError, ArgumentError, AutodiffError, ConvergenceError, CopyWarning,
+    GradcheckError,
     GradientLossError, GradientLossWarning, GraphError, LinAlgError,
     NotDifferentiableError, PrecisionWarning, ShapeError, ThreadError,
 )  # fmt: skip
 from autodiff.functions import (
-    allclose, clamp, clip, eq, equal, ge, gt, is_tensor, isclose, isfinite, isinf,
-    isnan, le, lerp, lt, masked_fill, ne, numel, where,
+    allclose, clamp, clip, count_nonzero, eq, equal, ge, gt, is_tensor, isclose,
+    isfinite, isinf, isnan, le, lerp, logical_and, logical_not, logical_or,
+    logical_xor, lt, masked_fill, ne, nonzero, numel, where,
 )  # fmt: skip
 from autodiff.indexing import (
     diag, gather, index_select, masked_select, pad, repeat, repeat_interleave, roll,
     take, take_along_dim, tile, tril, triu,
 )  # fmt: skip
 from autodiff.linear import (
-    bmm, dot, einsum, inner, matmul, mm, mv, outer, tensordot, trace, vdot,
+    addmm, bmm, dot, einsum, inner, matmul, mm, mv, outer, tensordot, trace, vdot,
 )  # fmt: skip
 from autodiff.order import (
     all, amax, amin, any, argmax, argmin, argsort, max, median, min, sort, topk,
@@ -49,8 +54,9 @@ from autodiff.reduce import (
 )  # fmt: skip
 from autodiff.shape import (
     broadcast_to, cat, chunk, concat, concatenate, diagonal, expand, flatten, flip,
-    hstack, moveaxis, movedim, narrow, permute, ravel, reshape, select, split, squeeze,
-    stack, swapaxes, swapdims, t, transpose, unbind, unflatten, unsqueeze, view, vstack,
+    hstack, meshgrid, moveaxis, movedim, narrow, permute, ravel, reshape, select, split,
+    squeeze, stack, swapaxes, swapdims, t, transpose, unbind, unflatten, unsqueeze,
+    view, vstack,
 )  # fmt: skip
 
 __version__ = "0.1.0"
@@ -63,6 +69,15 @@ pi = 3.141592653589793
 e = 2.718281828459045
 inf = float("inf")
 nan = float("nan")
+
+# PyTorch's types. Of what is asked for in them, whole numbers and lower precisions are
+# float64 too, and bools are masks.
+DoubleTensor = FloatTensor = Tensor
+_TYPES = {
+    "float16": "float16", "half": "float16", "float": "float32", "int64": "int64",
+    "long": "int64", "int32": "int32", "int": "int32", "uint8": "uint8", "bool": "bool",
+}  # fmt: skip
+globals().update({name: _np.dtype(dtype) for name, dtype in _TYPES.items()})
 
 clone, detach = _methods.clone, _methods.detach
 del _methods
@@ -89,7 +104,10 @@ _LATER = {
     }.items()
     for name in names.split()
 }
-_MODULES = ("functional", "inspect", "nn", "optim", "programs", "sparse")
+_MODULES = (
+    "cuda", "distributions", "functional", "inspect", "nn", "optim", "programs",
+    "sparse", "utils",
+)  # fmt: skip
 
 
 def __dir__() -> list[str]:
@@ -106,7 +124,14 @@ def __getattr__(name: str) -> _Any:
     if name in _MODULES:
         return importlib.import_module(f"autodiff.{name}")
     if name == "__all__":
-        return [known for known in __dir__() if not known.startswith("_")]
+        builtin = ("float", "int", "bool")  # of these `import *` would be the end
+        public = (known for known in __dir__() if not known.startswith("_"))
+        return [known for known in public if known not in builtin]
+    if name == "save":
+        raise AttributeError(
+            "module 'autodiff' has no 'save': pickle.dump(model.state_dict(), file) "
+            "keeps a model, f.save(path) a compiled function"
+        )
     if name in _NOT_HERE:
         raise AttributeError(
             f"module 'autodiff' has no {name!r}: this version differentiates by "

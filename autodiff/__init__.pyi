@@ -4,7 +4,15 @@ At run time __init__.py takes the rows of the op table from the core. A checker 
 see that, so tools/gen_ops.py lists them here; the rest is written by hand.
 """
 
+import builtins as _builtins
+from typing import Any as _Any
+from typing import TypeAlias as _TypeAlias
+
+import numpy as _np
+
 from autodiff import autograd as autograd
+from autodiff import cuda as cuda
+from autodiff import distributions as distributions
 from autodiff import errors as errors
 from autodiff import functional as functional
 from autodiff import inspect as inspect
@@ -15,6 +23,7 @@ from autodiff import programs as programs
 from autodiff import sparse as sparse
 from autodiff import special as special
 from autodiff import testing as testing
+from autodiff import utils as utils
 from autodiff._core import Tensor as Tensor
 from autodiff._core import (
     _BinaryRow,
@@ -35,8 +44,11 @@ from autodiff.autograd import is_grad_enabled as is_grad_enabled
 from autodiff.autograd import set_detect_anomaly as set_detect_anomaly
 from autodiff.autograd import set_grad_enabled as set_grad_enabled
 from autodiff.autograd import tangent as tangent
+from autodiff.creation import LongTensor as LongTensor
 from autodiff.creation import arange as arange
 from autodiff.creation import as_tensor as as_tensor
+from autodiff.creation import bernoulli as bernoulli
+from autodiff.creation import device as device
 from autodiff.creation import double as double
 from autodiff.creation import empty as empty
 from autodiff.creation import empty_like as empty_like
@@ -49,12 +61,16 @@ from autodiff.creation import full_like as full_like
 from autodiff.creation import get_default_dtype as get_default_dtype
 from autodiff.creation import linspace as linspace
 from autodiff.creation import manual_seed as manual_seed
+from autodiff.creation import multinomial as multinomial
+from autodiff.creation import normal as normal
 from autodiff.creation import ones as ones
 from autodiff.creation import ones_like as ones_like
 from autodiff.creation import rand as rand
 from autodiff.creation import rand_like as rand_like
+from autodiff.creation import randint as randint
 from autodiff.creation import randn as randn
 from autodiff.creation import randn_like as randn_like
+from autodiff.creation import randperm as randperm
 from autodiff.creation import set_default_dtype as set_default_dtype
 from autodiff.creation import tensor as tensor
 from autodiff.creation import zeros as zeros
@@ -63,6 +79,7 @@ from autodiff.errors import AnomalyError as AnomalyError
 from autodiff.errors import ArgumentError as ArgumentError
 from autodiff.errors import AutodiffError as AutodiffError
 from autodiff.errors import ConvergenceError as ConvergenceError
+from autodiff.errors import CopyWarning as CopyWarning
 from autodiff.errors import GradcheckError as GradcheckError
 from autodiff.errors import GradientLossError as GradientLossError
 from autodiff.errors import GradientLossWarning as GradientLossWarning
@@ -91,6 +108,7 @@ from autodiff.functions import add as add
 from autodiff.functions import allclose as allclose
 from autodiff.functions import clamp as clamp
 from autodiff.functions import clip as clip
+from autodiff.functions import count_nonzero as count_nonzero
 from autodiff.functions import div as div
 from autodiff.functions import eq as eq
 from autodiff.functions import equal as equal
@@ -103,9 +121,14 @@ from autodiff.functions import isinf as isinf
 from autodiff.functions import isnan as isnan
 from autodiff.functions import le as le
 from autodiff.functions import lerp as lerp
+from autodiff.functions import logical_and as logical_and
+from autodiff.functions import logical_not as logical_not
+from autodiff.functions import logical_or as logical_or
+from autodiff.functions import logical_xor as logical_xor
 from autodiff.functions import lt as lt
 from autodiff.functions import masked_fill as masked_fill
 from autodiff.functions import ne as ne
+from autodiff.functions import nonzero as nonzero
 from autodiff.functions import numel as numel
 from autodiff.functions import round as round
 from autodiff.functions import softplus as softplus
@@ -124,6 +147,7 @@ from autodiff.indexing import take_along_dim as take_along_dim
 from autodiff.indexing import tile as tile
 from autodiff.indexing import tril as tril
 from autodiff.indexing import triu as triu
+from autodiff.linear import addmm as addmm
 from autodiff.linear import bmm as bmm
 from autodiff.linear import dot as dot
 from autodiff.linear import einsum as einsum
@@ -178,6 +202,7 @@ from autodiff.shape import expand as expand
 from autodiff.shape import flatten as flatten
 from autodiff.shape import flip as flip
 from autodiff.shape import hstack as hstack
+from autodiff.shape import meshgrid as meshgrid
 from autodiff.shape import moveaxis as moveaxis
 from autodiff.shape import movedim as movedim
 from autodiff.shape import narrow as narrow
@@ -201,10 +226,24 @@ from autodiff.tensor import clone as clone
 from autodiff.tensor import detach as detach
 
 __version__: str
-pi: float
-e: float
-inf: float
-nan: float
+_Float: _TypeAlias = _builtins.float
+_DType: _TypeAlias = _np.dtype[_Any]
+
+DoubleTensor = Tensor
+FloatTensor = Tensor
+float16: _DType
+half: _DType
+float: _DType
+int64: _DType
+long: _DType
+int32: _DType
+int: _DType
+uint8: _DType
+bool: _DType
+pi: _Float
+e: _Float
+inf: _Float
+nan: _Float
 
 subtract = sub
 divide = div

@@ -470,7 +470,7 @@ cdef extern from "frontier.h":
 cdef extern from "_tensor.h":
     int AD_TENSOR_ARRAY, AD_TENSOR_ALIAS, AD_TENSOR_LEAF, AD_TENSOR_RICH
     int AD_TENSOR_HIDDEN, AD_TENSOR_RETAINS, AD_TENSOR_WATCHED, AD_TENSOR_CHANGED
-    int AD_TENSOR_STOPPED
+    int AD_TENSOR_STOPPED, AD_TENSOR_PART
     ctypedef struct ad_tensor:
         ad_handle h
         double value

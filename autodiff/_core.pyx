@@ -27,6 +27,7 @@ import warnings
 import numpy as np
 
 from autodiff import callsite, errors
+from autodiff.plain import PlainArray
 
 cimport cython
 from cpython.buffer cimport (

@@ -34,6 +34,8 @@ enum {
     AD_TENSOR_WATCHED = 64, /* its entry has a watch with `hooks` as owner */
     AD_TENSOR_CHANGED = 128, /* has another value than its entry */
     AD_TENSOR_SHARED = 256, /* an alias of it is part of a graph */
+    AD_TENSOR_PART =
+        1024, /* a copy of what elsewhere is a view: a slice, a transpose */
     AD_TENSOR_STOPPED = 512, /* traced, 0-d: shares its value with a detached one */
 };
 

@@ -149,8 +149,8 @@ cdef PyObject *compare(object a, object b, int op) noexcept:
                 raise errors.ShapeError(
                     f"shapes {np.shape(peek(a))} and {np.shape(peek(b))} do "
                     "not broadcast") from None
-            if isinstance(result, np.bool_):
-                result = bool(result)
+            result = (bool(result) if isinstance(result, np.bool_)
+                      else result.view(PlainArray))
         Py_INCREF(result)
         return <PyObject *>result
     except BaseException as error:

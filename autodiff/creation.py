@@ -15,6 +15,7 @@ import numpy as np
 from autodiff import _core, traced
 from autodiff._core import Tensor
 from autodiff.errors import ArgumentError, PrecisionWarning, ShapeError, TraceError
+from autodiff.plain import plain
 
 float64 = double = np.dtype(np.float64)
 float32 = np.dtype(np.float32)
@@ -36,7 +37,13 @@ def _user_level() -> int:
 
 
 _FOLDER = os.path.dirname(__file__)  # noqa: PTH120 - pathlib is slow to import
-_WHOLE = {"int", "int64", "long", "int32", "int16", "short", "int8", "uint8", "bool"}
+WHOLE = {"int", "int64", "long", "int32", "int16", "short", "int8", "uint8", "bool"}
+
+
+def dtype_name(dtype: Any) -> str:
+    """Return the name of a type, given as PyTorch's, NumPy's, Python's or a text."""
+    name = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
+    return name.removesuffix("Tensor").lower() if name.endswith("Tensor") else name
 
 
 def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
@@ -46,8 +53,8 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
     """
     if dtype is None or dtype is float64 or dtype is float:
         return
-    name = str(getattr(dtype, "__name__", dtype)).removeprefix("torch.")
-    if name in ("float64", "double", "float"):
+    name = dtype_name(dtype)
+    if name in ("float64", "double", "float", ""):  # "": of Tensor itself
         return
     if name in ("float32", "float16", "half", "bfloat16", "single"):
         if name not in _warned:
@@ -59,7 +66,7 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
                 stacklevel=_user_level(),
             )
         return
-    if name in _WHOLE:
+    if name in WHOLE:
         values = np.asarray(0.0 if x is None else _core.peek(x))
         if _core.is_traced(x):
             traced.require(_core.apply_row("_eq", x, _core.apply_row("trunc", x)))
@@ -74,7 +81,7 @@ def check_dtype(dtype: Any, x: Tensor | None = None) -> None:
 
 def set_default_dtype(dtype: Any) -> None:
     """Accept float64, which every tensor has; others as `tensor` takes its dtype."""
-    if str(getattr(dtype, "__name__", dtype)).removeprefix("torch.") in _WHOLE:
+    if dtype_name(dtype) in WHOLE:
         raise TypeError(f"dtype {dtype!r} cannot be the default: tensors are float64")
     check_dtype(dtype)
 
@@ -84,16 +91,42 @@ def get_default_dtype() -> Any:
     return float64
 
 
+def is_device(name: Any) -> bool:
+    """Whether a word names a device, as "cpu" and "cuda:0" do."""
+    return str(name).partition(":")[0] in ("cpu", "cuda", "mps", "xpu", "meta")
+
+
 def check_device(device: Any) -> None:
     """Accept the CPU only."""
-    if device is not None and str(device) != "cpu":
+    if device is not None and str(device).partition(":")[0] != "cpu":
         raise ValueError(f"device {device!r} is not supported; tensors live on 'cpu'")
 
 
+def device(type: Any, index: int | None = None) -> str:
+    """Return "cpu", the only device.
+
+    Raises
+    ------
+    ValueError
+        When another is asked for.
+    """
+    check_device(type)
+    return "cpu"
+
+
 def finish(x: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    """Apply the options that every creating function has."""
+    """Apply the options that every creating function has.
+
+    Bools are no tensor but an array, see `plain`: what is asked for as bools is a mask.
+    """
     check_dtype(dtype, x)
     check_device(device)
+    if dtype is not None and dtype_name(dtype) == "bool":
+        if requires_grad:
+            raise TypeError("bools carry no gradient; leave requires_grad out")
+        is_traced = _core.is_traced(x)
+        mask: Any = traced.nonzero(x) if is_traced else plain(_core.peek(x) != 0)
+        return mask  # type: ignore[no-any-return]
     if requires_grad:
         _core.set_requires_grad(x, True)
     return x
@@ -380,6 +413,11 @@ def manual_seed(seed: int) -> None:
     _generator = np.random.default_rng(seed)
 
 
+def LongTensor(data: Any) -> Tensor:  # noqa: N802 - PyTorch's word
+    """Make a tensor of whole numbers; fractions are cut off."""
+    return _core.FUNCTIONS["trunc"](tensor(data))
+
+
 def rand(*shape: Any, size: Any = None, **options: Any) -> Tensor:
     """Make a tensor of numbers uniform in [0, 1)."""
     return tensor(_random().random(_shape(shape, size)), **options)
@@ -422,3 +460,58 @@ def rand_like(input: Any, **options: Any) -> Tensor:
 def randn_like(input: Any, **options: Any) -> Tensor:
     """Make standard normal numbers of the shape of the input."""
     return randn(_shape_like(input), **options)
+
+
+def randint(low: int, high: Any = None, size: Any = None, **options: Any) -> Tensor:
+    """Make whole numbers from low to high - 1, or below the first number alone."""
+    if size is None:  # randint(high, size)
+        low, high, size = 0, low, high
+    if not low < high:
+        raise ArgumentError(f"randint needs low < high, got {low} and {high}")
+    values = _random().integers(low, high, _shape((size,)))
+    return tensor(values.astype(np.float64), **options)
+
+
+def randperm(n: int, **options: Any) -> Tensor:
+    """Make a random order of 0 .. n - 1."""
+    return tensor(_random().permutation(n).astype(np.float64), **options)
+
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, **options: Any) -> Tensor:
+    """Make normal numbers, of a mean and a deviation for each or of a size."""
+    mean, std = (np.asarray(_core.values_of(v)) for v in (mean, std))
+    if std.size and not (std >= 0).all():
+        raise ArgumentError(f"normal expects std >= 0, got {std.min():g}")
+    shape = np.broadcast_shapes(mean.shape, std.shape) if size is None else size
+    values = mean + std * _random().standard_normal(_shape((shape,)))
+    return tensor(values, **options)
+
+
+def bernoulli(input: Any) -> Tensor:
+    """Make 1 with the probabilities of the input, else 0."""
+    p = np.asarray(_core.values_of(input))
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ArgumentError("bernoulli expects probabilities in [0, 1]")
+    return tensor((_random().random(p.shape) < p) * 1.0)
+
+
+def multinomial(input: Any, num_samples: int, replacement: bool = False) -> Tensor:
+    """Draw positions along the last axis by weight, as whole numbers."""
+    weights = np.asarray(_core.values_of(input), dtype=np.float64)
+    rows = weights.reshape(-1, weights.shape[-1]) if weights.ndim else weights
+    if weights.ndim not in (1, 2) or not (rows >= 0).all() or not rows.any(1).all():
+        raise ArgumentError(
+            "multinomial takes one or several rows of weights, not negative and not "
+            "all 0"
+        )
+    most = int((rows > 0).sum(1).min(initial=rows.shape[1]))
+    if not replacement and num_samples > most:
+        raise ArgumentError(
+            f"multinomial: {num_samples} different positions of {most} with a weight"
+        )
+    drawn = [
+        _random().choice(len(row), num_samples, replacement, row / row.sum())
+        for row in rows
+    ]
+    shape = (*weights.shape[:-1], num_samples)
+    return tensor(np.asarray(drawn, dtype=np.float64).reshape(shape))

@@ -95,5 +95,13 @@ class GradientLossError(AutodiffError, TypeError):
     """
 
 
+class CopyWarning(UserWarning):
+    """A slice or transpose was changed in place, and what it was taken from was not.
+
+    Failing: ``weight[0].fill_(0.0)``. Right: ``weight[0] = 0.0``; or
+    ``weight[0].clone()`` where a copy is meant.
+    """
+
+
 class PrecisionWarning(UserWarning):
     """Another precision was asked for than the one computed in, float64."""

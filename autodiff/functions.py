@@ -14,6 +14,7 @@ from autodiff import _core, traced
 from autodiff._core import FUNCTIONS, Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
+from autodiff.plain import plain
 
 _where, _clip = FUNCTIONS["where"], FUNCTIONS["clip"]
 _add, _sub, _mul, _div = (FUNCTIONS[n] for n in ("add", "sub", "mul", "div"))
@@ -98,7 +99,7 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
 
 
 def _plain(function: Any, *operands: Any) -> Any:
-    """Return a plain bool or array; of tensors, by their values.
+    """Return a plain array of bools; of plain numbers, a bool.
 
     Of values of a function that is being recorded: a mask, see `traced`.
     """
@@ -111,52 +112,94 @@ def _plain(function: Any, *operands: Any) -> Any:
             raise
         shapes = " and ".join(str(np.shape(_core.values_of(x))) for x in operands)
         raise ShapeError(f"shapes {shapes} do not broadcast") from None
-    return bool(result) if np.ndim(result) == 0 else result
+    if np.ndim(result) == 0 and not any(isinstance(x, Tensor) for x in operands):
+        return bool(result)
+    return plain(result)
 
 
 def isnan(input: Any) -> Any:
-    """Return where input is NaN, as a plain bool or array."""
+    """Return where input is NaN, as a plain array."""
     return _plain(np.isnan, input)
 
 
 def isinf(input: Any) -> Any:
-    """Return where input is infinite, as a plain bool or array."""
+    """Return where input is infinite, as a plain array."""
     return _plain(np.isinf, input)
 
 
 def isfinite(input: Any) -> Any:
-    """Return where input is a finite number, as a plain bool or array."""
+    """Return where input is a finite number, as a plain array."""
     return _plain(np.isfinite, input)
 
 
 def eq(input: Any, other: Any) -> Any:
-    """Return input == other, elementwise, as a plain bool or array."""
+    """Return input == other, elementwise, as a plain array."""
     return _plain(np.equal, input, other)
 
 
 def ne(input: Any, other: Any) -> Any:
-    """Return input != other, elementwise, as a plain bool or array."""
+    """Return input != other, elementwise, as a plain array."""
     return _plain(np.not_equal, input, other)
 
 
 def lt(input: Any, other: Any) -> Any:
-    """Return input < other, elementwise, as a plain bool or array."""
+    """Return input < other, elementwise, as a plain array."""
     return _plain(np.less, input, other)
 
 
 def le(input: Any, other: Any) -> Any:
-    """Return input <= other, elementwise, as a plain bool or array."""
+    """Return input <= other, elementwise, as a plain array."""
     return _plain(np.less_equal, input, other)
 
 
 def gt(input: Any, other: Any) -> Any:
-    """Return input > other, elementwise, as a plain bool or array."""
+    """Return input > other, elementwise, as a plain array."""
     return _plain(np.greater, input, other)
 
 
 def ge(input: Any, other: Any) -> Any:
-    """Return input >= other, elementwise, as a plain bool or array."""
+    """Return input >= other, elementwise, as a plain array."""
     return _plain(np.greater_equal, input, other)
+
+
+def logical_and(input: Any, other: Any) -> Any:
+    """Return where neither is 0, as a plain array."""
+    return _plain(np.logical_and, input, other)
+
+
+def logical_or(input: Any, other: Any) -> Any:
+    """Return where one or both are not 0, as a plain array."""
+    return _plain(np.logical_or, input, other)
+
+
+def logical_xor(input: Any, other: Any) -> Any:
+    """Return where one is not 0 and the other is, as a plain array."""
+    return _plain(np.logical_xor, input, other)
+
+
+def logical_not(input: Any) -> Any:
+    """Return where input is 0, as a plain array."""
+    return _plain(np.logical_not, input)
+
+
+def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
+    """Return the positions of what is not 0, in rows; or a vector for each axis."""
+    found = np.asarray(traced.pinned(input))
+    if as_tuple:
+        return tuple(plain(at) for at in np.nonzero(np.atleast_1d(found)))
+    return plain(np.argwhere(found))
+
+
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """Return how many elements are not 0, of all or along axes, as a plain array."""
+    if _core.is_traced(input):
+        mask = traced.nonzero(input)
+        return (
+            _core.reduce_axes(mask, None, False, "sum")
+            if dim is None
+            else mask.sum(dim)
+        )
+    return plain(np.count_nonzero(np.asarray(_core.values_of(input)), axis=dim))
 
 
 def isclose(

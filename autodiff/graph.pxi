@@ -154,6 +154,8 @@ def set_requires_grad(x, bint on):
             "you can only change requires_grad flags of leaf variables. If you want to "
             "use a computed variable in a subgraph that doesn't require differentiation "
             "use var_no_grad = var.detach().")
+    if on:
+        t.h.flags &= ~AD_TENSOR_PART  # a leaf is meant for itself
     ad_tensor_set_requires_grad(t, on)
 
 
@@ -183,9 +185,35 @@ cdef int check_inplace(object x) except -1:
     return before_inplace(x)  # has set the exception where it returns -1
 
 
+cpdef object as_part(object x):
+    """x, noted as a copy of what NumPy and PyTorch show by a view."""
+    as_tensor(x).h.flags |= AD_TENSOR_PART
+    return x
+
+
+cpdef bint is_part(object x) except -1:
+    """Whether x is such a copy, and nothing has been said of it."""
+    return (as_tensor(x).h.flags & AD_TENSOR_PART) != 0
+
+
+cdef int check_part(object x) except -1:
+    """Say, once for each, that a change of a part leaves the whole as it is. Operators
+    do not ask: x[0] += 1 changes a part, and assigns it then."""
+    if not is_part(x):
+        return 0
+    as_tensor(x).h.flags &= ~AD_TENSOR_PART
+    warnings.warn(
+        "a slice, transpose or other part of a tensor is changed in place; parts are "
+        "copies here, so the tensor itself stays as it is. Assign to an index of "
+        "the tensor (x[...] = y), or say that a copy is meant: x[...].clone()",
+        errors.CopyWarning, stacklevel=1 + library_frames())
+    return 0
+
+
 def assign(x, y):
     """x takes the value of y (a tensor or number of its shape), in place."""
     cdef ad_tape *tape = ad_py_tape()
+    check_part(x)
     if tape.is_recording or tape.redirect != NULL:
         check_inplace(x)
         if ad_tensor_check(y) and ad_tensor_requires_grad(as_tensor(y)):
@@ -215,6 +243,8 @@ def alias(x, bint hidden):
     if is_traced(x):
         return detached(x)
     made = ad_tensor_alias(ad_py_tape(), as_tensor(x), hidden)
+    if is_part(x):
+        as_part(made)
     if ad_py_tape().wants_lines and ad_tensor_requires_grad(as_tensor(x)):
         note_origin(made, ".data" if hidden else ".detach()")
     return made
@@ -535,6 +565,7 @@ def cut(x):
 def assign_result(x, function):
     """x becomes function(x), in place, with the function's history."""
     cdef ad_tape *tape = ad_py_tape()
+    check_part(x)
     if tape.is_recording or tape.redirect != NULL:
         check_inplace(x)
         if ad_tensor_requires_grad(as_tensor(x)):

@@ -6,6 +6,7 @@ the elements at the positions that come out, -1 standing for a zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -209,6 +210,28 @@ def pad(
     return pad_axes(x, widths, mode, 0.0 if value is None else value)
 
 
+def _check_copied(mode: str, sizes: Sequence[int], grow: Any) -> None:
+    """Raise where there is too little to copy into a border."""
+    for n, pair in zip(sizes, grow, strict=True):
+        most = {"reflect": n - 1, "circular": n}.get(mode, math.inf if n else 0)
+        if max(pair) > most:
+            raise ShapeError(
+                f"pad: {mode!r} of an axis of {n} elements takes at most {most} on "
+                f"either side, got {pair}"
+            )
+
+
+def _cut(at: Positions, widths: Sequence[tuple[int, int]]) -> Positions:
+    """Return positions without those that negative widths cut off."""
+    for (a, b), n in zip(widths, at.shape, strict=True):
+        if max(-a, 0) + max(-b, 0) > n:
+            raise ShapeError(
+                f"pad: {(a, b)} cuts more than the {n} elements of an axis"
+            )
+    pairs = zip(widths, at.shape, strict=True)
+    return at[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in pairs)]
+
+
 _MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap", "edge": "edge"}
 
 
@@ -220,14 +243,16 @@ def pad_axes(
         known = ", ".join(_MODES)
         raise ValueError(f"unknown padding mode {mode!r}; known: constant, {known}")
     at = _positions(x)
-    pairs = zip(widths, at.shape, strict=True)
-    at = at[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in pairs)]
     grow = [(max(a, 0), max(b, 0)) for a, b in widths]
-    if mode != "constant":
-        return _core.gather(x, np.pad(at, grow, mode=_MODES[mode]))  # type: ignore[call-overload]
-    at = np.pad(at, grow, constant_values=-1)
-    padded = _core.gather(x, at)
-    return padded if value == 0 else padded + np.where(at < 0, float(value), 0.0)
+    if mode == "constant":
+        at = np.pad(_cut(at, widths), grow, constant_values=-1)
+        padded = _core.gather(x, at)
+        return padded if value == 0 else padded + np.where(at < 0, float(value), 0.0)
+    # A border shows what was there before the cut, but goes round what is left.
+    at = _cut(at, widths) if mode == "circular" else at
+    _check_copied(mode, at.shape, grow)
+    at = np.pad(at, grow, mode=_MODES[mode])  # type: ignore[call-overload]
+    return _core.gather(x, at if mode == "circular" else _cut(at, widths))
 
 
 # ---- Indexing ------------------------------------------------------------------------

@@ -63,6 +63,15 @@ def mv(input: Any, vec: Any) -> Tensor:
     return matmul(x, y)
 
 
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """Return beta * input + alpha * mat1 @ mat2."""
+    product = mm(mat1, mat2)
+    z: Tensor = (input if beta == 1 else beta * as_tensor(input)) + (
+        product if alpha == 1 else alpha * product
+    )
+    return z
+
+
 def bmm(input: Any, mat2: Any) -> Tensor:
     """Return the products of two batches of matrices."""
     x, y = as_tensor(input), as_tensor(mat2)

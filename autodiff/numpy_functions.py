@@ -111,7 +111,9 @@ def _reduction(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False
     ) -> Any:
         creation.check_dtype(dtype)
-        return a if axis == () else function(a, axis=axis, keepdims=bool(keepdims))
+        if isinstance(axis, tuple) and not axis:
+            return a
+        return function(a, axis=axis, keepdims=bool(keepdims))
 
     return reduction
 

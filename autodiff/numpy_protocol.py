@@ -18,6 +18,7 @@ from autodiff._core import FUNCTIONS as ROWS
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor, check_dtype
 from autodiff.numpy_functions import TABLE
+from autodiff.plain import plain
 
 # Ufuncs of values: their results carry no gradient.
 _OF_VALUES = set(
@@ -92,7 +93,8 @@ def array_ufunc(
         inputs = tuple(as_tensor(v) if isinstance(v, list) else v for v in inputs)
         return traced.MASKS[name](*inputs)
     if name in _OF_VALUES:
-        return ufunc(*(_core.values_of(v) for v in inputs), out=out)
+        found = ufunc(*(_core.values_of(v) for v in inputs), out=out)
+        return plain(found) if out is None and np.ndim(found) else found
     operands = [as_tensor(v) if isinstance(v, (list, tuple)) else v for v in inputs]
     function = _SPECIAL.get(name) or ROWS.get(name)
     if function is None:

@@ -16,7 +16,8 @@ from autodiff._core import FUNCTIONS, Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.indexing import take_at
-from autodiff.reduce import Plain, mean, options, plain_values
+from autodiff.plain import PlainArray, plain
+from autodiff.reduce import Plain, is_all, mean, options, plain_values
 from autodiff.shape import axes_of, axis_of, ravel
 
 
@@ -24,16 +25,16 @@ class ValuesAndIndices(NamedTuple):
     """What max, min, sort, median and topk return along an axis."""
 
     values: Tensor
-    indices: Plain
+    indices: PlainArray
 
 
 def _picked(x: Tensor, at: Plain, axis: int, keep: bool) -> ValuesAndIndices:
     """Return the elements at one index of each line, with that index."""
     found = take_at(x, at, axis)
     if keep or x.ndim == 0:
-        return ValuesAndIndices(found, at)
+        return ValuesAndIndices(found, plain(at))
     at = at.squeeze(axis)
-    return ValuesAndIndices(_core.reshape(found, at.shape), at)
+    return ValuesAndIndices(_core.reshape(found, at.shape), plain(at))
 
 
 def _check_filled(x: Tensor, axis: int, name: str) -> None:
@@ -50,7 +51,7 @@ def _check_filled(x: Tensor, axis: int, name: str) -> None:
 def _reduce(input: Any, dim: Any, keep: bool, name: str) -> Tensor:
     """Return the largest or least over axes, ties sharing the gradient."""
     x = as_tensor(input)
-    if dim is None or dim == ():
+    if is_all(dim):
         if _core.size_of(x) == 0:
             raise ShapeError(
                 f"{name}(): no elements, and so none that is extreme; the tensor has "
@@ -114,7 +115,7 @@ def amax(
     keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return the largest over axes; ties share the gradient equally."""
-    dim, keep = options(None if dim == () else dim, axis, keepdim, keepdims)
+    dim, keep = options(None if is_all(dim) else dim, axis, keepdim, keepdims)
     return _reduce(input, dim, keep, "amax")
 
 
@@ -123,7 +124,7 @@ def amin(
     keepdims: bool = False,
 ) -> Tensor:  # fmt: skip
     """Return the least over axes; ties share the gradient equally."""
-    dim, keep = options(None if dim == () else dim, axis, keepdim, keepdims)
+    dim, keep = options(None if is_all(dim) else dim, axis, keepdim, keepdims)
     return _reduce(input, dim, keep, "amin")
 
 
@@ -148,7 +149,7 @@ def _plain(
     """
     name = function.__name__
 
-    def plain(
+    def searched(
         input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
         keepdims: bool = False,
     ) -> Any:  # fmt: skip
@@ -164,11 +165,11 @@ def _plain(
             _check_filled(x, dim or 0, name)
         if _core.is_traced(x):
             return recorded(x, dim, keep)
-        return function(plain_values(x), axis=dim, keepdims=keep)
+        return plain(function(plain_values(x), axis=dim, keepdims=keep))
 
-    plain.__name__ = plain.__qualname__ = name
-    plain.__doc__ = f"{summary} Of NumPy's types: it has no gradient."
-    return plain
+    searched.__name__ = searched.__qualname__ = name
+    searched.__doc__ = f"{summary} A plain array: it has no gradient."
+    return searched
 
 
 def _position(name: str) -> Callable[..., Any]:
@@ -177,7 +178,7 @@ def _position(name: str) -> Callable[..., Any]:
     def position(x: Tensor, axis: int | None, keep: bool) -> Any:
         line = x if axis is not None else ravel(x)
         _require_extreme(line, axis or 0, name)
-        return getattr(np, name)(plain_values(x), axis=axis, keepdims=keep)
+        return plain(getattr(np, name)(plain_values(x), axis=axis, keepdims=keep))
 
     return position
 
@@ -207,7 +208,7 @@ def _sorting(x: Tensor, axis: int, descending: bool) -> Plain:
 
 def argsort(
     input: Any, dim: int = -1, descending: bool = False, *, stable: bool = True
-) -> Plain:
+) -> PlainArray:
     """Return the permutation that sorts along `dim`, equal elements in their order.
 
     NaN counts as larger than every number.
@@ -217,7 +218,7 @@ def argsort(
     at = _sorting(x, axis, descending)
     places = np.arange(1, x.shape[axis] if x.ndim else 1)
     traced.require_order(x, at, axis, places - 1, places, descending)
-    return at
+    return plain(at)
 
 
 def sort(
@@ -243,7 +244,7 @@ def topk(
         last = np.minimum(places, k) - 1
         traced.require_order(x, at, axis, last, places, largest)
         at = np.take(at, np.arange(k), axis)
-    return ValuesAndIndices(take_at(x, at, axis), at)
+    return ValuesAndIndices(take_at(x, at, axis), plain(at))
 
 
 def _require_middle(x: Tensor, axis: int, at: Plain, middle: int) -> None:
@@ -273,9 +274,9 @@ def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     flat = ravel(x)
     if flat.shape[0] == 0:
         return as_tensor(np.nan)
-    plain = plain_values(flat)
-    place = np.argsort(plain, kind="stable")[(plain.size - 1) // 2]
-    middle = plain[place]
+    values = plain_values(flat)
+    place = np.argsort(values, kind="stable")[(values.size - 1) // 2]
+    middle = values[place]
     traced.require_sides(flat, _core.gather(flat, place))
-    ties = np.isnan(plain) if np.isnan(plain).any() else plain == middle
+    ties = np.isnan(values) if np.isnan(values).any() else values == middle
     return mean(_core.gather(flat, np.flatnonzero(ties)))

@@ -38,9 +38,14 @@ def options(dim: Any, axis: Any, keepdim: bool, keepdims: bool) -> tuple[Any, bo
     return (dim if axis is None else axis), bool(keepdim or keepdims)
 
 
+def is_all(dim: Any) -> bool:
+    """Whether all axes are meant: by None or ()."""
+    return dim is None or (isinstance(dim, (tuple, list)) and not dim)
+
+
 def _axes(x: Tensor, dim: Any) -> tuple[int, ...]:
     """Return the axes to reduce, checked; all for None and ()."""
-    if dim is None or dim == ():
+    if is_all(dim):
         return tuple(range(x.ndim))
     axes = axes_of(dim if isinstance(dim, (tuple, list)) else (dim,), x.ndim)
     return axes if x.ndim else ()

@@ -30,6 +30,8 @@ class Finding:
         For adjoints, which operand it was sent to, counted from 0; else None.
     adjoint
         For adjoints, the adjoint it was made of; NaN when that is not one element.
+    value
+        For adjoints, what the operation had given, if that is known.
     line
         File and line that recorded it, if that was under `detect_anomaly`.
     """
@@ -40,6 +42,7 @@ class Finding:
     element: tuple[int, ...]
     operand: int | None = None
     adjoint: float | None = None
+    value: Any = None
     line: str | None = None
 
     def __str__(self) -> str:
@@ -51,12 +54,19 @@ class Finding:
                 f"{self.operation} sent {self.result!r} to its operand "
                 f"{self.operand + 1}{where}, given the adjoint {self.adjoint!r}"
             )
-        shown = ", ".join(_show(x, self.element) for x in self.operands)
+        shown = ", ".join(self._show(k, x) for k, x in enumerate(self.operands))
+        lacks = any(x is None for x in self.operands) and self.value is not None
         return (
             made
             + (f"; operands: {shown}" if shown else "")
+            + (f"; it had given {_at(self.value, self.element)}" if lacks else "")
             + (f"; recorded at {self.line}" if self.line else "")
         )
+
+    def _show(self, k: int, x: Any) -> str:
+        """Return operand k as text: the element concerned, where there is one."""
+        is_met = k == self.operand or self.operation in _ELEMENTWISE
+        return _at(x, self.element if is_met else ())
 
 
 @dataclass(frozen=True)
@@ -207,21 +217,24 @@ def _adjoint_finding(
 ) -> Finding:
     shape = trace.adjoint_shape(i, operand)
     at = tuple(int(n) for n in np.unravel_index(element, shape)) if shape else ()
-    return Finding(
-        trace.name(i), trace.operands(i), made, at, operand, adjoint, trace.line(i)
-    )
+    name, operands, value = trace.name(i), trace.operands(i), trace.value(i)
+    return Finding(name, operands, made, at, operand, adjoint, value, trace.line(i))
 
 
-def _show(x: Any, element: tuple[int, ...]) -> str:
-    """Return an operand as text: a number, or of an array the element concerned."""
+_ELEMENTWISE = frozenset(row.name for row in _core.ops(internal=True))
+
+
+def _at(x: Any, element: tuple[int, ...]) -> str:
+    """Return as text the element of an array that meets an element of a result."""
     if x is None:
         return "unknown"
     values = np.asarray(x)
     if values.ndim == 0:
         return repr(float(values))
-    is_inside = len(element) == values.ndim and all(
-        i < n for i, n in zip(element, values.shape, strict=True)
-    )
-    if is_inside:
-        return f"{float(values[element])!r} (of {values.shape})"
-    return f"an array of shape {values.shape}"
+    at = element[len(element) - values.ndim :]
+    if len(at) != values.ndim or any(
+        i >= n > 1 for i, n in zip(at, values.shape, strict=True)
+    ):
+        return f"an array of shape {values.shape}"
+    at = tuple(min(i, n - 1) for i, n in zip(at, values.shape, strict=True))
+    return f"{float(values[at])!r} at {at if len(at) != 1 else at[0]} of {values.shape}"

@@ -9,7 +9,7 @@ input, except for `reshape` and its kin.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any
 
@@ -120,6 +120,11 @@ def unsqueeze(input: Any, dim: int) -> Tensor:
 # ---- Views ---------------------------------------------------------------------------
 
 
+def _part(x: Tensor, show: Callable[[Any], Any]) -> Tensor:
+    """Return what a view of NumPy's shows, noted as a copy of it."""
+    return _core.as_part(_core.follow_view(x, show))
+
+
 def expand(input: Any, *sizes: Any, size: Any = None) -> Tensor:
     """Return the tensor repeated along axes of extent 1; -1 keeps an extent."""
     x, wanted = as_tensor(input), sizes_of(sizes, size)
@@ -137,7 +142,7 @@ def broadcast_to(input: Any, size: Any) -> Tensor:
     """Return the tensor repeated to a shape by NumPy's rule."""
     x, shape = as_tensor(input), sizes_of((size,))
     try:
-        return _core.follow_view(x, lambda v: np.broadcast_to(v, shape))
+        return _part(x, lambda v: np.broadcast_to(v, shape))
     except ValueError:
         raise ShapeError(f"shape {x.shape} does not broadcast to {shape}") from None
 
@@ -148,7 +153,7 @@ def permute(input: Any, *order: Any, dims: Any = None) -> Tensor:
     if len(wanted) != x.ndim:
         raise ShapeError(f"permute: {wanted} must name each of the {x.ndim} axes once")
     axes = axes_of(wanted, x.ndim)
-    return _core.follow_view(x, lambda v: v.transpose(axes))
+    return _part(x, lambda v: v.transpose(axes))
 
 
 def transpose(input: Any, dim0: Any = None, dim1: int | None = None) -> Tensor:
@@ -163,7 +168,7 @@ def swapaxes(input: Any, axis0: int, axis1: int) -> Tensor:
     """Return the tensor with two axes swapped."""
     x = as_tensor(input)
     a, b = axis_of(axis0, x.ndim), axis_of(axis1, x.ndim)
-    return _core.follow_view(x, lambda v: v.swapaxes(a, b) if v.ndim else v)
+    return _part(x, lambda v: v.swapaxes(a, b) if v.ndim else v)
 
 
 swapdims = swapaxes
@@ -176,7 +181,7 @@ def t(input: Any) -> Tensor:
         raise ShapeError(
             f"t() expects a tensor with <= 2 dimensions, but it is {x.ndim}D"
         )
-    return _core.follow_view(x, lambda v: v.T)
+    return _part(x, lambda v: v.T)
 
 
 def movedim(input: Any, source: Any, destination: Any) -> Tensor:
@@ -191,7 +196,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Tensor:
             f"movedim: source {source} and destination {destination} must name equally "
             "many axes"
         )
-    return _core.follow_view(x, lambda v: np.moveaxis(v, start, end) if v.ndim else v)
+    return _part(x, lambda v: np.moveaxis(v, start, end) if v.ndim else v)
 
 
 moveaxis = movedim
@@ -211,7 +216,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tenso
     a, b = axis_of(dim1, x.ndim), axis_of(dim2, x.ndim)
     if a == b:
         raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    return _core.follow_view(x, lambda v: np.diagonal(v, offset, a, b))
+    return _part(x, lambda v: np.diagonal(v, offset, a, b))
 
 
 def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
@@ -231,7 +236,8 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Tensor:
     shape = tuple(x.shape)
     steps = _steps(shape)
     sizes = (*shape[:axis], length, *shape[axis + 1 :])
-    return _core.strided(x, sizes, steps, first * steps[axis] if length else 0)
+    start = first * steps[axis] if length else 0
+    return _core.as_part(_core.strided(x, sizes, steps, start))
 
 
 def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -240,6 +246,27 @@ def _steps(shape: tuple[int, ...]) -> tuple[int, ...]:
     for n in reversed(shape[1:]):
         steps.append(steps[-1] * n)
     return tuple(reversed(steps))
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Return vectors spread over a grid, each along its axis.
+
+    With indexing="xy" the first two axes are swapped, as NumPy's.
+    """
+    given = (
+        tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list) else tensors
+    )
+    parts = [ravel(x) for x in given]
+    if indexing not in ("ij", "xy"):
+        raise ShapeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    grid = tuple(x.shape[0] for x in parts)
+    spread = tuple(
+        broadcast_to(reshape(x, [-1 if i == k else 1 for i in range(len(grid))]), grid)
+        for k, x in enumerate(parts)
+    )
+    if indexing == "ij" or len(grid) < 2:
+        return spread
+    return tuple(swapaxes(x, 0, 1) for x in spread)
 
 
 def select(input: Any, dim: int, index: int) -> Tensor:

@@ -45,7 +45,8 @@ def reshape(x, tuple shape):
     """x with the same elements in another shape (sizes agree: checked above)."""
     cdef ad_attr attr
     memset(&attr, 0, sizeof(ad_attr))
-    return apply_shaped(AD_OP_RESHAPE, x, shape, &attr)
+    z = apply_shaped(AD_OP_RESHAPE, x, shape, &attr)
+    return as_part(z) if is_part(x) else z
 
 
 def follow_view(x, function):
@@ -134,7 +135,7 @@ def get_item(x, key):
                              f"{t.array.size}")
         memset(&attr, 0, sizeof(ad_attr))
         attr.offset = i
-        return ad_py_apply_attr(AD_OP_STRIDED, x, &attr)
+        return as_part(ad_py_apply_attr(AD_OP_STRIDED, x, &attr))
     base = view_of(t.array, True) if t.array != NULL else np.zeros(())
     view = base[key]
     if not isinstance(view, np.ndarray):  # a full integer index
@@ -144,8 +145,8 @@ def get_item(x, key):
             base.shape)
         memset(&attr, 0, sizeof(ad_attr))
         attr.offset = position
-        return ad_py_apply_attr(AD_OP_STRIDED, x, &attr)
-    return take_view(x, base, view)
+        return as_part(ad_py_apply_attr(AD_OP_STRIDED, x, &attr))
+    return as_part(take_view(x, base, view))
 
 
 def reduce_axes(x, axes, bint keepdim, str how):
@@ -418,6 +419,7 @@ cdef ad_status fill_decomposition(int op, int n_args, const ad_span *args,
 
 def to_inplace(str name, x, y):
     """x op= y for a row's name, as the operators do it."""
+    check_part(x)
     cdef bytes key = name.encode()
     return ad_tensor_inplace(ad_op_find(key, len(key)), x, y)
 
@@ -429,6 +431,7 @@ def put_inplace(x, positions, y):
     cdef ad_tensor *s = as_tensor(y)
     cdef ad_index *index
     cdef int64_t k
+    check_part(x)
     if tape.redirect != NULL:
         check_inplace(x)
     if ((tape.is_recording or tape.redirect != NULL)

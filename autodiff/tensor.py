@@ -20,6 +20,7 @@ from autodiff import (
     linear,
     numpy_protocol,
     order,
+    plain_words,  # noqa: F401 - puts the words of bools and integers on their type
     printing,
     reduce,
     shape,
@@ -86,6 +87,7 @@ ATTRIBUTES: dict[str, Any] = {
     "ndim": property(_ndim, doc="Number of axes."),
     "dtype": property(lambda x: creation.float64, doc="float64, always."),
     "device": property(lambda x: "cpu", doc="'cpu', always."),
+    "is_cuda": property(lambda x: False, doc="False, always."),
     "data": property(
         lambda x: _core.alias(x, True),
         _set_data,
@@ -199,6 +201,8 @@ def _deepcopy(x: Tensor, memo: dict[int, Any]) -> Tensor:
     memo[id(x)] = new
     if x.requires_grad and x.grad is not None:
         new.grad = copy.deepcopy(x.grad, memo)
+    for name, value in vars(x).items():
+        setattr(new, name, copy.deepcopy(value, memo))
     return new
 
 
@@ -216,7 +220,8 @@ def _reduce(x: Tensor, protocol: Any = None) -> Any:
             "a tensor with a graph cannot be pickled: the graph lives in this process; "
             "pickle x.detach(), or the leaves"
         )
-    return _rebuild, (np.array(_core.values_of(x)), bool(x.requires_grad))
+    given = (np.array(_core.values_of(x)), bool(x.requires_grad))
+    return (_rebuild, given, dict(vars(x))) if vars(x) else (_rebuild, given)
 
 
 # ---- In place ------------------------------------------------------------------------
@@ -289,6 +294,16 @@ def zero_(x: Tensor) -> Tensor:
     return copy_(x, 0.0)
 
 
+def uniform_(x: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Fill x with numbers uniform in [a, b), in place; returns x."""
+    return copy_(x, a + (b - a) * creation.rand(tuple(x.shape)))
+
+
+def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    """Fill x with normal numbers, in place; returns x."""
+    return copy_(x, mean + std * creation.randn(tuple(x.shape)))
+
+
 def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Limit x to [min, max], in place; returns x."""
     return _core.assign_result(x, lambda v: functions.clip(v, min, max))
@@ -297,15 +312,43 @@ def clamp_(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
 # ---- On the type ---------------------------------------------------------------------
 
 
-def _same(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Return x: it is on the CPU, in float64, contiguous, already."""
+def _same(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """Return x: it is on the CPU, in float64, contiguous, already; of bools a mask."""
     for arg in (*args, *kwargs.values()):
-        if str(arg) == "cpu" or isinstance(arg, (bool, Tensor)):
+        if isinstance(arg, (bool, Tensor)):
             continue
-        if str(arg).partition(":")[0] in ("cuda", "mps", "xpu", "meta"):
+        if creation.dtype_name(arg) == "bool":
+            return _bool(x)
+        if creation.is_device(arg):
             creation.check_device(arg)
-        creation.check_dtype(arg, x)
+        else:
+            creation.check_dtype(arg, x)
     return x
+
+
+def _cuda(x: Tensor, device: Any = None) -> Any:
+    """Raise: there is one device, the CPU."""
+    return _same(x, "cuda")
+
+
+def _half(x: Tensor) -> Any:
+    """Return x in float64, which is said once."""
+    return _same(x, "float16")
+
+
+def _contiguous(x: Tensor) -> Tensor:
+    """Return x; of a slice or transpose, the copy that PyTorch would make."""
+    return clone(x) if _core.is_part(x) else x
+
+
+def _whole(x: Tensor) -> Tensor:
+    """Return x without fractions and without a gradient, in float64 as every tensor."""
+    return FUNCTIONS["trunc"](x).detach()
+
+
+def _bool(x: Tensor) -> Any:
+    """Return where x is not 0."""
+    return functions.ne(x, 0.0)
 
 
 def _where_method(x: Tensor, condition: Any, other: Any) -> Any:
@@ -329,7 +372,7 @@ _BY_MODULE = {
     order: "max min amax amin argmax argmin any all argsort sort topk median",
     linear: "matmul mm bmm mv dot vdot inner outer trace",
     functions: "isnan isinf isfinite isclose allclose equal eq ne lt le gt ge lerp "
-    "masked_fill",
+    "masked_fill nonzero count_nonzero logical_and logical_or logical_xor logical_not",
 }
 
 # Of each row of one operand or two, its method in place.
@@ -360,8 +403,9 @@ METHODS: dict[str, Any] = {
     "view_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
     "reshape_as": lambda x, y: shape.reshape(x, tuple(y.shape)),
     "expand_as": lambda x, y: shape.broadcast_to(x, tuple(y.shape)),
-    "contiguous": _same, "cpu": _same, "double": _same, "to": _same,
-    "float": lambda x: _same(x, "float32"), "type": _same,
+    "contiguous": _contiguous, "cpu": _same, "double": _same, "to": _same,
+    "float": lambda x: x, "type": _same,
+    "cuda": _cuda, "half": _half, "long": _whole, "int": _whole, "bool": _bool,
     "is_contiguous": lambda x: True, "is_floating_point": lambda x: True,
     "astype": _same, "element_size": lambda x: 8, "type_as": _same,
     "new_zeros": lambda x, *size, **kw: creation.zeros(*size, **kw),
@@ -371,6 +415,7 @@ METHODS: dict[str, Any] = {
     "new_tensor": lambda x, data, **kw: creation.tensor(data, **kw),
     "add_": add_, "sub_": sub_, "subtract_": sub_,
     "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
+    "uniform_": uniform_, "normal_": normal_,
     "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__len__": _length, "__iter__": _iterate, "__contains__": _contains,
     "__round__": _round, "__index__": _index, "__complex__": _complex,

@@ -105,10 +105,21 @@ def flatten(
     if _is_plain(tree):
         return [tree], LEAF
     leaves: list[Any] = []
-    return leaves, _flatten(tree, what, opaque, leaves)
+    try:
+        return leaves, _flatten(tree, opaque, leaves)
+    except _Stranger as found:
+        stranger = found.args[0]
+    raise TypeError(
+        f"{_place_of(stranger, tree, what)}: expected real numbers, arrays or tensors, "
+        f"alone or in tuples, lists, dicts and dataclasses, got {_kind(stranger)}"
+    )
 
 
-def _flatten(tree: Any, where: str, opaque: bool, leaves: list[Any]) -> Structure:
+class _Stranger(Exception):
+    """Neither a container nor a leaf was found."""
+
+
+def _flatten(tree: Any, opaque: bool, leaves: list[Any]) -> Structure:
     if _is_plain(tree):
         leaves.append(tree)
         return LEAF
@@ -117,18 +128,26 @@ def _flatten(tree: Any, where: str, opaque: bool, leaves: list[Any]) -> Structur
     node = _open(tree)
     if node is None:
         if not opaque and not is_number(tree):
-            raise TypeError(
-                f"{where}: expected real numbers, arrays or tensors, alone or in "
-                f"tuples, lists, dicts and dataclasses, got {_kind(tree)}"
-            )
+            raise _Stranger(tree)
         leaves.append(tree)
         return LEAF
     keys, values, static, shown = node
-    children = tuple(
-        _flatten(value, f"{where}{_step(tree, key)}", opaque, leaves)
-        for key, value in zip(keys, values, strict=True)
-    )
+    children = tuple([_flatten(value, opaque, leaves) for value in values])
     return Structure(type(tree), keys, children, static, shown)
+
+
+def _place_of(stranger: Any, tree: Any, where: str) -> str:
+    """Return what the first place of an object in a tree is called; '' if it is not."""
+    if tree is stranger:
+        return where
+    node = _open(tree)
+    if node is None:
+        return ""
+    places = (
+        _place_of(stranger, value, f"{where}{_step(tree, key)}")
+        for key, value in zip(node[0], node[1], strict=True)
+    )
+    return next(filter(None, places), "")
 
 
 def _is_plain(x: Any) -> bool:

@@ -2,18 +2,22 @@
 
     python benchmarks/fit_scale.py            # a million rows, 50,000 groups
     python benchmarks/fit_scale.py --large    # ten million rows as well
+    python benchmarks/fit_scale.py --store    # and write results/DATE-COMMIT-fit.json
 
 Each measurement runs in a process of its own, three times; the fastest counts, in CPU
-seconds, and wall seconds beside it. `pass` is one pass of a compiled gradient of half
-the sum of squares over the same rows on the same thread: what the time of a fit is
-measured in. `beyond` is the peak of memory above that with the data loaded.
+seconds of all threads, and wall seconds beside it. `pass` is one pass of a compiled
+gradient of half the sum of squares over the same rows on one thread: what the CPU time
+of a fit is measured in. `count` is the passes that the fit took itself, over all rows
+or a sample of them. `beyond` is the peak of memory above that with the data loaded.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -23,8 +27,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import machine
 import numpy as np
 
+PEERS = ("scipy", "lmfit", "iminuit")
 TRUTH = (2.5, 1.3, 0.5)
 START = {"a": 1.0, "b": 1.0, "c": 0.0}
 FORMULA = "y ~ a*exp(-b*x) + c"
@@ -80,9 +86,9 @@ def gradient_pass(n: int) -> dict[str, float]:
         return 0.5 * (p[0] * ad.exp(-p[1] * x) + p[2] - y) ** 2
 
     rows = ad.vmap(ad.grad(half_square), in_axes=(None, 0, 0), threads=1)
+    total = ad.compile(lambda point, x, y: ad.sum(rows(point, x, y), dim=0))
     point = np.array(TRUTH)
-    rows(point, x[:50], y[:50])
-    return _timed(lambda: rows(point, x, y).sum(axis=0))
+    return _timed(lambda: total(point, x, y))
 
 
 def curve_fit(n: int) -> dict[str, float]:
@@ -198,32 +204,55 @@ def main() -> None:
     """Run everything and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--large", action="store_true", help="ten million rows too")
+    parser.add_argument("--store", action="store_true", help="write a result file")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         name, n = options.one
         print(json.dumps(globals()[name](int(n))))
         return
+    about, found = machine.describe(), list[dict[str, Any]]()
     for n in (1_000_000, 10_000_000) if options.large else (1_000_000,):
         unit = 0.0
         for each in ROWS:
-            if each in (lmfit, iminuit, curve_fit) and n > 1_000_000:
-                continue
-            unit = _show(each.__name__, n, unit)
+            unit = _show(each.__name__, n, unit, found)
     for each in OTHERS:
-        _show(each.__name__, 0, 0.0)
+        _show(each.__name__, 0, 0.0, found)
+    if options.store:
+        _store(about, found)
 
 
-def _show(name: str, n: int, unit: float) -> float:
+def _store(about: dict[str, Any], measured: list[dict[str, Any]]) -> None:
+    """Write what was measured beside the results of the other benchmarks."""
+    versions = about["versions"] | {name: _version(name) for name in PEERS}
+    about["machine"]["load_after"] = machine.load()
+    content = about | {"versions": versions, "measured": measured}
+    name = f"{about['date'][:10]}-{(about['commit'] or 'none')[:10]}-fit.json"
+    path = Path(__file__).parent / "results" / name
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    print(f"written: {path.name}")
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"
+
+
+def _show(name: str, n: int, unit: float, results: list[dict[str, Any]]) -> float:
     """Run one measurement in its own process and print it; return a pass's time."""
     program = [sys.executable, __file__, "--one", name, str(n)]
-    done = subprocess.run(program, capture_output=True, text=True)
+    scrubbed = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+    environment = {k: v for k, v in os.environ.items() if k not in scrubbed}
+    done = subprocess.run(program, capture_output=True, text=True, env=environment)
     label = f"{name} {n:,}" if n else name
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         print(f"{label:28s} failed: {last}")
         return unit
     found = json.loads(done.stdout)
+    results.append({"name": name, "n": n, **found})
     unit = found["cpu"] if name == "gradient_pass" else unit
     text = f"{label:28s} cpu {found['cpu']:8.4f} s  wall {found['wall']:8.4f} s"
     if n and unit:

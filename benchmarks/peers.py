@@ -63,8 +63,8 @@ def version(peer: str) -> str | None:
         return None
     try:
         return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+    except importlib.metadata.PackageNotFoundError:  # run in its source tree
+        return str(getattr(importlib.import_module(package), "__version__", "unknown"))
 
 
 def load(peer: str) -> Any:

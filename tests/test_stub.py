@@ -9,6 +9,7 @@ import pytest
 
 import autodiff
 from autodiff import _core
+from autodiff.plain import PlainArray
 
 ROOT = Path(autodiff.__file__).resolve().parent
 
@@ -76,6 +77,18 @@ def test_the_stub_of_tensor_has_every_member_and_no_other():
     private = {name for name in members if name[0] == "_" and name[:2] != "__"}
     listed = {name for name in names(TENSOR) if name not in common}
     assert listed - {"_version"} == members - private
+
+
+def test_the_stub_of_plain_arrays_has_every_member_and_no_other():
+    listed = names(names(statements("plain.pyi"))["PlainArray"].body)
+    common = {
+        *dir(object),
+        "__module__",
+        "__dict__",
+        "__array_wrap__",
+        "__orig_bases__",
+    }
+    assert {*listed} - common == {*vars(PlainArray)} - common
 
 
 def calls(body, owner):

@@ -84,6 +84,7 @@ LAYERS = {
     # Python: the exceptions, the extension, the modules over it, the package's face.
     "autodiff/errors": 10,
     "autodiff/callsite": 10,
+    "autodiff/plain": 10,
     "autodiff/_tensor": 20,
     "autodiff/_number": 20,
     "autodiff/_update": 20,
@@ -125,6 +126,7 @@ LAYERS = {
     "autodiff/linalg": 55,
     "autodiff/numpy": 60,
     "autodiff/special": 60,
+    "autodiff/plain_words": 60,
     "autodiff/tensor": 70,
     # Functions as programs.
     "autodiff/sparse": 30,
@@ -173,12 +175,19 @@ LAYERS = {
     "autodiff/nn/init": 77,
     "autodiff/nn/utils": 77,
     "autodiff/nn/layers": 78,
+    "autodiff/nn/containers": 78,
     "autodiff/nn/elementwise": 78,
-    "autodiff/nn/__init__": 79,
+    "autodiff/nn/recurrent": 79,
+    "autodiff/nn/__init__": 80,
+    "autodiff/cuda": 10,
+    "autodiff/distributions": 75,
+    "autodiff/utils/data": 75,
+    "autodiff/utils/__init__": 76,
     "autodiff/optim/optimizer": 75,
     "autodiff/optim/": 76,
     "autodiff/optim/__init__": 77,
     "autodiff/fit/errors": 100,
+    "autodiff/fit/wording": 101,
     "autodiff/fit/catalogue": 102,
     "autodiff/fit/options": 105,
     "autodiff/fit/formula/": 110,
@@ -213,6 +222,7 @@ EXEMPT = (
         )
     }
     | {
+        ("autodiff/plain.pyi", "autodiff/_core.pyx"): "a stub: types of the words",
         ("csrc/block.c", "sys/mman.h"): "large arrays ask Linux for huge pages",
         ("csrc/compat.h", "intrin.h"): "bit scans, for the one compiler that needs it",
         (

@@ -14,6 +14,7 @@ from autodiff.fit.errors import UsageError
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem, pose
 from autodiff.fit.stats.result import FitResult
+from autodiff.fit.wording import in_python, note_in_python, speaks_python
 
 if TYPE_CHECKING:
     from autodiff.fit.stats.compare import Comparison
@@ -24,12 +25,14 @@ __all__ = [
     "fit_problem",
     "is_nested",
     "least_squares",
+    "on_data",
     "table_of",
 ]
 
 Watch = Callable[[int, int, float], None]
 
 
+@speaks_python
 def fit(
     formula: str | Callable[..., Any],
     data: Any,
@@ -84,7 +87,8 @@ def fit(
     lr, epochs : float, int
         Step and number of passes of gradient descent.
     max_evaluations : int
-        Passes over the rows before the search gives up.
+        Passes over the rows in which the search has to end, all starts and polishing
+        together; the refits of intervals come after and do not count.
     **binding
         Of the problem: ``bounds={'b': (0, inf)}``, ``fix={'c': 0.0}``,
         ``tie={'tau': '1/b'}``, ``sigma`` (absolute) or ``weight`` (relative),
@@ -129,8 +133,15 @@ def fit(
     )
     table = table_of(data, columns)
     if isinstance(formula, str):
-        return fit_problem(pose(formula, table, _start(start), **binding), options)
-    return _fit_function(formula, table, _start(start), binding, options)
+        problem = pose(formula, table, _start(start), **binding)
+        return _told(fit_problem(problem, options))
+    return _told(_fit_function(formula, table, _start(start), binding, options))
+
+
+def _told(result: FitResult) -> FitResult:
+    """Return a result whose verdict and notes speak in the words of Python."""
+    notes = tuple(note_in_python(note) for note in result.warnings)
+    return replace(result, reason=in_python(result.reason), warnings=notes)
 
 
 def _fit_function(
@@ -183,6 +194,7 @@ def fit_problem(
     return summarize(solve(problem, options, watch), options)
 
 
+@speaks_python
 def least_squares(
     residual: Callable[..., Any],
     x0: Any,
@@ -245,9 +257,11 @@ def least_squares(
         level=level,
         max_evaluations=max_evaluations,
     )
-    return summarize(solve_residuals(residual, x0, args, bounds, options), options)
+    solution = solve_residuals(residual, x0, args, bounds, options)
+    return _told(summarize(solution, options))
 
 
+@speaks_python
 def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Comparison:
     """Rank fits of the same response by AICc, and test nested ones.
 
@@ -300,6 +314,70 @@ def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Compari
                 "response is another unit; compare fits of one response",
             )
     return rank(results, names, lambda i, j: is_nested(results[i], results[j]))
+
+
+def on_data(result: FitResult, label: str, data: Any, **binding: Any) -> FitResult:
+    """Return a saved fit with the rows that it was fitted to; nothing is fitted.
+
+    Parameters
+    ----------
+    result : FitResult
+        Read from a file.
+    label : str
+        What messages call it.
+    data : mapping of arrays, table or path
+        The data of the fit.
+    **binding
+        ``where``, and ``sigma``, ``weight`` or ``trials``, as for the fit.
+
+    Raises
+    ------
+    UsageError
+        If these are other rows: in number, or by their sum of squares.
+    """
+    from autodiff.fit.formula.printing import to_text
+    from autodiff.fit.solve.model import Model
+    from autodiff.fit.solve.solution import Solution
+
+    assert result.problem is not None
+    slots, free = result.problem.slots, set(result.free)
+    problem = pose(
+        result.formula,
+        table_of(data),
+        {name: p.estimate for name, p in result.parameters.items() if name in free},
+        fix={slot.name: slot.value for slot in slots if slot.kind == "fixed"},
+        tie={name: to_text(nodes) for name, nodes in result.problem.ties.items()},
+        **binding,
+    )
+    model = Model(problem, result.loss)
+    if set(problem.names) != free or model.n_rows != result.n:
+        raise _other_rows(label, f"{result.n} rows", f"{model.n_rows}")
+    point = np.array([result.parameters[name].estimate for name in problem.names])
+    found = Solution(
+        model,
+        point,
+        model.objective(point),
+        model.linearize(point),
+        np.zeros(len(point), dtype=np.int8),
+        result.verdict,
+    )
+    if model.loss.is_likelihood:
+        what, saved, here = "deviance", result.deviance, 2.0 * found.objective
+    else:
+        weighted = model.root * found.residuals
+        what, saved, here = "rss", result.rss, float(weighted @ weighted)
+    rounding = 1e-24 * float(np.square(model.root * problem.response).sum())
+    if not abs(here - saved) <= 1e-8 * abs(saved) + rounding:
+        raise _other_rows(label, f"{what} {saved:.9g}", f"{what} {here:.9g}")
+    return replace(result, problem=problem, solution=found)
+
+
+def _other_rows(label: str, saved: str, here: str) -> UsageError:
+    return UsageError(
+        "U153",
+        f"{label} was fitted to other rows: it has {saved}, these data give {here}; "
+        "give the data of the fit, with the same --where, --sigma or --weight",
+    )
 
 
 def is_nested(small: FitResult, large: FitResult) -> bool:

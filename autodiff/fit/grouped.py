@@ -2,13 +2,14 @@
 
 Groups share a formula, so most are solved together (`solve/batch.py`). A group that is
 not plainly at a minimum there is fitted singly, with all that a single fit tries, and
-gets the verdict of that; so a verdict does not depend on how a group was solved.
+gets the verdict of that; so a verdict does not depend on how a group was solved. What
+only a single fit does is to look about for other minima (W105, W131).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from autodiff.fit.errors import (
     EXIT_NOT_CONVERGED,
     EXIT_NOT_DETERMINABLE,
     EXIT_OK,
-    FitError,
+    DataError,
 )
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
@@ -25,9 +26,11 @@ from autodiff.fit.solve.batch import Batch, Outcome, descend, polish, project
 from autodiff.fit.solve.driver import solve
 from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.rows import RowFunction
+from autodiff.fit.solve.several import RIVAL
 from autodiff.fit.solve.solution import CONVERGED, NOT_CONVERGED, NOT_DETERMINABLE
 from autodiff.fit.solve.starts import linear_parameters, starting_points
 from autodiff.fit.solve.subset import subset
+from autodiff.fit.stats.group_table import GroupTable
 from autodiff.fit.stats.summarize import summarize
 
 __all__ = ["GroupedSolution", "solve_groups"]
@@ -39,6 +42,7 @@ Mask = npt.NDArray[np.bool_]
 CHUNK_ROWS = 32_768  # of one batch: its arrays stay in the cache
 MANY_ROWS = 5_000  # a group this large gains nothing from company
 MOST_PASSES = 100
+MOST_TOGETHER = 2 * MOST_PASSES  # passes of a batch; who allows fewer gets no batch
 SAMPLED_GROUPS = 6  # whose minima all groups try, where no start is given
 WELL_CONDITIONED = 1e-4  # below, a linear group is solved in doubled precision
 EXIT_CODES = {
@@ -55,42 +59,30 @@ class GroupedSolution:
     Attributes
     ----------
     problem : Problem
-        All rows; `problem.names` are the p parameters.
+        All rows; `problem.names` are the parameters.
     by : tuple of str
         The columns that name a group.
     keys : tuple of tuples
         Their values, a tuple for each of the g groups, in order of first appearance.
-    estimate, se : array of shape (g, p)
-        NaN where a group has no such parameter; `se` also where it did not converge.
-    rss : array of shape (g,)
-        Weighted residual sums of squares.
-    n, df : array of int, shape (g,)
-        Rows, and rows less parameters.
-    verdicts, codes, reasons : tuple of str, length g
-        As of a single fit; code and reason are empty where it converged.
+    table : GroupTable
+        What was found, a row for each group.
     """
 
     problem: Problem
     by: tuple[str, ...]
     keys: tuple[tuple[str | float, ...], ...]
-    estimate: Array
-    se: Array
-    rss: Array
-    n: Index
-    df: Index
-    verdicts: tuple[str, ...]
-    codes: tuple[str, ...]
-    reasons: tuple[str, ...]
+    table: GroupTable
 
     @property
     def n_converged(self) -> int:
         """Number of groups that converged."""
-        return self.verdicts.count(CONVERGED)
+        return int((self.table.verdict == CONVERGED).sum())
 
     @property
     def exit_code(self) -> int:
         """The worst of the groups' exit codes; 0 only if all converged."""
-        return max((EXIT_CODES[verdict] for verdict in set(self.verdicts)), default=0)
+        verdicts = set(self.table.verdict.tolist())
+        return max((EXIT_CODES[verdict] for verdict in verdicts), default=0)
 
 
 def solve_groups(
@@ -123,23 +115,15 @@ def solve_groups(
     keys, labels = _group(by)
     work = _Work(problem, options, labels, len(keys))
     if options.loss == "normal" and options.standard_errors == "jtj":
-        if options.method == "lm":
+        if (
+            options.method == "lm"
+            and options.starts == "auto"
+            and options.max_evaluations > MOST_TOGETHER
+        ):
             work.together()
     for group in np.flatnonzero(~work.settled):
         work.singly(int(group))
-    return GroupedSolution(
-        problem,
-        tuple(by),
-        keys,
-        work.estimate,
-        work.se,
-        work.rss,
-        work.sizes,
-        work.df,
-        tuple(work.verdicts),
-        tuple(work.codes),
-        tuple(work.reasons),
-    )
+    return GroupedSolution(problem, tuple(by), keys, work.table)
 
 
 def _group(
@@ -168,22 +152,11 @@ class _Work:
         self, problem: Problem, options: Options, labels: Index, count: int
     ) -> None:
         self.problem, self.options = problem, options
-        p = len(problem.names)
         self.order = np.argsort(labels, kind="stable")
         self.sizes = np.bincount(labels, minlength=count)
         self.first = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        self.estimate, self.se = (
-            np.full((count, p), np.nan),
-            np.full((count, p), np.nan),
-        )
-        self.rss = np.full(count, np.nan)
-        self.df = self.sizes - p
+        self.table = GroupTable(problem, options, self.sizes)
         self.settled = np.zeros(count, dtype=np.bool_)
-        self.verdicts, self.codes, self.reasons = (
-            [""] * count,
-            [""] * count,
-            [""] * count,
-        )
 
     def rows_of(self, group: int) -> Index:
         """Return the rows of a group."""
@@ -193,20 +166,13 @@ class _Work:
     def singly(self, group: int) -> None:
         """Fit one group as if there were no other."""
         part, kept = subset(self.problem, self.rows_of(group))
-        self.df[group] = len(part.response) - len(kept)  # until more is known
+        part = replace(part, notes=())  # which are on all rows
+        self.table.df[group] = self.table.n[group] - len(kept)  # until more is known
+        options = replace(self.options, derive=self.table.derived_of(part))
         try:
-            result = summarize(solve(part, self.options), self.options)
-        except FitError as error:  # data that the loss cannot take
-            self.verdicts[group] = NOT_CONVERGED
-            self.codes[group] = getattr(error, "code", "")
-            self.reasons[group] = str(error)
-            return
-        found = [result.parameters[name] for name in part.names]
-        self.estimate[group, kept] = [one.estimate for one in found]
-        self.se[group, kept] = [one.se for one in found]
-        self.rss[group], self.df[group] = result.rss, result.df
-        self.verdicts[group], self.codes[group] = result.verdict, result.code
-        self.reasons[group] = result.reason
+            self.table.put(group, summarize(solve(part, options), options))
+        except DataError as error:
+            self.table.put_error(group, error)
 
     def together(self) -> None:
         """Solve in batches; settle the groups that are plainly at a minimum."""
@@ -282,18 +248,11 @@ class _Work:
             done &= outcome.rank_ratio > WELL_CONDITIONED
         else:
             done &= outcome.rss <= _around_mean(batch)
-        members, kept = groups[done], outcome.rss[done]
-        df = self.df[members]
-        with np.errstate(all="ignore"):
-            unit = np.where(df > 0, kept / df, np.where(kept == 0.0, 0.0, np.nan))
-        if self.problem.sigma is not None:
-            unit = np.ones(len(kept))
-        self.estimate[members] = outcome.points[:, done].T
-        self.se[members] = (outcome.errors[:, done] * np.sqrt(unit)).T
-        self.rss[members] = kept
-        self.settled[members] = True
-        for group in members:
-            self.verdicts[group] = CONVERGED
+        if not done.all():
+            groups, batch, outcome = groups[done], batch.take(done), outcome.take(done)
+        if len(groups):
+            plain = self.table.put_batch(groups, batch, outcome)
+            self.settled[groups[plain]] = True
 
 
 def _root(problem: Problem) -> Array:
@@ -327,28 +286,40 @@ def _solve(
         points, _, _ = descend(batch, points, most=2, damping=0.0)
         return polish(batch, points, sizes, curved=False)
     tried = [np.repeat(start[:, None], g, axis=1) for start in starts]
-    if len(tried) > 1:
-        tried = _two_best(batch, tried, linear)
-    ends = [descend(batch, points, most=MOST_PASSES)[:2] for points in tried]
-    points, rss = ends[0]
-    for other, lower in ends[1:]:
-        points = np.where(lower < rss, other, points)
-        rss = np.minimum(lower, rss)
+    if len(tried) == 1:
+        points, _, _ = descend(batch, tried[0], most=MOST_PASSES)
+        return polish(batch, points, sizes, curved=True)
+    first, second, height = _two_best(batch, tried, linear)
+    points, rss, _ = descend(batch, first, most=MOST_PASSES)
+    rival = np.flatnonzero(height <= RIVAL * rss)
+    if len(rival):
+        part = batch.take(rival)
+        other, lower, _ = descend(part, second[:, rival], most=MOST_PASSES)
+        better = lower < rss[rival]
+        points[:, rival[better]] = other[:, better]
     return polish(batch, points, sizes, curved=True)
 
 
-def _two_best(batch: Batch, tried: list[Array], linear: Mask) -> list[Array]:
-    """Return for each member the two points, projected, that begin lowest."""
+def _two_best(
+    batch: Batch, tried: list[Array], linear: Mask
+) -> tuple[Array, Array, Array]:
+    """Return for each member the two points, projected, that begin lowest.
+
+    And the sums of squares of the second.
+    """
     solved = []
     for points in tried:
-        inside, rss = batch.clip(points), batch.at(batch.clip(points)).rss
-        if linear.any():
-            inside, rss = project(batch, inside, linear)
-        solved.append((inside, rss))
-    order = np.argsort(np.stack([rss for _, rss in solved]), axis=0, kind="stable")
+        inside = batch.clip(points)
+        solved.append(
+            project(batch, inside, linear)
+            if linear.any()
+            else (inside, batch.at(inside).rss)
+        )
+    heights = np.stack([rss for _, rss in solved])
+    order = np.argsort(heights, axis=0, kind="stable")
     points = np.stack([inside for inside, _ in solved])
     members = np.arange(points.shape[2])
-    return [
-        np.ascontiguousarray(points[order[rank], :, members].T)
-        for rank in range(min(2, len(solved)))
-    ]
+    first, second = (
+        np.ascontiguousarray(points[order[rank], :, members].T) for rank in (0, 1)
+    )
+    return first, second, heights[order[1], members]

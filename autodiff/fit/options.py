@@ -48,7 +48,7 @@ class Options:
     lr, epochs : float, int
         Step and number of passes of gradient descent.
     max_evaluations : int
-        Passes over the rows before the search gives up.
+        Passes over the rows in which the search has to end, all starts together.
     derive : dict of str to str
         Name and formula of quantities computed from the parameters.
     """
@@ -78,11 +78,11 @@ class Options:
             )
             raise UsageError(
                 "U159",
-                f"level {self.level!r}: a probability between 0 and 1 is expected, as "
-                f"0.95{cure}",
+                f"--level {self.level!r}: a probability between 0 and 1 is expected, "
+                f"as 0.95{cure}",
             )
         if not _positive(self.lr):
-            raise UsageError("U166", f"lr {self.lr!r}: a positive number is expected")
+            raise UsageError("U166", f"--lr {self.lr!r}: a positive number is expected")
         for name in ("epochs", "max_evaluations"):
             _whole(name, getattr(self, name))
         if self.starts != "auto":
@@ -91,13 +91,13 @@ class Options:
             if self.loss not in ROBUST:
                 raise UsageError(
                     "U167",
-                    f"loss_scale belongs to the losses {', '.join(ROBUST)}, "
+                    f"--loss-scale belongs to the losses {', '.join(ROBUST)}, "
                     f"not to {self.loss}",
                 )
             if not _positive(self.loss_scale):
                 raise UsageError(
                     "U167",
-                    f"loss_scale {self.loss_scale!r}: a positive number is expected, "
+                    f"--loss-scale {self.loss_scale!r}: a positive number is expected, "
                     "in the unit of the response",
                 )
 
@@ -117,12 +117,15 @@ def _positive(value: object) -> bool:
 
 def _whole(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UsageError("U166", f"{name} {value!r}: a whole number from 1 is expected")
+        option = f"--{name.replace('_', '-')}"
+        raise UsageError(
+            "U166", f"{option} {value!r}: a whole number from 1 is expected"
+        )
 
 
 def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
     if value not in known:
         close = suggestion(value, known) if isinstance(value, str) else ""
         raise UsageError(
-            "U165", f"{name} {value!r}: expected one of {', '.join(known)}{close}"
+            "U165", f"--{name} {value!r}: expected one of {', '.join(known)}{close}"
         )

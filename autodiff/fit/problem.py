@@ -7,7 +7,7 @@ to a table for a fit, `rows_of` binds a fitted one to other rows. The parts are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,14 +22,20 @@ from autodiff.fit.binding.names import (
     resolve,
     with_response,
 )
-from autodiff.fit.binding.rows import Expression, Rows, expression, select
+from autodiff.fit.binding.rows import (
+    Expression,
+    Rows,
+    expression,
+    largest_size,
+    select,
+)
 from autodiff.fit.binding.slots import (
     check_given,
     given,
     parameters_and_slots,
     split_level,
 )
-from autodiff.fit.data.columns import Columns
+from autodiff.fit.data.columns import Columns, row_place
 from autodiff.fit.errors import (
     DataError,
     FormulaError,
@@ -39,7 +45,7 @@ from autodiff.fit.errors import (
     suggestion,
 )
 from autodiff.fit.formula.evaluate import degree_in
-from autodiff.fit.formula.parse import Formula, parse
+from autodiff.fit.formula.parse import Formula, Node, parse
 
 __all__ = ["Parameter", "Problem", "Slot", "pose", "rows_of"]
 
@@ -72,14 +78,16 @@ class Problem:
         Relative weights of the squared residuals; not together with `sigma`.
     trials : array of shape (n,) or None
         Numbers of trials, for binomial data.
-    rows : array of int, shape (n,)
-        The number of each row in its source, from 1, for messages.
+    index : array of int, shape (n,), or None
+        Which rows of the source they are, counted from 0; None for all.
     is_linear : bool
         Whether the model is linear in its free parameters.
     n_dropped : int
         Rows left out because a value was missing.
     notes : tuple of Note
         What is remarkable about the data: rows left out, decimal commas.
+    places : callable
+        What messages call a row of the source, counted from 0.
     """
 
     formula: Formula
@@ -87,13 +95,24 @@ class Problem:
     slots: tuple[Slot, ...]
     columns: dict[str, Array]
     response: Array
-    rows: npt.NDArray[np.intp]
+    index: npt.NDArray[np.intp] | None
     is_linear: bool
     n_dropped: int = 0
     sigma: Array | None = None
     weight: Array | None = None
     trials: Array | None = None
     notes: tuple[Note, ...] = ()
+    places: Callable[[int], str] = row_place
+
+    def place(self, row: int) -> str:
+        """Return what messages call a used row, counted from 0."""
+        return self.places(row if self.index is None else int(self.index[row]))
+
+    @property
+    def rows(self) -> npt.NDArray[np.intp]:
+        """The number of each row in its source, from 1, shape (n,)."""
+        n = len(self.response)
+        return 1 + (np.arange(n) if self.index is None else self.index)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,6 +123,11 @@ class Problem:
     def given(self) -> dict[str, float]:
         """Start values that were given, by parameter."""
         return {p.name: p.start for p in self.parameters if p.start is not None}
+
+    @property
+    def ties(self) -> dict[str, tuple[Node, ...]]:
+        """Expressions of the tied slots, each in those before, by name."""
+        return {slot.name: slot.nodes for slot in self.slots if slot.kind == "tied"}
 
     def degree_in(self, slots: Iterable[str]) -> int:
         """Return 0, 1 or 2: free of, linear in, or not known linear in free slots.
@@ -198,10 +222,11 @@ def pose(
         slots=tuple(_positioned(slot, parameters, slots, rows) for slot in slots),
         columns=rows.columns(right),
         response=_response(left, rows),
-        rows=rows.numbers,
+        index=rows.index,
         is_linear=False,
         n_dropped=n_dropped,
-        notes=(*table.notes, *notes),
+        notes=(*table.notes, *notes, *_on_both_sides(left, right)),
+        places=table.places(),
         **{word: _scale(wanted, rows) for word, wanted in scales.items() if wanted},
     )
     _check_trials(problem, rows)
@@ -263,9 +288,10 @@ def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
         ),
         columns=rows.columns(right),
         response=np.full(rows.n, np.nan),
-        rows=rows.numbers,
+        index=rows.index,
         n_dropped=n_dropped,
         notes=(*table.notes, *notes),
+        places=table.places(),
         sigma=None,
         weight=None,
         trials=None,
@@ -298,8 +324,10 @@ def _prepare(table: Columns, sides: list[Side]) -> None:
 def _check_can_fit(formula: Formula, right: Side, table: Columns) -> None:
     parameters = right.parameters
     if not parameters:
-        names = name_list(right.numbers) or "none"
-        message = f"no parameter to fit: every name is a column ({names})"
+        what = "the right side has no name"
+        if right.numbers:
+            what = f"every name is a column ({name_list(right.numbers)})"
+        message = f"no parameter to fit: {what}; parameters are written out: a + b*x"
         raise FormulaError("F118", message, formula.text, 0, len(formula.text))
     if not right.numbers and not right.level_columns and len(parameters) > 1:
         message = (
@@ -307,6 +335,20 @@ def _check_can_fit(formula: Formula, right: Side, table: Columns) -> None:
             f"told apart; the columns are {name_list(table.names)}"
         )
         raise fault("F118", message, formula.text, next(iter(parameters.values())))
+
+
+def _on_both_sides(left: Side, right: Side) -> tuple[Note, ...]:
+    """Return a note if the formula explains a response by itself."""
+    used = (*right.numbers, *right.level_columns)
+    both = [name for name in (*left.numbers, *left.level_columns) if name in used]
+    if not both:
+        return ()
+    text = (
+        f"{name_list(both)} is on both sides of '~': the response is explained by "
+        "itself, so its errors are in the predictor too and estimates are biased; "
+        "take it out of the right side if that is not meant"
+    )
+    return (Note("W107", text),)
 
 
 def _levels(right: Side, rows: Rows) -> dict[str, tuple[str, ...]]:
@@ -397,9 +439,9 @@ def _check_trials(problem: Problem, rows: Rows) -> None:
 
 def _response(left: Side, rows: Rows) -> Array:
     response = rows.evaluate(left)
-    bad = np.flatnonzero(~np.isfinite(response))
-    if bad.size:
-        row = int(bad[0])
+    largest = largest_size(response)
+    if not np.isfinite(largest):
+        row = int(np.flatnonzero(~np.isfinite(response))[0])
         cells = ", ".join(
             f"{name} = {rows.column(name)[row]:.6g}" for name in left.numbers
         )
@@ -408,7 +450,6 @@ def _response(left: Side, rows: Rows) -> Array:
             f"the left side is {response[row]} in {rows.place(row)} ({cells}); "
             "leave such rows out or change the left side",
         )
-    largest = float(np.max(np.abs(response), initial=0.0))
     if largest > LARGEST or 0.0 < largest < 1.0 / LARGEST:
         raise DataError(
             "D116",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class LayerReport:
     n_nan, n_inf
         Elements that are NaN, and infinite.
     ratio
-        Norm of the update, the rate times the gradient, over that of the parameter.
+        Norm of the update over that of the parameter.
     flags
         Some of "no gradient", "dead", "vanishing", "exploding", "nan", "inf".
     """
@@ -97,6 +98,7 @@ class GradientReport:
 def gradient_report(
     model_or_params: Any,
     *,
+    optimizer: Any = None,
     lr: float = 1.0,
     vanishing: float = 1e-4,
     exploding: float = 1e3,
@@ -107,8 +109,12 @@ def gradient_report(
     ----------
     model_or_params
         A module; or tensors: one, several, or a dict by name.
+    optimizer
+        Whose step the ratio of update to weight is of: the one that it would take now,
+        found with copies; nothing moves. Without one, and for parameters that are not
+        its own, an update is `lr` times the gradient.
     lr
-        The rate that an update multiplies the gradient with.
+        The rate that an update multiplies the gradient with, if there is no optimiser.
     vanishing
         A gradient whose root mean square is below this share of the largest among the
         layers, or below 1e-12, is flagged "vanishing".
@@ -125,7 +131,8 @@ def gradient_report(
     Raises
     ------
     ArgumentError
-        If there is no parameter, or something that is no tensor.
+        If there is no parameter, or something that is no tensor; if the optimiser's
+        step needs a closure, as that of LBFGS.
 
     Examples
     --------
@@ -138,6 +145,7 @@ def gradient_report(
     norm of all gradients: 1
     """
     named = _named(model_or_params)
+    updates = {} if optimizer is None else _updates(named, optimizer)
     gradients = {name: _numbers(p.grad) for name, p in named.items()}
     sizes = [_rms(g) for g in gradients.values() if g is not None]
     largest = max((s for s in sizes if math.isfinite(s)), default=0.0)
@@ -148,18 +156,18 @@ def gradient_report(
             layers.append(LayerReport(name, tuple(p.shape), flags=("no gradient",)))
             continue
         flags = _flags(g, max(vanishing * largest, 1e-12), exploding)
-        layers.append(_layer(name, p, g, lr, flags))
+        update = updates.get(name, abs(lr) * float(np.linalg.norm(g)))
+        layers.append(_layer(name, p, g, update, flags))
     total = math.hypot(*(layer.norm for layer in layers if layer.norm == layer.norm))
     has_nan = any(layer.n_nan for layer in layers)
     return GradientReport(tuple(layers), math.nan if has_nan else total)
 
 
 def _layer(
-    name: str, p: Tensor, g: Any, lr: float, flags: tuple[str, ...]
+    name: str, p: Tensor, g: Any, update: float, flags: tuple[str, ...]
 ) -> LayerReport:
     weight = float(np.linalg.norm(np.ravel(_core.values_of(p))))
     norm = float(np.linalg.norm(g))
-    update = abs(lr) * norm
     ratio = update / weight if weight else (math.inf if update else math.nan)
     return LayerReport(
         name,
@@ -173,6 +181,24 @@ def _layer(
         ratio,
         flags,
     )
+
+
+def _updates(named: Mapping[str, Tensor], optimizer: Any) -> dict[str, float]:
+    """Return by how much a step of the optimiser would move its parameters."""
+    copies, stepper = copy.deepcopy((list(named.values()), optimizer))
+    try:
+        stepper.step()
+    except (TypeError, ArgumentError) as error:
+        raise ArgumentError(
+            f"gradient_report: {type(optimizer).__name__} cannot say its step from the "
+            f"gradients alone ({error}); leave it out"
+        ) from None
+    moved = {id(p) for group in stepper.param_groups for p in group["params"]}
+    return {
+        name: float(np.linalg.norm(np.ravel(_core.values_of(new) - _core.values_of(p))))
+        for (name, p), new in zip(named.items(), copies, strict=True)
+        if id(new) in moved
+    }
 
 
 def _named(given: Any) -> dict[str, Tensor]:

@@ -8,10 +8,20 @@
 True
 """
 
-from autodiff.nn import elementwise, functional, init, layers, utils
+from autodiff.nn import (
+    containers,
+    elementwise,
+    functional,
+    init,
+    layers,
+    recurrent,
+    utils,
+)
+from autodiff.nn.containers import *  # noqa: F403
 from autodiff.nn.elementwise import *  # noqa: F403
 from autodiff.nn.layers import *  # noqa: F403
 from autodiff.nn.module import Module, Parameter
+from autodiff.nn.recurrent import *  # noqa: F403
 
 __all__ = [
     "Module",
@@ -19,6 +29,8 @@ __all__ = [
     "functional",
     "init",
     "utils",
+    *containers.__all__,
     *elementwise.__all__,
     *layers.__all__,
+    *recurrent.__all__,
 ]

@@ -1,21 +1,23 @@
-"""Layers with parameters, and what puts layers together."""
+"""Layers: functions with their parameters and options."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import autodiff.nn.functional as F  # noqa: N812 - PyTorch's word
 from autodiff._core import Tensor
-from autodiff.creation import ones, zeros
+from autodiff.creation import ones, tensor, zeros
 from autodiff.errors import ArgumentError, ShapeError
 from autodiff.nn import init
 from autodiff.nn.functional.windows import extents
 from autodiff.nn.module import Module, Parameter
-from autodiff.shape import chunk, flatten
+from autodiff.shape import flatten
 
 __all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool1d",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -23,20 +25,18 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
+    "Dropout2d",
     "Embedding",
     "Flatten",
-    "GRUCell",
     "Identity",
     "LayerNorm",
     "Linear",
     "MaxPool1d",
     "MaxPool2d",
-    "ModuleList",
-    "Sequential",
 ]
 
 
-def _learned(shape: Sequence[int], fan_in: int) -> Any:
+def learned(shape: Sequence[int], fan_in: int) -> Any:
     """Return a parameter uniform within 1 / sqrt(fan_in), PyTorch's first values."""
     reach = 1.0 / math.sqrt(fan_in) if fan_in else 0.0
     return Parameter(init.uniform_(zeros(*shape), -reach, reach))
@@ -61,9 +61,14 @@ class Linear(Module):
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
+        if in_features < 0 or out_features < 0:
+            raise ArgumentError(
+                f"Linear: extents must not be negative, got {in_features} and "
+                f"{out_features}"
+            )
         self.in_features, self.out_features = in_features, out_features
-        self.weight = _learned((out_features, in_features), in_features)
-        self.bias = _learned((out_features,), in_features) if bias else None
+        self.weight = learned((out_features, in_features), in_features)
+        self.bias = learned((out_features,), in_features) if bias else None
 
     def forward(self, input: Any) -> Tensor:
         """Return x W' + b."""
@@ -107,8 +112,8 @@ class _Convolution(Module):
             first, second = second, first
         shape = (first, second // groups, *self.kernel_size)
         fan_in = shape[1] * math.prod(self.kernel_size)
-        self.weight = _learned(shape, fan_in)
-        self.bias = _learned((out_channels,), fan_in) if bias else None
+        self.weight = learned(shape, fan_in)
+        self.bias = learned((out_channels,), fan_in) if bias else None
 
     def extra_repr(self) -> str:
         """Return the settings."""
@@ -216,40 +221,117 @@ class ConvTranspose2d(_Convolution):
 
 
 class _Pool(Module):
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+    """Pooling with its options; a subclass names the function and the options."""
+
+    function: Callable[..., Tensor]
+
+    def __init__(self, **options: Any) -> None:
         super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        if options["stride"] is None:
+            options["stride"] = options["kernel_size"]
+        self.options = options
+
+    def forward(self, input: Any) -> Tensor:
+        """Return one number for each window."""
+        return type(self).function(input, **self.options)
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        stride = self.kernel_size if self.stride is None else self.stride
-        return (
-            f"kernel_size={self.kernel_size}, stride={stride}, padding={self.padding}"
+        return ", ".join(f"{k}={v}" for k, v in self.options.items())
+
+
+class _MaxPool(_Pool):
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            return_indices=return_indices,
+            ceil_mode=ceil_mode,
         )
 
 
-class MaxPool1d(_Pool):
+class MaxPool1d(_MaxPool):
     """`functional.max_pool1d`."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Return the largest element of each window."""
-        return F.max_pool1d(input, self.kernel_size, self.stride, self.padding)
+    function = staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_Pool):
+class MaxPool2d(_MaxPool):
     """`functional.max_pool2d`."""
 
-    def forward(self, input: Any) -> Tensor:
-        """Return the largest element of each window."""
-        return F.max_pool2d(input, self.kernel_size, self.stride, self.padding)
+    function = staticmethod(F.max_pool2d)
+
+
+class AvgPool1d(_Pool):
+    """`functional.avg_pool1d`."""
+
+    function = staticmethod(F.avg_pool1d)
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+        )
 
 
 class AvgPool2d(_Pool):
     """`functional.avg_pool2d`."""
 
+    function = staticmethod(F.avg_pool2d)
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__(
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
+            divisor_override=divisor_override,
+        )
+
+
+class AdaptiveAvgPool2d(Module):
+    """`functional.adaptive_avg_pool2d`."""
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
     def forward(self, input: Any) -> Tensor:
-        """Return the mean of each window."""
-        return F.avg_pool2d(input, self.kernel_size, self.stride, self.padding)
+        """Return the means of as many windows as asked for."""
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"output_size={self.output_size}"
 
 
 class Flatten(Module):
@@ -273,71 +355,6 @@ class Identity(Module):
     def forward(self, input: Any) -> Any:
         """Return the input."""
         return input
-
-
-class Sequential(Module):
-    """Modules one after the other.
-
-    Examples
-    --------
-    >>> import autodiff as ad
-    >>> net = ad.nn.Sequential(ad.nn.Linear(3, 4), ad.nn.Tanh(), ad.nn.Linear(4, 1))
-    >>> net(ad.zeros(2, 3)).shape, len(list(net.parameters()))
-    ((2, 1), 4)
-    """
-
-    def __init__(self, *modules: Any) -> None:
-        super().__init__()
-        parts = modules
-        if len(modules) == 1 and isinstance(modules[0], dict):
-            named = list(modules[0].items())
-        else:
-            named = [(str(i), module) for i, module in enumerate(parts)]
-        for name, module in named:
-            if not isinstance(module, Module):
-                raise ArgumentError(
-                    f"Sequential takes modules, got a {type(module).__name__}"
-                )
-            setattr(self, name, module)
-
-    def forward(self, input: Any) -> Any:
-        """Return what the last module makes of it."""
-        for _, module in self.named_children():
-            input = module(input)
-        return input
-
-    def __len__(self) -> int:
-        return len(list(self.named_children()))
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: Any) -> Any:
-        parts = list(self.children())[index]
-        return Sequential(*parts) if isinstance(index, slice) else parts
-
-
-class ModuleList(Module):
-    """A list of modules whose parameters count."""
-
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        super().__init__()
-        for module in modules:
-            self.append(module)
-
-    def append(self, module: Module) -> ModuleList:
-        """Add a module at the end."""
-        setattr(self, str(len(self)), module)
-        return self
-
-    def __len__(self) -> int:
-        return len(list(self.named_children()))
-
-    def __iter__(self) -> Iterator[Module]:
-        return self.children()
-
-    def __getitem__(self, index: Any) -> Any:
-        return list(self.children())[index]
 
 
 class Embedding(Module):
@@ -375,12 +392,13 @@ class _BatchNorm(Module):
     n_axes: tuple[int, ...] = ()
     running_mean: Any
     running_var: Any
+    num_batches_tracked: Any
 
     def __init__(
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
     ) -> None:
@@ -391,6 +409,7 @@ class _BatchNorm(Module):
         tracked = track_running_stats
         self.register_buffer("running_mean", zeros(num_features) if tracked else None)
         self.register_buffer("running_var", ones(num_features) if tracked else None)
+        self.register_buffer("num_batches_tracked", tensor(0.0) if tracked else None)
 
     def forward(self, input: Any) -> Tensor:
         """Return the input with mean 0 and variance 1, scaled and shifted."""
@@ -401,15 +420,19 @@ class _BatchNorm(Module):
             )
         mean: Any = self.running_mean
         variance: Any = self.running_var
-        training = self.training or mean is None
+        momentum = self.momentum
+        if self.training and mean is not None:
+            self.num_batches_tracked += 1.0
+            if momentum is None:  # the mean of all batches so far
+                momentum = 1.0 / self.num_batches_tracked.item()
         return F.batch_norm(
             input,
             mean,
             variance,
             self.weight,
             self.bias,
-            training,
-            self.momentum,
+            self.training or mean is None,
+            momentum or 0.0,
             self.eps,
         )
 
@@ -434,7 +457,11 @@ class LayerNorm(Module):
     """`functional.layer_norm` with a scale and a shift that are learned."""
 
     def __init__(
-        self, normalized_shape: Any, eps: float = 1e-5, elementwise_affine: bool = True
+        self,
+        normalized_shape: Any,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         one = hasattr(normalized_shape, "__index__")
@@ -442,7 +469,7 @@ class LayerNorm(Module):
         self.eps = eps
         shape = self.normalized_shape
         self.weight = Parameter(ones(*shape)) if elementwise_affine else None
-        self.bias = Parameter(zeros(*shape)) if elementwise_affine else None
+        self.bias = Parameter(zeros(*shape)) if elementwise_affine and bias else None
 
     def forward(self, input: Any) -> Tensor:
         """Return each row with mean 0 and variance 1, scaled and shifted."""
@@ -458,74 +485,24 @@ class LayerNorm(Module):
 class Dropout(Module):
     """`functional.dropout` while training."""
 
-    def __init__(self, p: float = 0.5) -> None:
+    function = staticmethod(F.dropout)
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0.0 <= p <= 1.0:
             raise ArgumentError(f"p must be a probability in [0, 1], got {p!r}")
-        self.p = p
+        self.p, self.inplace = p, inplace
 
     def forward(self, input: Any) -> Tensor:
         """Return the input, with elements dropped while training."""
-        return F.dropout(input, self.p, self.training)
+        return type(self).function(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         """Return the settings."""
-        return f"p={self.p}"
+        return f"p={self.p}, inplace={self.inplace}"
 
 
-class GRUCell(Module):
-    """One step of a gated recurrent unit.
+class Dropout2d(Dropout):
+    """`functional.dropout2d` while training."""
 
-    Parameters
-    ----------
-    input_size, hidden_size
-        Extents of the last axis of the input and of the state.
-    bias
-        Whether the gates have one.
-
-    Notes
-    -----
-    ``r = s(W_ir x + W_hr h)``, ``z = s(W_iz x + W_hz h)``, ``n = tanh(W_in x + r (W_hn
-    h))``, ``h' = (1 - z) n + z h`` (K. Cho et al., 2014), biases understood.
-
-    Examples
-    --------
-    >>> import autodiff as ad
-    >>> cell = ad.nn.GRUCell(3, 2)
-    >>> cell(ad.zeros(5, 3)).shape
-    (5, 2)
-    """
-
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
-        super().__init__()
-        self.input_size, self.hidden_size = input_size, hidden_size
-        n = 3 * hidden_size
-        self.weight_ih = _learned((n, input_size), hidden_size)
-        self.weight_hh = _learned((n, hidden_size), hidden_size)
-        self.bias_ih = _learned((n,), hidden_size) if bias else None
-        self.bias_hh = _learned((n,), hidden_size) if bias else None
-
-    def forward(self, input: Any, hx: Any = None) -> Tensor:
-        """Return the next state for an input and the state before, 0 by default."""
-        if input.shape[-1] != self.input_size:
-            raise ShapeError(
-                f"GRUCell takes inputs of {self.input_size} features, got shape "
-                f"{tuple(input.shape)}"
-            )
-        h = zeros(*input.shape[:-1], self.hidden_size) if hx is None else hx
-        if tuple(h.shape) != (*input.shape[:-1], self.hidden_size):
-            raise ShapeError(
-                f"GRUCell needs a state of shape "
-                f"{(*input.shape[:-1], self.hidden_size)}, got {tuple(h.shape)}"
-            )
-        from_input = F.linear(input, self.weight_ih, self.bias_ih)
-        from_state = F.linear(h, self.weight_hh, self.bias_hh)
-        i_r, i_z, i_n = chunk(from_input, 3, -1)
-        h_r, h_z, h_n = chunk(from_state, 3, -1)
-        reset, update = F.sigmoid(i_r + h_r), F.sigmoid(i_z + h_z)
-        new = F.tanh(i_n + reset * h_n)
-        return new + update * (h - new)
-
-    def extra_repr(self) -> str:
-        """Return the settings."""
-        return f"{self.input_size}, {self.hidden_size}"
+    function = staticmethod(F.dropout2d)

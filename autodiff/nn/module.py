@@ -7,7 +7,7 @@ they were set; nothing else is kept about them, so every walk is a walk over att
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from autodiff import _core
 from autodiff._core import Tensor
@@ -48,6 +48,25 @@ class Parameter(metaclass=_ParameterType):
         return x
 
 
+class IncompatibleKeys(NamedTuple):
+    """What `Module.load_state_dict` did not meet."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def _is_parameter(module: Module, name: str, value: Any) -> bool:
+    return isinstance(value, Parameter)
+
+
+def _is_buffer(module: Module, name: str, value: Any) -> bool:
+    return name in module._buffer_names and value is not None
+
+
+def _is_saved(module: Module, name: str, value: Any) -> bool:
+    return _is_buffer(module, name, value) and name not in module._unsaved
+
+
 class Module:
     """Base of what has parameters and a `forward`.
 
@@ -75,7 +94,8 @@ class Module:
     def __init__(self) -> None:
         self.training = True
         self._buffer_names: set[str] = set()
-        self._hooks: list[Callable[..., Any]] = []
+        self._unsaved: set[str] = set()
+        self._hooks: dict[int, Callable[..., Any]] = {}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the module computes; a subclass says what."""
@@ -90,31 +110,39 @@ class Module:
                 f"{type(self).__name__}.__init__ must call super().__init__()"
             )
         result = self.forward(*args, **kwargs)
-        for hook in self._hooks:
+        for hook in list(self._hooks.values()):
             changed = hook(self, args, result)
             result = result if changed is None else changed
         return result
 
-    def register_forward_hook(
-        self, hook: Callable[[Module, Any, Any], Any]
-    ) -> Callable[[], None]:
-        """Call ``hook(module, args, result)`` after `forward`; returns its remover.
+    def register_forward_hook(self, hook: Callable[[Module, Any, Any], Any]) -> Any:
+        """Call ``hook(module, args, result)`` after `forward`.
 
-        What the hook returns, unless None, replaces the result.
+        What the hook returns, unless None, replaces the result. The handle that comes
+        back takes it off again: ``handle.remove()``.
         """
-        self._hooks.append(hook)
-        return lambda: self._hooks.remove(hook)
+        handle = _core.RemovableHandle(self._hooks)
+        self._hooks[handle.id] = hook
+        return handle
 
     # ---- What there is ---------------------------------------------------------------
 
-    def register_buffer(self, name: str, tensor: Any) -> None:
-        """Keep a tensor that is state but not learned: it is in `state_dict`."""
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Keep a tensor that is state but not learned.
+
+        It is in `state_dict`, unless it is not `persistent`.
+        """
         self._buffer_names.add(name)
+        (self._unsaved.discard if persistent else self._unsaved.add)(name)
         setattr(self, name, tensor)
 
     def register_parameter(self, name: str, param: Any) -> None:
         """Keep a parameter, or None, as an attribute."""
         setattr(self, name, param)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Keep a module, or None, as an attribute."""
+        setattr(self, name, module)
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Go over the modules that are attributes."""
@@ -146,33 +174,35 @@ class Module:
         """Go over this module and all below it, each once."""
         return (module for _, module in self.named_modules())
 
-    def _named(self, is_wanted: Callable[[Module, str, Any], bool]) -> Iterator[Any]:
+    def _named(
+        self, is_wanted: Callable[[Module, str, Any], bool], prefix: str, recurse: bool
+    ) -> Iterator[Any]:
         seen: set[int] = set()
-        for path, module in self.named_modules():
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
             for name, value in vars(module).items():
                 if is_wanted(module, name, value) and id(value) not in seen:
                     seen.add(id(value))
                     yield (f"{path}.{name}" if path else name), value
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """Go over the parameters, each once, under names like ``layer.weight``."""
-        return self._named(lambda _, name, value: isinstance(value, Parameter))
+        return self._named(_is_parameter, prefix, recurse)
 
-    def parameters(self) -> Iterator[Tensor]:
-        """Go over the parameters, each once."""
-        return (p for _, p in self.named_parameters())
+    def parameters(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Go over the parameters, each once; of this module alone on request."""
+        return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """Go over the buffers."""
-        return self._named(
-            lambda module, name, value: (
-                name in module._buffer_names and value is not None
-            )
-        )
+        return self._named(_is_buffer, prefix, recurse)
 
-    def buffers(self) -> Iterator[Tensor]:
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """Go over the buffers."""
-        return (b for _, b in self.named_buffers())
+        return (b for _, b in self.named_buffers(recurse=recurse))
 
     # ---- What can be done with it ----------------------------------------------------
 
@@ -207,19 +237,40 @@ class Module:
         """Return self: numbers are float64 anyway."""
         return self
 
+    float = cpu = double
+
+    def cuda(self, device: Any = None) -> Module:
+        """Raise: there is one device, the CPU."""
+        return self.to("cuda")
+
     def to(self, *args: Any, **kwargs: Any) -> Module:
         """Return self, once `Tensor.to` agrees: there is one dtype and one device."""
         as_tensor(0.0).to(*args, **kwargs)
         return self
 
+    def _state(self) -> dict[str, Tensor]:
+        """Return parameters and saved buffers, a shared one under each of its names."""
+        return {
+            f"{path}.{name}" if path else name: value
+            for path, module in self._paths()
+            for is_wanted in (_is_parameter, _is_saved)
+            for name, value in vars(module).items()
+            if is_wanted(module, name, value)
+        }
+
+    def _paths(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Go over this module and all below it, a shared one once for each way."""
+        yield prefix, self
+        for name, child in self.named_children():
+            yield from child._paths(f"{prefix}.{name}" if prefix else name)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return parameters and buffers by name, detached; they share their memory."""
-        named = {**dict(self.named_parameters()), **dict(self.named_buffers())}
-        return {name: value.detach() for name, value in named.items()}
+        return {name: value.detach() for name, value in self._state().items()}
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True
-    ) -> None:
+    ) -> IncompatibleKeys:
         """Take over parameters and buffers.
 
         Parameters
@@ -229,18 +280,29 @@ class Module:
         strict
             Whether every name must be met, on both sides.
 
+        Returns
+        -------
+        IncompatibleKeys
+            Names that were not given, and names that are not here; none if `strict`.
+
         Raises
         ------
         ArgumentError
             If names or shapes do not fit: which, and what was expected. Nothing has
             changed then.
         """
-        own = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        if not isinstance(state_dict, Mapping):
+            raise ArgumentError(
+                f"a state is a dict of tensors by name, got {type(state_dict).__name__}"
+            )
+        own = self._state()
         given = {name: as_tensor(value).detach() for name, value in state_dict.items()}
+        missing = [name for name in own if name not in given]
+        unexpected = [name for name in given if name not in own]
         faults = []
         if strict:
-            faults += [f"missing: {name}" for name in own if name not in given]
-            faults += [f"not expected: {name}" for name in given if name not in own]
+            faults += [f"missing: {name}" for name in missing]
+            faults += [f"not expected: {name}" for name in unexpected]
         faults += [
             f"{name}: shape {tuple(given[name].shape)} for {tuple(value.shape)}"
             for name, value in own.items()
@@ -257,6 +319,7 @@ class Module:
                     value.copy_(given[name])
         finally:
             _core.set_recording(was)
+        return IncompatibleKeys(missing, unexpected)
 
     def extra_repr(self) -> str:
         """Return the settings that `repr` shows."""
@@ -267,4 +330,5 @@ class Module:
         if not parts:
             return f"{head}({self.extra_repr()})"
         lines = [f"({name}): {part!r}".replace("\n", "\n  ") for name, part in parts]
+        lines = [self.extra_repr()] * bool(self.extra_repr()) + lines
         return f"{head}(\n  " + "\n  ".join(lines) + "\n)"

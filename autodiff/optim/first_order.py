@@ -149,7 +149,7 @@ class Adam(Optimizer):
     def _check(self, group: Mapping[str, Any]) -> None:
         for name in ("lr", "eps", "weight_decay"):
             check_number(name, group[name])
-        if len(group["betas"]) != 2:
+        if np.shape(group["betas"]) != (2,):
             raise ArgumentError(f"betas must be two numbers, got {group['betas']!r}")
         for beta in group["betas"]:
             if not check_number("betas", beta, 0.0, 1.0) < 1.0:

@@ -10,10 +10,13 @@ from autodiff.errors import ArgumentError
 from autodiff.optim.optimizer import Optimizer
 
 __all__ = [
+    "ConstantLR",
     "CosineAnnealingLR",
     "ExponentialLR",
     "LambdaLR",
+    "LinearLR",
     "MultiStepLR",
+    "PolynomialLR",
     "ReduceLROnPlateau",
     "StepLR",
 ]
@@ -22,17 +25,22 @@ __all__ = [
 class _Schedule:
     """Rates that are a function of the epoch; `step()` goes to the next one."""
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
             raise ArgumentError(
                 f"a scheduler takes an optimiser, got a {type(optimizer).__name__}"
             )
+        groups = optimizer.param_groups
+        if last_epoch != -1 and not all("initial_lr" in group for group in groups):
+            raise ArgumentError(
+                f"last_epoch = {last_epoch} goes on with a schedule: the optimiser "
+                "must have its first rates ('initial_lr'), from load_state_dict"
+            )
         self.optimizer = optimizer
         self.base_lrs = [
-            group.setdefault("initial_lr", group["lr"])
-            for group in optimizer.param_groups
+            group.setdefault("initial_lr", group["lr"]) for group in groups
         ]
-        self.last_epoch = 0
+        self.last_epoch = last_epoch + 1
         self._set()
 
     def factor(self, base: float, epoch: int, k: int) -> float:
@@ -68,14 +76,18 @@ class StepLR(_Schedule):
     """The rate times `gamma` every `step_size` epochs."""
 
     def __init__(
-        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1
+        self,
+        optimizer: Optimizer,
+        step_size: int,
+        gamma: float = 0.1,
+        last_epoch: int = -1,
     ) -> None:
         if not (isinstance(step_size, int) and step_size >= 1):
             raise ArgumentError(
                 f"step_size must be a whole number from 1, got {step_size!r}"
             )
         self.step_size, self.gamma = step_size, gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def factor(self, base: float, epoch: int, k: int) -> float:
         """Return the rate of an epoch."""
@@ -86,10 +98,14 @@ class MultiStepLR(_Schedule):
     """The rate times `gamma` at each of the epochs `milestones`."""
 
     def __init__(
-        self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1
+        self,
+        optimizer: Optimizer,
+        milestones: Sequence[int],
+        gamma: float = 0.1,
+        last_epoch: int = -1,
     ) -> None:
         self.milestones, self.gamma = sorted(milestones), gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def factor(self, base: float, epoch: int, k: int) -> float:
         """Return the rate of an epoch."""
@@ -100,9 +116,11 @@ class MultiStepLR(_Schedule):
 class ExponentialLR(_Schedule):
     """The rate times `gamma` every epoch."""
 
-    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+    def __init__(
+        self, optimizer: Optimizer, gamma: float, last_epoch: int = -1
+    ) -> None:
         self.gamma = gamma
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def factor(self, base: float, epoch: int, k: int) -> float:
         """Return the rate of an epoch."""
@@ -116,6 +134,7 @@ class LambdaLR(_Schedule):
         self,
         optimizer: Optimizer,
         lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
     ) -> None:
         n = len(optimizer.param_groups)
         self.lr_lambdas = [lr_lambda] * n if callable(lr_lambda) else list(lr_lambda)
@@ -123,7 +142,7 @@ class LambdaLR(_Schedule):
             raise ArgumentError(
                 f"lr_lambda must be one function or one for each of {n} groups"
             )
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def factor(self, base: float, epoch: int, k: int) -> float:
         """Return the rate of an epoch."""
@@ -143,16 +162,86 @@ class CosineAnnealingLR(_Schedule):
         optimizer: Optimizer,
         T_max: int,  # noqa: N803 - PyTorch's word
         eta_min: float = 0.0,
+        last_epoch: int = -1,
     ) -> None:
         if not (isinstance(T_max, int) and T_max >= 1):
             raise ArgumentError(f"T_max must be a whole number from 1, got {T_max!r}")
         self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer)
+        super().__init__(optimizer, last_epoch)
 
     def factor(self, base: float, epoch: int, k: int) -> float:
         """Return the rate of an epoch."""
         share = (1.0 + math.cos(math.pi * epoch / self.T_max)) / 2.0
         return self.eta_min + (base - self.eta_min) * share
+
+
+class LinearLR(_Schedule):
+    """The rate times a factor that goes from one to another in `total_iters` epochs."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3.0,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if not (0.0 < start_factor <= 1.0 and 0.0 <= end_factor <= 1.0):
+            raise ArgumentError(
+                "start_factor must be above 0 and end_factor from 0, both to 1, got "
+                f"{start_factor!r} and {end_factor!r}"
+            )
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, base: float, epoch: int, k: int) -> float:
+        """Return the rate of an epoch."""
+        n = self.total_iters
+        share = epoch / n if epoch < n else 1.0
+        return base * (
+            self.start_factor + (self.end_factor - self.start_factor) * share
+        )
+
+
+class ConstantLR(_Schedule):
+    """The rate times `factor` for `total_iters` epochs, then the rate."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        factor: float = 1.0 / 3.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if not 0.0 <= factor <= 1.0:
+            raise ArgumentError(f"factor must be from 0 to 1, got {factor!r}")
+        self.first_factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, base: float, epoch: int, k: int) -> float:
+        """Return the rate of an epoch."""
+        return base * self.first_factor if epoch < self.total_iters else base
+
+
+class PolynomialLR(_Schedule):
+    """The rate times a power of the share of `total_iters` epochs that is left."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_iters: int = 5,
+        power: float = 1.0,
+        last_epoch: int = -1,
+    ) -> None:
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def factor(self, base: float, epoch: int, k: int) -> float:
+        """Return the rate of an epoch."""
+        n = self.total_iters
+        left = 1.0 - epoch / n if epoch < n else 0.0
+        return float(base * left**self.power)
 
 
 class ReduceLROnPlateau:
@@ -234,3 +323,15 @@ class ReduceLROnPlateau:
     def get_last_lr(self) -> list[float]:
         """Return the rates of the groups."""
         return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the schedule is, and its settings."""
+        return {k: v for k, v in vars(self).items() if k != "optimizer"}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go where another schedule was."""
+        known = self.state_dict()
+        unknown = sorted(set(state_dict) - set(known))
+        if unknown:
+            raise ArgumentError(f"ReduceLROnPlateau has no {unknown[0]!r}")
+        vars(self).update(state_dict)

@@ -105,6 +105,10 @@ class Optimizer:
         ArgumentError
             As the constructor; nothing is added then.
         """
+        if not isinstance(param_group, Mapping) or "params" not in param_group:
+            raise ArgumentError(
+                f'a group is a dict {{"params": [...], ...}}, got {param_group!r}'
+            )
         group = {**self.defaults, **param_group}
         given = group["params"]
         params = [given] if isinstance(given, Tensor) else list(given)
@@ -230,6 +234,12 @@ class Optimizer:
         ArgumentError
             If they are of other parameters; nothing has changed then.
         """
+        missing = {"param_groups", "state", "steps"} - set(state_dict)
+        if missing:
+            raise ArgumentError(
+                f"the state has no {sorted(missing)[0]!r}; give what state_dict() of a "
+                f"{type(self).__name__} returned"
+            )
         groups, states = state_dict["param_groups"], state_dict["state"]
         counts = state_dict["steps"]
         ours = [len(g["params"]) for g in self.param_groups]

@@ -27,6 +27,7 @@ from autodiff.programs.paths import Path, Paths, Steps, plain
 Array = np.ndarray[Any, Any]
 FEW_ROWS = 16_384  # below, threads cost more than they gain
 CHUNK = 64  # blocks between two looks at the keyboard
+CORES = os.cpu_count() or 1
 LOOK_UP = 0.1  # seconds between looks for an interrupt while threads work
 
 
@@ -67,8 +68,7 @@ class RowsRun:
         self.path_of = path_of
         self.leaves, self.is_batched = list(leaves), list(is_batched)
         self.is_summed, self.n_rows = is_summed, n_rows
-        many = os.cpu_count() or 1
-        self.threads = threads or (many if n_rows >= FEW_ROWS else 1)
+        self.threads = threads or (CORES if n_rows >= FEW_ROWS else 1)
         self.outputs: list[Array] = []
         self.is_capturing = False
         self.taken: Path | None = None
@@ -80,13 +80,16 @@ class RowsRun:
 
     def run(self) -> tuple[Path, list[Any]]:
         """Return a path that was taken, and the outputs."""
-        with naming(0, self.paths.name):
-            path = self.paths.first(self.row(0))
+        path = self.paths.last or self._first()
         left = None if self.path_of is not None else self._run_as_one(path)
         while left is None or left.size > 0:
             left = self._route(left)
         assert self.taken is not None
         return self.taken, [out if out.ndim else out.item() for out in self.outputs]
+
+    def _first(self) -> Path:
+        with naming(0, self.paths.name):
+            return self.paths.first(self.row(0))
 
     def _run_as_one(self, path: Path) -> Array | None:
         """Run all rows by one program; return those it is not right for; None: all."""

@@ -100,11 +100,14 @@ class Vmapped:
         self.threads, self.max_paths = threads, max_paths
         self.name = str(getattr(fun, "__name__", None) or type(fun).__name__)
         self._paths: dict[Any, Paths] = {}
+        self._axes: dict[tree.Structure, list[int | None]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the function to each row."""
         leaves, structure = flatten_arguments(args, kwargs, self.name, HINT)
-        axes = self._axes(args, kwargs)
+        axes = self._axes.get(structure)
+        if axes is None:
+            axes = self._axes.setdefault(structure, self._axes_of(args, kwargs))
         given = [leaf_value(leaf) for leaf in leaves]
         n_rows = self._count(structure, [np.shape(plain(v)) for v in given], axes)
         pairs = zip(given, axes, strict=True)
@@ -122,7 +125,10 @@ class Vmapped:
         path, outputs = derived(values)
         return self._result(path.structure, outputs)
 
-    def _axes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:
+    def _axes_of(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> list[int | None]:
+        """Return the axis of each leaf: alike for all arguments of one structure."""
         axes = self.in_axes
         if isinstance(axes, list):
             axes = tuple(axes)
@@ -197,6 +203,8 @@ class Vmapped:
 
     def _result(self, structure: tree.Structure, outputs: list[Any]) -> Any:
         result = tree.unflatten(structure, outputs)
+        if self.out_axes == 0:
+            return result
         axes = spread_axes(self.out_axes, result, "out_axes", "the result")
         if all(axis == 0 for axis in axes):
             return result

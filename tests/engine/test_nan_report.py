@@ -55,7 +55,29 @@ def test_an_element_of_an_array_is_named():
     assert finding.operation == "sqrt"
     assert finding.element == (1, 1)
     np.testing.assert_array_equal(finding.operands[0], x.tolist())
-    assert "operands: -9.0 (of (2, 2))" in str(finding)
+    assert "operands: -9.0 at (1, 1) of (2, 2)" in str(finding)
+
+
+def test_operands_that_broadcast_are_shown_where_the_element_meets_them():
+    x, y = leaf([[1.0, 1.0], [1.0, 2.0]]), leaf([3.0, 0.0])
+    finding = ad.nan_report((x / y).sum()).value
+    assert finding.element == (0, 1)
+    assert str(finding).endswith("operands: 1.0 at (0, 1) of (2, 2), 0.0 at 1 of (2,)")
+
+
+def test_of_an_operand_that_was_not_kept_what_the_operation_gave_is_shown():
+    x = leaf([1.0, 2.0])
+    finding = ad.nan_report(ad.sqrt(x - np.array([1.0, 0.0])).sum()).adjoint
+    assert finding.operands == (None,)
+    assert finding.value[0] == 0.0
+    assert str(finding).endswith("operands: unknown; it had given 0.0 at 0 of (2,)")
+
+
+def test_only_the_operand_concerned_has_an_element_in_a_product_of_matrices():
+    x = leaf([[1.0, 2.0], [3.0, 4.0]])
+    constant = np.array([[math.inf, 1.0], [1.0, 1.0]])
+    found = str(ad.nan_report((x @ constant).sum()).adjoint)
+    assert found.endswith("1.0 at (0, 0) of (2, 2), an array of shape (2, 2)")
 
 
 def test_results_that_were_not_kept_are_computed_again():

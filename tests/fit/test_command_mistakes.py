@@ -1,6 +1,7 @@
 """Mistakes at the shell, on the command's side: exit code, place, cure, one line."""
 
 import io
+import math
 import os
 import re
 import signal
@@ -72,8 +73,13 @@ MISTAKES = [
     ([*FIT, "--by", "sample"], 2, "U189", "no such column among x, y"),
     ([*FIT, "--by", "X"], 2, "U189", "did you mean 'x'?"),
     ([*FIT, "--by", "x", "--save", "m.json"], 2, "U187", "choose a group with --where"),
-    ([*FIT, "--by", "x", "--derive", "t=1/b"], 2, "U187", "--derive and --ci profile"),
-    ([*FIT, "--by", "x", "--ci", "profile"], 2, "U187", "choose a group with --where"),
+    ([*FIT, "--by", "x", "--derive", "t=1/q"], 2, "U151", "'q' is no parameter"),
+    (
+        [*FIT, "--by", "x", "--loss", "huber", "--ci", "profile"],
+        2,
+        "U157",
+        "rests on a likelihood",
+    ),
     ([*FIT, "--loss", "poisson", "--sigma", "2"], 2, "U185", "leave out sigma"),
     ([*FIT, "--plot", "fit.jpgg"], 2, "U178", ".png, .svg or .pdf"),
     (["fit", "y ~ w*x + b", "--plot", LINE], 2, "U178", "write --plot at the end"),
@@ -253,3 +259,102 @@ def test_output_that_cannot_show_a_name_is_escaped(tmp_path):
         )
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout.startswith(b"\\u03c9 = ")
+
+
+# ---- what the shell is told, in its own words ----------------------------------------
+
+WORDS = [
+    ([*FIT, "--loss", "huber", "--loss-scale", "0"], 2, "--loss-scale 0.0: a positive"),
+    ([*FIT, "--loss-scale", "1"], 2, "--loss-scale belongs to the losses huber"),
+    ([*FIT, "--max-evaluations", "0"], 2, "--max-evaluations 0: a whole number from 1"),
+    ([*FIT, "--fix", "v=2"], 2, "--fix v: 'v' is not in the formula"),
+    ([*FIT, "--tie", "v=w"], 2, "--tie v: 'v' is not in the formula"),
+    ([*FIT, "-p", "v in 0..1"], 2, "-p 'v in ...': 'v' is not in the formula"),
+    ([*FIT, "--loss", "binomial"], 2, "--loss binomial needs --trials; add it [U172]"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "words"), WORDS)
+def test_an_option_is_called_by_its_name(run, argv, code, words):
+    found, out, err = run(*argv)
+    assert (found, out) == (code, "")
+    assert err.startswith("autodiff: ")
+    assert words in err
+
+
+def test_a_count_that_is_none_is_told_with_its_line(run):
+    table = b"# counts\nx,n\n0,1\n\n1,\n2,-3\n"
+    code, _, err = run("fit", "n ~ exp(a + b*x)", "--loss", "poisson", stdin=table)
+    assert code == 3
+    assert "the response is -3 in line 6 [D150]" in err
+
+
+def test_a_value_without_a_finite_derivative_is_told_with_its_line(run):
+    code, _, err = run("fit", "y ~ w/x + b", stdin=b"x,y\n1,1\n\n0,3\n2,4\n")
+    assert code == 4
+    assert "no finite value in 1 of 3 rows, first in line 4" in err
+
+
+@pytest.mark.parametrize(
+    ("formula", "warned"),
+    [
+        ("y ~ y*a", True),
+        ("log(y) ~ a*y", True),
+        ("y ~ a[y]", True),
+        ("y ~ a*lag_y", False),
+    ],
+)
+def test_a_response_on_both_sides_is_told(run, formula, warned):
+    table = b"lag_y,y\n1,2.5\n2,3\n3,4.5\n4,4\n4,4\n"
+    _, _, err = run("fit", formula, stdin=table)
+    assert ("y is on both sides of '~'" in err) == warned
+    assert ("[W107]" in err) == warned
+
+
+def test_a_group_without_a_count_is_told_what_to_do(run):
+    table = b"g,n\na,3\na,4\nb,0\nb,0\nc,7\n"
+    argv = ["fit", "n ~ exp(m[g])", "--loss", "poisson"]
+    code, out, err = run(*argv, stdin=table)
+    assert (code, out) == (5, "")
+    assert "every count is 0 in 2 rows, from line 4 on" in err
+    assert "m[b] without end; leave them out with --where" in err
+    assert run(*argv, "--where", "g != 'b'", stdin=table)[0] == 0
+
+
+def test_a_mean_below_zero_is_told_with_its_line(run):
+    table = b"x,n\n0,1\n1,2\n2,3\n"
+    code, _, err = run(
+        "fit", "n ~ a + b*x", "--loss", "poisson", "-p", "a=-3", "--fix", "b=1",
+        stdin=table,
+    )  # fmt: skip
+    if code:
+        assert "[C102]" in err
+    code, _, err = run("fit", "n ~ a*x - 5", "--loss", "poisson", stdin=table)
+    assert code == 4
+    assert "a mean lies above 0, but the formula is -5 in line 2" in err
+
+
+def test_a_pole_in_predictions_is_told_with_its_line(run):
+    hyperbola = b"x,y\n1,10\n2,5.1\n4,2.4\n5,2\n"
+    assert run("fit", "y ~ a/x", "--save", "m.json", stdin=hyperbola)[0] == 0
+    code, out, err = run("predict", "m.json", "--csv", stdin=b"x\n1\n\n0\n2\n")
+    assert code == 0
+    assert len(out.splitlines()) == 4
+    assert err == (
+        "autodiff: note: the model has no finite value in 1 of 3 rows (line 4); such "
+        "rows are outside its domain or at a pole [W173]\n"
+    )
+    code, out, err = run("predict", "m.json", "--csv", stdin=b"x\n0\n0\n")
+    assert (code, len(out.splitlines())) == (3, 3)
+    assert "in 2 of 2 rows (lines 2, 3)" in err
+    assert err.endswith("[D175]\n")
+
+
+def test_intervals_that_are_lost_are_told_once(run):
+    heights = {x: 2 * math.sqrt(x - 0.5) + 0.3 * math.cos(22 * x) for x in range(1, 10)}
+    rows = [f"{x},{y:.2f}" for x, y in heights.items()]
+    table = "\n".join(["x,y", *rows]).encode()
+    code, _, err = run("fit", "y ~ a*sqrt(x - b) + c", "--ci", "profile", stdin=table)
+    assert code == 0
+    assert err.count("[W145]") == 1
+    assert "the intervals of" in err

@@ -6,11 +6,13 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autodiff.fit.catalogue import codes, page
@@ -124,6 +126,30 @@ def test_bounds_and_starts_are_one_option(run):
     assert found["parameters"]["w"]["estimate"] == 4.0
 
 
+def test_groups_are_told_their_intervals_notes_and_derived_quantities(run, tmp_path):
+    rng = np.random.default_rng(2)
+    lines = ["x,y,g"]
+    for name, b in (("slow", 0.3), ("fast", 1.2)):
+        x = np.linspace(0.0, 5.0, 20)
+        y = 3.0 * np.exp(-b * x) + 0.5 + 0.05 * rng.standard_normal(20)
+        pairs = zip(x.tolist(), y.tolist(), strict=True)
+        lines += [f"{u!r},{v!r},{name}" for u, v in pairs]
+    wave = np.sin(np.linspace(0.0, 9.0, 20)).tolist()
+    lines += [f"{u},{v!r},wave" for u, v in enumerate(wave)]
+    (tmp_path / "groups.csv").write_text("\n".join([*lines, "9,,slow"]) + "\n")
+    start = ["-p", "a=1", "-p", "b=1", "-p", "c=0"]
+    fit = ["fit", "y ~ a*exp(-b*x) + c", "groups.csv", *start, "--by", "g"]
+    fit += ["--derive", "half=log(2)/b"]
+    _, out, err = run(*fit)
+    assert out.splitlines()[0].split()[:9] == "g a +- b +- c +- half +-".split()
+    assert "profile where Wald's ends are off by more than 10 %" in out
+    assert ", in 2 of 3 groups" in out
+    assert err.count("left out") == 1  # of all rows, told once
+    assert "note: g wave: the interval of " in err
+    _, out, _ = run(*fit, "--csv")
+    assert "slow,half," in out
+
+
 # ---- compare ------------------------------------------------------------------------
 
 
@@ -144,6 +170,46 @@ def test_saved_models_are_compared(run):
     assert code == 0
     assert [rank["label"] for rank in found["ranks"]] == ["b.json", "a.json"]
     assert "whether they are nested is not known" in err
+
+
+def test_saved_models_with_their_data_have_the_tests_of_formulas(run):
+    formulas = ["y ~ a + b*x", "y ~ a + b*x + c*x^2"]
+    for name, formula in zip(["a.json", "b.json"], formulas, strict=True):
+        run("fit", formula, MISRA1A, "--where", "x < 600", "--save", name, "-q")
+    again = ["--data", MISRA1A, "--where", "x < 600", "--json"]
+    code, out, err = run("compare", "a.json", "b.json", *again)
+    saved = json.loads(out)
+    fitted = json.loads(run("compare", *formulas, *again)[1])
+    assert code == 0
+    assert "W171" not in err
+    for key in ("ranks", "tests"):
+        assert len(saved[key]) == len(fitted[key]) > 0
+        for one, other in zip(saved[key], fitted[key], strict=True):
+            numbers = {k: v for k, v in other.items() if isinstance(v, float)}
+            assert {k: one[k] for k in numbers} == pytest.approx(numbers, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--where", "x < 600"], "it has 14 rows, these data give"),
+        (["--weight", "x"], "it has rss 63.975"),
+        (["--fix", "a=1"], "--fix belongs to a fit"),
+    ],
+)
+def test_a_saved_model_is_not_compared_on_other_rows(run, more, said):
+    for name, formula in (("a.json", "y ~ a*x"), ("b.json", "y ~ a*x + b")):
+        run("fit", formula, MISRA1A, "--save", name, "-q")
+    code, out, err = run("compare", "a.json", "b.json", "--data", MISRA1A, *more)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_saved_models_and_formulas_are_not_mixed(run):
+    run("fit", "y ~ a*x", MISRA1A, "--save", "a.json", "-q")
+    code, _, err = run("compare", "a.json", "y ~ a*x + b", "--data", MISRA1A)
+    assert code == 2
+    assert "U188" in err
 
 
 @pytest.mark.parametrize(("form", "lines"), [("--csv", 3), ("--md", 4), ("--plain", 2)])
@@ -299,6 +365,72 @@ def test_a_completion_script_is_one_that_its_shell_reads(run, shell, tmp_path):
     if shutil.which(shell):
         (tmp_path / "script").write_text(out)
         subprocess.run([shell, "-n", str(tmp_path / "script")], check=True)
+
+
+def fish_offers(words):
+    """Return what fish offers after a line; the last word is under way."""
+    line = shlex.join(["autodiff", *words[:-1]]) + f" {words[-1]}"
+    driver = f"source script; complete --do-complete {shlex.quote(line)}"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", driver],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return [line.split("\t")[0] for line in done.stdout.splitlines()]
+
+
+def zsh_offers(words, awaited):
+    """Return the words that zsh lists on a terminal after a line and two tabs."""
+    line = shlex.join(["autodiff", *words[:-1]]) + f" {words[-1]}"
+    start = "PS1=; autoload -Uz compinit; compinit -u -D; source script; print ready"
+    driver = f"""
+        zmodload zsh/zpty
+        zpty shell zsh -f -i
+        zpty -w shell {shlex.quote(start)}
+        zpty -r -m shell seen '*ready*ready*'
+        zpty -w -n shell {shlex.quote(line)}$'\\t\\t'
+        zpty -r -m shell shown '*{awaited}*'
+        sleep 0.5
+        while zpty -r -t shell part; do shown+=$part; done
+        print -r -- "$shown"
+    """
+    done = subprocess.run(
+        ["zsh", "-f", "-c", driver],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", done.stdout)
+    listed = shown.splitlines()[1:]  # after the line itself
+    return [word for line in listed for word in re.split(r"\s+(?:--\s.*)?", line)]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([""], ["check", "compare", "completion", "explain", "fit", "predict"]),
+        (["fit", "y ~ a*x", "--lo"], ["--loss", "--loss-scale"]),
+        (["fit", "y ~ a*x", "--se", ""], ["auto", "hessian", "jtj", "sandwich"]),
+        (["explain", "U17"], [code for code in codes() if code.startswith("U17")]),
+        (["completion", ""], ["bash", "fish", "zsh"]),
+        (["fit", "y ~ a*x", "--save", "da"], ["data.csv", "data.json"]),
+    ],
+)
+def test_other_shells_complete(run, tmp_path, shell, words, expected):
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    _, script, _ = run("completion", shell)
+    (tmp_path / "script").write_text(script)
+    for name in ("data.csv", "data.json", "more.csv"):
+        (tmp_path / name).touch()
+    is_zsh = shell == "zsh"
+    offered = zsh_offers(words, expected[-1]) if is_zsh else fish_offers(words)
+    known = [word for word in offered if word in (*expected, "more.csv", "--where")]
+    assert sorted(set(known)) == sorted(expected)
 
 
 # ---- terminals ----------------------------------------------------------------------

@@ -149,3 +149,42 @@ def test_a_parameter_that_is_zero_is_determined():
     result = fit("y ~ a*x^b + c", {"x": X, "y": 2.0 * X}, a=1.0, b=1.5, c=1.0)
     assert result.verdict == "converged"
     assert result.parameters["c"].estimate == pytest.approx(0.0, abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ a + b*x + c*max(0, x - k)", "y ~ a + b*x + c*(x-k if x>k else 0)"]
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_corner_of_the_sum_is_told_from_a_smooth_minimum(formula, seed):
+    x = np.linspace(0.0, 10.0, 60)
+    y = 1.0 + 0.5 * x + 2.0 * np.maximum(0.0, x - 4.0)
+    noise = np.random.default_rng(seed).standard_normal(60)
+    y = y + 0.02 * np.ptp(y) * noise
+    result = fit(formula, {"x": x, "y": y})
+    grid = np.append(np.linspace(3.0, 5.0, 2001), result.params["k"])
+    sums = [
+        np.linalg.lstsq(np.stack([x**0, x, np.maximum(0.0, x - k)], 1), y)[1][0]
+        for k in grid
+    ]
+    assert result.rss <= min(sums) * (1 + 1e-9)
+    if seed == 0:  # between two rows
+        assert result.converged
+        return
+    assert result.code == "C108"
+    assert np.abs(result.params["k"] - x).min() < 1e-9
+    assert "fix={'k': 4.06779661017}" in result.reason
+    held = autodiff.fit.fit(
+        formula, {"x": x, "y": y}, fix={"k": float(result.params["k"])}
+    )
+    assert held.converged
+
+
+def test_a_column_far_from_zero_is_told_to_be_counted_from_its_beginning():
+    t = 1.7e9 + 3600.0 * np.arange(100.0)
+    noise = 0.03 * np.random.default_rng(0).standard_normal(100)
+    data = {"t": t, "y": 5.0 * np.exp(-np.arange(100.0) / 20.0) + 20.0 + noise}
+    lost = fit("y ~ A*exp(-t/tau) + c", data)
+    assert not lost.converged
+    assert "t - 1700000000" in lost.reason
+    found = fit("y ~ A*exp(-(t - 1700000000)/tau) + c", data)
+    assert found.params["tau"] == pytest.approx(72000.0, rel=0.01)

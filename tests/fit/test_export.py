@@ -12,7 +12,11 @@ import pytest
 
 import autodiff as ad
 from autodiff.fit.errors import UsageError
+from autodiff.fit.formula.c_code import c_definitions, to_c
+from autodiff.fit.formula.functions import functions
+from autodiff.fit.formula.parse import parse
 from autodiff.fit.output.export import export
+from autodiff.fit.output.math_code import math_helpers, to_math
 
 needs_compiler = pytest.mark.skipif(
     os.name == "nt" or shutil.which(os.environ.get("CC", "cc")) is None,
@@ -118,12 +122,102 @@ def test_a_comment_cannot_be_left(tmp_path):
     assert found == pytest.approx([4.0])
 
 
-def test_a_function_that_a_language_lacks_is_named():
-    result = fitted("y ~ a*digamma(x) + b", 2 * X)
-    for language, word in (("c", "digamma"), ("python", "digamma")):
-        with pytest.raises(UsageError, match=word) as caught:
-            export(result, language)
-        assert caught.value.code == "U177"
+@pytest.mark.parametrize("name", sorted({f.name for f in functions().values()}))
+def test_every_function_has_a_form_in_both_languages(name):
+    count = functions()[name].n_args
+    nodes = parse(f"{name}({', '.join('abc'[:count])})").rhs
+    assert to_c(nodes)
+    assert to_math(nodes, {})
+
+
+def _special_points():
+    """Return orders and points where the functions that are written out change form."""
+    rng = np.random.default_rng(6)
+    root = 1.4616321449683622
+    wide = np.concatenate([rng.uniform(-30, 36, 150), 10.0 ** rng.uniform(-9, 8, 50)])
+    psi = np.concatenate(
+        [
+            [root, root + 1e-6, root - 0.14, root + 0.16, 9.99, 10.0, 1e200, 1e-200],
+            10.0 ** rng.uniform(-9, 9, 80),
+            [-0.25, -1e-12, -7.75, -1e6 - 0.25, 0.0, -2.0],
+        ]
+    )
+    cases = [(f"log_ndtr({x!r})", "log_ndtr", (x,)) for x in wide.tolist() if x < 36]
+    cases += [(f"digamma({x!r})", "digamma", (x,)) for x in psi.tolist()]
+    for n in (0, 1, 2, 5, 8):
+        points = [*(10.0 ** rng.uniform(-9, 9, 20)).tolist(), -0.2, -3.6, -40.3]
+        cases += [(f"polygamma({n}, {x!r})", "polygamma", (n, x)) for x in points]
+    return cases
+
+
+def _engine(name, arguments):
+    return float(getattr(ad, name)(*arguments[:-1], ad.tensor(arguments[-1])).item())
+
+
+@pytest.mark.parametrize(
+    "language", ["python", pytest.param("c", marks=needs_compiler)]
+)
+def test_functions_that_are_written_out_agree_with_the_engine(language, tmp_path):
+    cases = _special_points()
+    nodes = parse("log_ndtr(x) + polygamma(n, x)").rhs
+    if language == "c":
+        lines = ["#include <math.h>\n", c_definitions(nodes)]
+        head = "double model_of(int which, double n, double x)"
+        lines.append(f"{head};\n{head}\n{{\n    if (which == 0)\n")
+        lines.append("        return fit_log_ndtr(x);\n")
+        lines.append("    return which == 1 ? fit_digamma(x) : fit_polygamma(n, x);\n}")
+        which = {"log_ndtr": 0, "digamma": 1, "polygamma": 2}
+        calls = [
+            f"{which[name]}, {float(arguments[0])}, {arguments[-1]!r}"
+            for _, name, arguments in cases
+        ]
+        text = "".join(lines).replace("double model_of", "double model")
+        found = run_c(tmp_path, text, calls)
+    else:
+        names = {"math": math}
+        exec("\n".join(math_helpers(nodes)), names)
+        found = [names[f"fit_{name}"](*arguments) for _, name, arguments in cases]
+    for value, (what, name, arguments) in zip(found, cases, strict=True):
+        wanted = _engine(name, arguments)
+        assert value == pytest.approx(wanted, rel=1e-13, nan_ok=True), what
+
+
+def test_a_formula_of_written_out_functions_is_exported(tmp_path):
+    y = 2.0 * np.array([_engine("digamma", (x,)) for x in X.tolist()]) + 1.0
+    result = fitted("y ~ a*digamma(x) + b + c*polygamma(1, x)*log_ndtr(-x)", y + SMALL)
+    found = run_python(export(result, "python"), X.tolist())
+    np.testing.assert_allclose(found, result.fitted, rtol=1e-11)
+    if os.name != "nt" and shutil.which(os.environ.get("CC", "cc")):
+        found = run_c(tmp_path, export(result, "c"), [repr(x) for x in X.tolist()])
+        np.testing.assert_allclose(found, result.fitted, rtol=1e-11)
+
+
+def _by_level():
+    words = np.where(np.arange(len(X)) % 3 == 0, 'say "a"', "b?c")
+    y = np.where(words == "b?c", 2.0, 3.0) * np.exp(-0.3 * X) + SMALL
+    return fitted("y ~ a[s]*exp(-b*x)", y, data={"s": words}), words.tolist()
+
+
+def test_python_takes_levels_by_name_and_refuses_others():
+    result, words = _by_level()
+    text = export(result, "python")
+    found = run_python(text, words, X.tolist())
+    np.testing.assert_allclose(found, result.fitted, rtol=1e-13)
+    assert "# A level that was not in the data raises KeyError." in text.splitlines()
+    with pytest.raises(KeyError):
+        run_python(text, ["c"], [1.0])
+
+
+@needs_compiler
+def test_c_takes_levels_by_name_and_gives_nan_for_others(tmp_path):
+    result, words = _by_level()
+    text = export(result, "c")
+    quoted = [word.replace('"', '\\"').replace("?", "\\?") for word in words]
+    calls = [f'"{word}", {x!r}' for word, x in zip(quoted, X.tolist(), strict=True)]
+    *found, unknown = run_c(tmp_path, text, [*calls, '"c", 1.0'])
+    np.testing.assert_allclose(found, result.fitted, rtol=1e-13)
+    assert math.isnan(unknown)
+    assert "/* A level that was not in the data gives NaN. */" in text.splitlines()
 
 
 def test_what_is_no_fit_is_not_exported():

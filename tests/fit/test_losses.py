@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fit.solving import bounded, posed, solved, table
 
-from autodiff.fit.errors import DataError
+from autodiff.fit.errors import DataError, UsageError
 from autodiff.fit.solve.losses import LOSSES, mad_scale
 
 pytestmark = pytest.mark.slow  # many fits
@@ -182,7 +182,7 @@ def test_a_response_that_the_loss_does_not_take_is_refused(loss, value):
 
 
 def test_binomial_without_trials_is_refused():
-    with pytest.raises(DataError, match="D151"):
+    with pytest.raises(UsageError, match="U172"):
         solved(posed(LOGISTIC, {"x": X, "y": X}), loss="binomial")
 
 

@@ -116,7 +116,11 @@ FILES = {
         "line 3, column 'x': 'inf'; a fit needs",
         "D109",
     ),
-    "too large": (b"x,y\n0,3\n1e999,8\n", "line 3, column 'x': 'inf'", "D109"),
+    "too large": (
+        b"x,y\n0,3\n1e999,8\n",
+        "line 3, column 'x': '1e999' is beyond the largest double",
+        "D109",
+    ),
     "decimal commas": (b"x,y\n0,5,3,5\n1,5,8,5\n", "separate the cells by ';'", "D107"),
     "mixed decimals": (b"x;y\n0.5;3\n1,5;8\n", "'1,5' has a decimal comma", "D117"),
     "ambiguous": (b"x;y\n1,234;3\n2,345;8\n", "may be one number", "D117"),

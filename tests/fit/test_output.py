@@ -14,6 +14,7 @@ import pytest
 import autodiff as ad
 from autodiff.fit.data.arrays import ArrayColumns
 from autodiff.fit.grouped import solve_groups
+from autodiff.fit.options import Options
 from autodiff.fit.output.groups import (
     group_csv,
     group_json,
@@ -142,12 +143,15 @@ def test_as_many_parameters_as_rows_leave_no_errors():
 
 
 def test_groups_are_a_table_with_a_line_each(groups):
-    head, first, second, last = group_report(groups).splitlines()
+    text = group_report(groups, Options())
+    head, first, second, last, errors, intervals = text.splitlines()
     assert head.split()[:3] == ["sample", "w", "+-"]
     assert first.split()[0] == "a"
     assert first.endswith("converged")
-    assert second.endswith(f"not determinable [{groups.codes[1]}]")
+    assert second.endswith(f"not determinable [{groups.table.code[1]}]")
     assert last == "1 of 2 groups converged"
+    assert errors.endswith("scaled by s, for no sigma was given; from J'J")
+    assert intervals.endswith("Wald, exact for a model linear in its parameters")
 
 
 # ---- JSON ----------------------------------------------------------------------------
@@ -159,7 +163,7 @@ def test_json_of_a_fit_follows_the_schema(name, request, schema):
 
 
 def test_json_of_groups_follows_the_schema(groups, schema):
-    content = json.loads(group_json(groups, 0.95))
+    content = json.loads(group_json(groups, Options()))
     schema.validate(content)
     assert content["groups"][0]["group"] == {"sample": "a"}
     assert content["groups"][1]["verdict"] == "not determinable"
@@ -167,8 +171,9 @@ def test_json_of_groups_follows_the_schema(groups, schema):
 
 
 def test_groups_have_the_intervals_of_single_fits(groups, line):
-    one = json.loads(group_json(groups, 0.95))["groups"][0]["parameters"]["w"]
+    one = json.loads(group_json(groups, Options()))["groups"][0]["parameters"]["w"]
     p = line.parameters["w"]
+    assert (one.pop("status"), one.pop("interval")) == ("free", "wald")
     assert one == pytest.approx(
         {"estimate": p.estimate, "se": p.se, "lo": p.lo, "hi": p.hi}, rel=1e-12
     )
@@ -203,14 +208,14 @@ def test_plain_text_reads_back_bit_for_bit(misra1a):
 
 
 def test_plain_text_has_no_line_for_a_group_without_an_answer(groups):
-    lines = group_plain(groups, 0.95).splitlines()
+    lines = group_plain(groups).splitlines()
     assert [text.split("\t")[:2] for text in lines] == [["a", "w"], ["a", "b"]]
 
 
 def test_csv_reads_back_with_its_verdicts(line, groups):
     rows = list(csv.DictReader(io.StringIO(csv_report(line))))
     assert float(rows[0]["estimate"]) == line.parameters["w"].estimate
-    rows = list(csv.DictReader(io.StringIO(group_csv(groups, 0.95))))
+    rows = list(csv.DictReader(io.StringIO(group_csv(groups))))
     assert [row["sample"] for row in rows] == ["a", "a", "b", "b"]
     assert {row["verdict"] for row in rows} == {"converged", "not determinable"}
     assert rows[-1]["se"] == ""
@@ -229,3 +234,30 @@ def test_a_result_prints_its_report_with_its_notes():
     result = ad.fit("y ~ a + b*x", {"x": x, "y": x**2 + 1e-3 * rng.normal(size=60)})
     assert [note.code for note in result.warnings] == ["W141"]
     assert result.report().splitlines()[-1].startswith("note: the residuals along x")
+
+
+FIVE = {"x": np.arange(5.0), "y": 5.0 * np.arange(5.0)}
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ w*x + b", "y ~ w*x + b + c*x^2", "y ~ w*x^k + b + 0*x"]
+)
+def test_what_is_zero_up_to_rounding_is_printed_as_zero(formula):
+    result = ad.fit(formula, FIVE, derive={"root": "b/w", "more": "b + 2"})
+    lines = result.report().splitlines()
+    assert "w    = 5" in lines
+    assert "b    = 0" in lines
+    assert "root = 0" in lines
+    assert "more = 2" in lines
+    assert "| `b` | 0 | 0 |  |" in markdown_report(result)
+    stored = json.loads(result.to_json())["parameters"]["b"]["estimate"]
+    assert stored == result.params["b"]  # all digits
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-120])
+def test_what_is_small_is_not_printed_as_zero(size):
+    data = {"x": FIVE["x"], "y": size * (5.0 * FIVE["x"] + 1e-6)}
+    lines = ad.fit("y ~ w*x + b", data).report().splitlines()
+    name, _, value = lines[1].partition(" = ")
+    assert name == "b"
+    assert float(value) == pytest.approx(size * 1e-6, rel=1e-8)

@@ -110,6 +110,26 @@ def test_a_level_can_be_tied_by_itself():
     assert predicted(problem, [10.0, 1.5]) == [3.0, 20.0, 9.0, 40.0]
 
 
+def test_a_level_can_be_tied_to_another():
+    problem = bound("y ~ a[state]*x", GROUPS, tie={"a[treated]": "2*a[control] + k"})
+    assert problem.names == ("a[control]", "k")
+    assert predicted(problem, [10.0, 1.5]) == [21.5, 20.0, 64.5, 40.0]
+    assert problem.is_linear
+
+
+def test_a_level_that_is_tied_to_has_the_start_and_bounds_of_all():
+    said = {
+        "tie": {"k": "a[control]"},
+        "bounds": {"a": (0.0, 9.0)},
+        "start": {"a": 2.0},
+    }
+    control, treated = sorted(
+        bound("y ~ a[state]*x + k", GROUPS, **said).parameters, key=lambda one: one.name
+    )
+    for one, name in ((control, "a[control]"), (treated, "a[treated]")):
+        assert one == type(one)(name, 2.0, 0.0, 9.0)
+
+
 def test_a_fixed_parameter_is_not_fitted():
     problem = bound("y ~ w*x^n + b", fix={"n": 2})
     assert problem.names == ("w", "b")
@@ -284,7 +304,22 @@ def test_other_rows_lacking_a_column_are_told():
             GROUPS,
             {"tie": {"b": "a"}},
             "U117",
-            "differs between levels",
+            "differs between levels; name one, as in a[",
+        ),
+        (
+            "y ~ a[state]*b",
+            GROUPS,
+            {"tie": {"b": "a[treatet]"}},
+            "U117",
+            "no level 'treatet' among control, treated; did you mean 'treated'",
+        ),
+        ("y ~ a*x + b", LINE, {"tie": {"b": "a[k]"}}, "U117", "'a' has no levels"),
+        (
+            "y ~ a[state]*x",
+            GROUPS,
+            {"tie": {"a[treated]": "a[control]", "a[control]": "a[treated]"}},
+            "U117",
+            "circle: ",
         ),
         ("y ~ w*x", LINE, {"fix": {"w": 3}}, "U119", "nothing is left to fit"),
         ("y ~ w*x", LINE, {"sigma": "1", "weight": "1"}, "U118", "give one of them"),

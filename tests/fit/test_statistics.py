@@ -283,3 +283,56 @@ def test_poisson_intervals_of_the_profile_are_where_the_deviance_has_grown():
     held = fit("y ~ exp(a + b*x)", data, loss="poisson", fix={"a": end})
     grown = held.deviance - result.deviance
     assert grown == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-6)
+
+
+def test_an_end_is_found_though_a_first_refit_falls_into_another_valley():
+    """Growth data of J. A. Ratkowsky, 1983: at the Wald end of b2, b4 changes sign."""
+    y = [16.08, 33.83, 65.80, 97.20, 191.55, 326.20, 386.87, 520.53, 590.03, 651.92]
+    y += [724.93, 699.56, 689.96, 637.56, 717.41]
+    data = {"x": np.arange(1.0, 16.0), "y": y}
+    formula = "y ~ b1/(1 + exp(b2 - b3*x))^(1/b4)"
+    result = fit(formula, data)
+    assert not [note for note in result.warnings if note.code == "W145"]
+    assert result.parameters["b2"].interval == "profile"
+    start = result.params
+    for end in (result.parameters["b2"].lo, result.parameters["b2"].hi):
+        there = start.pop("b2", 0.0)
+        walk = np.linspace(result.params["b2"], end, 9)
+        for value in walk[1:]:
+            held = fit(formula, data, start, fix={"b2": float(value)})
+            start = {name: held.params[name] for name in ("b1", "b3", "b4")}
+        root = np.sqrt((held.rss - result.rss) / (result.rss / result.df))
+        assert root == pytest.approx(stats.t.ppf(0.975, result.df), rel=1e-6)
+        start = {**result.params, "b2": there}
+
+
+def test_a_derived_quantity_of_a_tied_parameter_has_its_error():
+    x = np.linspace(0.0, 4.0, 20)
+    y = 3.0 * np.exp(-x / 0.8) + 0.02 * np.sin(9 * x)
+    derive = {"twice": "2*tau", "same": "2/b"}
+    found = fit(
+        "y ~ a*exp(-x/tau)", {"x": x, "y": y}, tie={"tau": "1/b"}, derive=derive
+    ).derived
+    assert found["twice"].se > 0.0
+    assert found["twice"].se == pytest.approx(found["same"].se, rel=1e-12)
+
+
+@pytest.mark.parametrize("formula", ["y ~ V[s]*exp(-k*x)", "y ~ V[s]*x + k"])
+@pytest.mark.parametrize("levels", ["ab", "abc"])
+def test_a_level_tied_to_another_is_fitted_as_one_parameter(formula, levels):
+    rng = np.random.default_rng(7)
+    x = np.tile(np.linspace(0.1, 4.0, 15), len(levels))
+    s = np.repeat(list(levels), 15)
+    height = np.select([s == "a", s == "b"], [3.0, 6.0], 1.0)
+    y = height * np.exp(-0.7 * x) + 0.02 * rng.standard_normal(len(x))
+    data = {"x": x, "y": y, "s": s}
+    tied = fit(formula, data, tie={"V[b]": "2*V[a]"})
+    written = formula.replace("V[s]", "(A if s == 'a' else 2*A if s == 'b' else C)")
+    plain = fit(written if "c" in levels else written.replace("C", "0"), data)
+    assert tied.rss == pytest.approx(plain.rss, rel=1e-11)
+    pairs = [("V[a]", "A"), ("k", "k"), *[("V[c]", "C")] * ("c" in levels)]
+    for name, other in pairs:
+        one, two = tied.parameters[name], plain.parameters[other]
+        for key in ("estimate", "se", "lo", "hi"):
+            assert getattr(one, key) == pytest.approx(getattr(two, key), rel=1e-9)
+    assert tied.params["V[b]"] == 2.0 * tied.params["V[a]"]

@@ -117,6 +117,40 @@ def test_a_report_has_the_numbers_of_each_layer():
 
 
 @pytest.mark.parametrize(
+    "make",
+    [
+        lambda ps: ad.optim.SGD(ps, lr=0.1, momentum=0.9, weight_decay=0.1),
+        lambda ps: ad.optim.Adam(ps, lr=0.1),
+        lambda ps: ad.optim.RMSprop(ps, lr=0.1, centered=True),
+    ],
+)
+def test_with_an_optimiser_the_ratio_is_of_the_step_it_then_takes(make):
+    a = with_gradient([3.0, 4.0], [0.0, -2.0])
+    b = with_gradient(2.0, 1.0)
+    optimizer = make([a, b])
+    for _ in range(2):
+        report = inspect.gradient_report({"a": a, "b": b}, optimizer=optimizer)
+        before = [p.detach().clone() for p in (a, b)]
+        optimizer.step()
+        for layer, old, new in zip(report.layers, before, (a, b), strict=True):
+            moved = (new.detach() - old).norm() / old.norm()
+            assert layer.ratio == pytest.approx(moved.item(), rel=1e-14)
+
+
+def test_a_parameter_that_is_not_the_optimisers_has_the_ratio_of_the_rate():
+    a, b = with_gradient(2.0, 1.0), with_gradient(2.0, 1.0)
+    optimizer = ad.optim.Adam([a], lr=0.5)
+    report = inspect.gradient_report([a, b], optimizer=optimizer, lr=0.1)
+    assert [layer.ratio for layer in report.layers] == pytest.approx([0.25, 0.05])
+
+
+def test_an_optimiser_that_needs_a_closure_cannot_say_its_step():
+    p = with_gradient(2.0, 1.0)
+    with pytest.raises(ad.ArgumentError, match=r"LBFGS .* leave it out"):
+        inspect.gradient_report(p, optimizer=ad.optim.LBFGS([p]))
+
+
+@pytest.mark.parametrize(
     ("gradient", "flag"),
     [
         (None, "no gradient"),

@@ -338,3 +338,135 @@ def test_a_weight_that_does_not_fit_moves_no_statistics():
         F.batch_norm(kernel(4, 3), mean, variance, kernel(2), training=True)
     assert mean.tolist() == [0.0] * 3
     assert variance.tolist() == [1.0] * 3
+
+
+# ---- Labels and weights as arguments of recorded functions ---------------------------
+
+LOGITS = np.array([[0.5, -1.0, 2.0], [0.0, 1.0, -0.5], [1.5, 0.2, 0.1]])
+LABELS = [[0.0, 1.0, 2.0], [2.0, 2.0, 0.0], [1.0, -100.0, 1.0]]
+WEIGHTS = [[1.0, 2.0, 3.0], [0.5, 0.1, 1.0], [1.0, 1.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x, t, w: F.cross_entropy(x, t),
+        lambda x, t, w: F.cross_entropy(x, t, w),
+        lambda x, t, w: F.cross_entropy(x, t, w, label_smoothing=0.2),
+        lambda x, t, w: F.cross_entropy(x, t, w, reduction="sum"),
+        lambda x, t, w: F.nll_loss(x, t, w, reduction="none"),
+    ],
+)
+def test_labels_and_weights_are_arguments_of_one_program(loss):
+    recorded = ad.compile(loss)
+    for labels, weights in zip(LABELS, WEIGHTS, strict=True):
+        args = LOGITS, np.array(labels), np.array(weights)
+        expected = loss(*map(ad.tensor, args))
+        np.testing.assert_allclose(recorded(*args), expected.tolist(), rtol=1e-14)
+    assert len(recorded.programs) == 1
+
+
+def test_a_label_out_of_range_is_an_error_in_a_recorded_function():
+    recorded = ad.compile(lambda x, t: F.cross_entropy(x, t))
+    recorded(LOGITS, np.array(LABELS[0]))
+    with pytest.raises(ad.ArgumentError, match="label 3 at 1 is out of range"):
+        recorded(LOGITS, np.array([0.0, 3.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda t: F.one_hot(t, 3),
+        lambda t: F.one_hot(t),
+        lambda t: F.embedding(t, ad.tensor(LOGITS)),
+        lambda t: F.cosine_embedding_loss(LOGITS, LOGITS[::-1].copy(), t - 1.0),
+    ],
+)
+def test_numbers_of_classes_are_no_constants_in_a_recorded_function(function):
+    recorded = ad.compile(function)
+    for labels in ([0.0, 1.0, 2.0], [2.0, 2.0, 0.0], [0.0, 0.0, 1.0]):
+        expected = function(ad.tensor(labels)).tolist()
+        np.testing.assert_allclose(recorded(np.array(labels)), expected, rtol=1e-14)
+
+
+# ---- Where it was not PyTorch's ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function",
+    [F.relu, F.relu6, F.elu, F.selu, F.silu, F.leaky_relu, F.hardtanh],
+)
+def test_an_activation_in_place_has_the_gradient_of_the_other(function):
+    gradients = []
+    for inplace in (False, True):
+        x = ad.tensor([-2.0, -0.5, 0.5, 7.0], requires_grad=True)
+        y = x * x * x
+        z = function(y, inplace=inplace)
+        assert (z is y) == inplace
+        (z * z).sum().backward()
+        gradients.append(x.grad.tolist())
+    assert gradients[0] == gradients[1]
+
+
+def test_cosines_of_what_broadcasts_are_those_of_the_broadcast():
+    a = np.random.default_rng(0).normal(size=(2, 4, 3))
+    b = np.random.default_rng(1).normal(size=(1, 4, 1))
+    for dim in (0, 1, 2):
+        spread = F.cosine_similarity(a, np.broadcast_to(b, a.shape).copy(), dim)
+        found = F.cosine_similarity(a, b, dim)
+        np.testing.assert_allclose(found.numpy(), spread.numpy(), rtol=1e-15)
+
+
+def test_a_wrong_certainty_has_the_large_slope_of_pytorch():
+    p = ad.tensor([0.0, 1.0, 0.0, 1.0], requires_grad=True)
+    loss = F.binary_cross_entropy(p, ad.tensor([1.0, 0.0, 0.0, 1.0]), reduction="sum")
+    loss.backward()
+    assert loss.item() == 200.0
+    assert p.grad.tolist() == [-1e12, 1e12, 0.0, 0.0]
+
+
+def test_a_mean_over_no_weight_is_nan_and_so_is_its_slope():
+    x = ad.tensor(LOGITS, requires_grad=True)
+    loss = F.cross_entropy(x, ad.tensor([0, 0, 0]), ad.tensor([0.0, 1.0, 1.0]))
+    loss.backward()
+    assert np.isnan(loss.item())
+    assert np.isnan(x.grad.numpy()).all()
+
+
+def test_with_ceil_mode_a_window_may_be_larger_than_what_is_there():
+    x = ad.tensor([[[1.0, 2.0, 4.0]]])
+    assert F.max_pool1d(x, 4, ceil_mode=True).tolist() == [[[4.0]]]
+    with pytest.raises(ad.ShapeError, match="larger than the input"):
+        F.max_pool1d(x, 4)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 3), (5, 4), (7, 7)])
+def test_adaptive_windows_cover_the_input(sizes):
+    x = np.random.default_rng(0).normal(size=(2, 3, 5, 4))
+    z = F.adaptive_avg_pool2d(x, sizes).numpy()
+    for i, j in np.ndindex(sizes):
+        rows = slice(i * 5 // sizes[0], -(-(i + 1) * 5 // sizes[0]))
+        columns = slice(j * 4 // sizes[1], -(-(j + 1) * 4 // sizes[1]))
+        mean = x[:, :, rows, columns].mean((2, 3))
+        np.testing.assert_allclose(z[:, :, i, j], mean, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("mode", "widths"),
+    [("reflect", (3, 0)), ("circular", (0, 4)), ("circular", (-2, 2))],
+)
+def test_a_border_of_more_than_there_is_to_copy_is_an_error(mode, widths):
+    with pytest.raises(ad.ShapeError, match=f"{mode}.* at most"):
+        F.pad(ad.zeros(1, 1, 3), widths, mode=mode)
+
+
+def test_a_border_of_copies_shows_what_was_there_before_a_cut():
+    x = ad.tensor([[[1.0, 2.0, 3.0]]])
+    assert F.pad(x, (2, -1), mode="reflect").tolist() == [[[3.0, 2.0, 1.0, 2.0]]]
+    assert F.pad(x, (-2, 2), mode="replicate").tolist() == [[[3.0, 3.0, 3.0]]]
+    assert F.pad(x, (2, -1), mode="circular").tolist() == [[[1.0, 2.0, 1.0, 2.0]]]
+
+
+def test_a_padding_row_out_of_the_table_is_an_error():
+    with pytest.raises(ad.ArgumentError, match="padding_idx 3"):
+        F.embedding(ad.tensor([0.0]), ad.zeros(3, 2), padding_idx=3)

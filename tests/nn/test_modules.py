@@ -1,5 +1,8 @@
 """Modules: parameters, state, modes, and what they refuse."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -128,9 +131,9 @@ def test_zero_grad_clears_every_gradient():
 
 def test_a_hook_sees_and_replaces_what_a_module_returns():
     layer = nn.Identity()
-    remove = layer.register_forward_hook(lambda module, args, out: out * 2.0)
+    handle = layer.register_forward_hook(lambda module, args, out: out * 2.0)
     assert layer(ad.tensor(1.0)).item() == 2.0
-    remove()
+    handle.remove()
     assert layer(ad.tensor(1.0)).item() == 1.0
 
 
@@ -235,3 +238,149 @@ def test_a_compiled_network_has_the_gradient_of_the_plain_one():
     plain = ad.tensor(x, requires_grad=True)
     net(plain).sum().backward()
     np.testing.assert_allclose(f.grad(x), plain.grad.numpy(), rtol=1e-14)
+
+
+# ---- Copies, states, containers ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_a_copy_of_a_module_has_parameters_of_its_own(again):
+    net = small()
+    other = again(net)
+    assert same(values(net), values(other))
+    names = [name for name, _ in net.named_parameters()]
+    assert [name for name, _ in other.named_parameters()] == names
+    other[0].weight.data.zero_()
+    assert not same(values(net), values(other))
+
+
+def test_a_shared_parameter_is_learned_once_and_saved_under_each_name():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    net[1].weight = net[0].weight
+    assert len(list(net.parameters())) == 3
+    assert "0.weight" in net.state_dict()
+    assert "1.weight" in net.state_dict()
+
+
+def test_what_a_loose_load_did_not_meet_is_told():
+    layer = nn.Linear(2, 1)
+    left = layer.load_state_dict(
+        {"bias": np.ones(1), "scale": np.ones(1)}, strict=False
+    )
+    assert (left.missing_keys, left.unexpected_keys) == (["weight"], ["scale"])
+    assert layer.bias.item() == 1.0
+    with pytest.raises(ad.ArgumentError, match="a dict of tensors"):
+        layer.load_state_dict(3)
+
+
+def test_a_buffer_that_is_not_persistent_is_not_saved():
+    module = nn.Module()
+    module.register_buffer("kept", ad.zeros(1))
+    module.register_buffer("made", ad.zeros(1), persistent=False)
+    assert [name for name, _ in module.named_buffers()] == ["kept", "made"]
+    assert list(module.state_dict()) == ["kept"]
+
+
+def test_containers_hold_modules_and_parameters():
+    by_name = nn.ModuleDict({"a": nn.Linear(1, 2), "b": nn.Tanh()})
+    assert (by_name.keys(), len(by_name), "a" in by_name) == (["a", "b"], 2, True)
+    assert by_name["a"] is by_name.values()[0]
+    several = nn.ModuleList([nn.Linear(1, 1)]).extend([nn.Tanh(), nn.ReLU()])
+    assert [type(m).__name__ for m in several[1:]] == ["Tanh", "ReLU"]
+    numbers = nn.ParameterList([ad.zeros(2), nn.Parameter(ad.ones(3))])
+    assert [p.shape for p in numbers] == [(2,), (3,)]
+    assert [name for name, _ in numbers.named_parameters()] == ["0", "1"]
+    assert len(list(nn.Sequential(nn.Tanh()).append(by_name).parameters())) == 2
+    assert len(list(nn.Sequential(by_name).parameters(recurse=False))) == 0
+
+
+def test_a_cumulative_batch_norm_keeps_the_mean_of_all_batches():
+    layer = nn.BatchNorm1d(1, momentum=None)
+    for batch in ([1.0, 3.0], [5.0, 9.0], [0.0, 3.0]):
+        layer(ad.tensor(batch).reshape(2, 1))
+    assert layer.running_mean.item() == pytest.approx((2.0 + 7.0 + 1.5) / 3)
+    assert layer.running_var.item() == pytest.approx((2.0 + 8.0 + 4.5) / 3)
+    assert layer.num_batches_tracked.item() == 3
+
+
+def test_pools_take_the_options_of_their_functions():
+    x = ad.arange(25.0).reshape(1, 1, 5, 5)
+    pool = nn.MaxPool2d(2, ceil_mode=True)
+    assert pool(x).shape == (1, 1, 3, 3)
+    assert (
+        nn.AvgPool2d(2, padding=1, count_include_pad=False)(x)[0, 0, 0, 0].item() == 0
+    )
+    assert nn.AvgPool1d(5)(x[0]).flatten().tolist() == [2.0, 7.0, 12.0, 17.0, 22.0]
+    assert nn.AdaptiveAvgPool2d(1)(x).item() == 12.0
+
+
+def test_dropout2d_drops_channels():
+    ad.manual_seed(0)
+    layer = nn.Dropout2d(0.5)
+    z = layer(ad.ones(4, 8, 2, 2)).numpy().reshape(32, 4)
+    assert set(z.ravel()) == {0.0, 2.0}
+    assert (z == z[:, :1]).all()
+    assert layer.eval()(ad.ones(1, 1, 2, 2)).sum().item() == 4.0
+
+
+# ---- Recurrent layers ----------------------------------------------------------------
+
+
+def by_cells(layer, cell, x, state):
+    """Run one layer of a network step by step, with a cell that has its numbers."""
+    cell.load_state_dict(
+        {name.removesuffix("_l0"): p for name, p in layer.state_dict().items()}
+    )
+    found = []
+    for row in x.unbind():
+        state = cell(row, state)
+        found.append(state[0] if isinstance(state, tuple) else state)
+    return ad.stack(found), state
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_recurrent_layer_is_its_cell_step_by_step(kind):
+    ad.manual_seed(1)
+    layer, cell = getattr(nn, kind)(3, 4), getattr(nn, f"{kind}Cell")(3, 4)
+    x = ad.randn(5, 2, 3)
+    expected, _ = by_cells(layer, cell, x, None)
+    output, _ = layer(x)
+    assert np.allclose(output.detach().numpy(), expected.detach().numpy(), atol=1e-15)
+    single, _ = layer(x[:, 0].clone())
+    assert np.allclose(single.detach().numpy(), expected[:, 0].detach().numpy())
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("is_both", [False, True])
+def test_a_recurrent_network_agrees_with_pytorch(kind, is_both):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    ad.manual_seed(2)
+    options = {"num_layers": 2, "batch_first": True, "bidirectional": is_both}
+    ours = getattr(nn, kind)(3, 4, **options)
+    theirs = getattr(torch.nn, kind)(3, 4, **options).double()
+    state = {k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()}
+    theirs.load_state_dict(state)
+    values = ad.randn(2, 5, 3).numpy()
+    x, y = (
+        ad.tensor(values, requires_grad=True),
+        torch.tensor(values, requires_grad=True),
+    )
+    (a, _), (b, _) = ours(x), theirs(y)
+    (a * a).sum().backward()
+    (b * b).sum().backward()
+    assert np.allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-13, atol=1e-14)
+    assert np.allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-12, atol=1e-13)
+    for name, p in theirs.named_parameters():
+        mine = dict(ours.named_parameters())[name].grad.numpy()
+        assert np.allclose(mine, p.grad.numpy(), rtol=1e-12, atol=1e-13)
+
+
+def test_states_and_sequences_that_do_not_fit_are_errors():
+    with pytest.raises(ad.ShapeError, match=r"states of shape \(1, 2, 4\)"):
+        nn.GRU(3, 4)(ad.zeros(5, 2, 3), ad.zeros(1, 3, 4))
+    with pytest.raises(ad.ShapeError, match="LSTM takes"):
+        nn.LSTM(3, 4)(ad.zeros(0, 2, 3))
+    with pytest.raises(ad.ArgumentError, match="nonlinearity"):
+        nn.RNN(3, 4, nonlinearity="sign")

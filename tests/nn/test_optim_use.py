@@ -172,6 +172,18 @@ SCHEDULES = {
         {"T_max": 10},
         lambda e: 0.5 * (1 + math.cos(math.pi * e / 10)),
     ),
+    "LinearLR": (
+        {"start_factor": 0.5, "end_factor": 0.1, "total_iters": 4},
+        lambda e: 0.5 - 0.4 * min(e, 4) / 4,
+    ),
+    "ConstantLR": (
+        {"factor": 0.5, "total_iters": 3},
+        lambda e: 0.5 if e < 3 else 1.0,
+    ),
+    "PolynomialLR": (
+        {"total_iters": 4, "power": 2.0},
+        lambda e: (1 - min(e, 4) / 4) ** 2,
+    ),
     "LambdaLR": ({"lr_lambda": lambda e: 1.0 / (1 + e)}, lambda e: 1.0 / (1 + e)),
 }
 
@@ -246,3 +258,41 @@ def test_a_plateau_agrees_with_pytorch(options):
 def test_a_schedule_that_makes_no_sense_is_an_error(make, message):
     with pytest.raises(ad.ArgumentError, match=message):
         make(optim.SGD([leaf()], lr=0.1))
+
+
+def test_a_schedule_goes_on_from_an_epoch():
+    schedulers = optim.lr_scheduler
+    with pytest.raises(ad.ArgumentError, match="initial_lr"):
+        schedulers.StepLR(optim.SGD([leaf()], lr=1.0), 2, last_epoch=3)
+    first = optim.SGD([leaf()], lr=1.0)
+    schedule = schedulers.StepLR(first, 2)
+    for _ in range(3):
+        schedule.step()
+    second = optim.SGD([leaf()], lr=7.0)
+    second.load_state_dict(first.state_dict())
+    again = schedulers.StepLR(second, 2, last_epoch=2)
+    schedule.step()
+    again.step()
+    assert again.get_last_lr() == schedule.get_last_lr()
+
+
+def test_a_plateau_schedule_keeps_and_takes_its_state():
+    schedulers = optim.lr_scheduler
+    one = schedulers.ReduceLROnPlateau(optim.SGD([leaf()], lr=1.0), patience=1)
+    for metric in (1.0, 2.0):
+        one.step(metric)
+    other = schedulers.ReduceLROnPlateau(optim.SGD([leaf()], lr=1.0), patience=9)
+    other.load_state_dict(one.state_dict())
+    for schedule in (one, other):
+        schedule.step(3.0)
+        assert schedule.get_last_lr() == [0.1]
+
+
+def test_groups_and_states_that_are_none_are_errors():
+    optimizer = optim.SGD([leaf()], lr=0.1)
+    with pytest.raises(ad.ArgumentError, match="a group is a dict"):
+        optim.SGD([{"parms": [leaf()]}], lr=0.1)
+    with pytest.raises(ad.ArgumentError, match="the state has no 'param_groups'"):
+        optimizer.load_state_dict({})
+    with pytest.raises(ad.ArgumentError, match="betas must be two numbers"):
+        optim.Adam([leaf()], betas=0.9)

@@ -28,7 +28,7 @@ W = ad.tensor([0.5, -0.25, 0.0, 2.0])
 CALLS: dict[str, Any] = {
     # creation
     "tensor": lambda x: ad.tensor([x[0], x[1] * 2, 1.0]),
-    "as_tensor": ad.as_tensor,
+    "as_tensor": ad.as_tensor, "LongTensor": lambda x: ad.LongTensor([x[0] * 9, x[1]]),
     "full": lambda x: ad.full((2, 3), x[1]),
     "full_like": lambda x: ad.full_like(x, x[0] * 2),
     "linspace": lambda x: ad.linspace(x[0], x[2], 5),
@@ -51,6 +51,12 @@ CALLS: dict[str, Any] = {
     "masked_fill": lambda x: ad.masked_fill(x, x < 0, 5.0),
     "masked_select": lambda x: ad.masked_select(x, x > 0).sum(),
     "numel": lambda x: ad.numel(x) * x, "is_tensor": lambda x: ad.is_tensor(x) * x,
+    "logical_and": lambda x: ad.logical_and(x > 0, W),
+    "logical_or": lambda x: ad.logical_or(x > 0, W),
+    "logical_xor": lambda x: ad.logical_xor(x > 0, W),
+    "logical_not": lambda x: ad.logical_not(x > 0),
+    "nonzero": lambda x: x[ad.nonzero(x > 0).squeeze(1)].sum(),
+    "count_nonzero": lambda x: ad.count_nonzero(x > 0),
     # order
     "argmax": lambda x: ad.argmax(x) * x, "argmin": lambda x: ad.argmin(x) * x,
     "argsort": lambda x: ad.argsort(x) * x, "sort": lambda x: tuple(ad.sort(x)),
@@ -93,10 +99,11 @@ CALLS: dict[str, Any] = {
     "stack": lambda x: ad.stack([x, W]),
     "hstack": lambda x: ad.hstack([x, W]), "vstack": lambda x: ad.vstack([x, W]),
     "split": lambda x: ad.split(x, 2), "chunk": lambda x: ad.chunk(x, 2),
-    "unbind": ad.unbind,
+    "unbind": ad.unbind, "meshgrid": lambda x: ad.meshgrid(x, W),
     # products
     "matmul": lambda x: ad.matmul(x.reshape(2, 2), W.reshape(2, 2)),
     "mm": lambda x: ad.mm(x.reshape(2, 2), W.reshape(2, 2)),
+    "addmm": lambda x: ad.addmm(x, x.reshape(4, 1), x.reshape(1, 4), alpha=2),
     "bmm": lambda x: ad.bmm(x.reshape(1, 2, 2), x.reshape(1, 2, 2)),
     "mv": lambda x: ad.mv(x.reshape(2, 2), x[:2]), "dot": lambda x: ad.dot(x, W),
     "vdot": lambda x: ad.vdot(x, x), "inner": lambda x: ad.inner(x, x),
@@ -117,6 +124,9 @@ REFUSED = {
     "tensor of a tensor": lambda x: ad.tensor(x),
     "arange": lambda x: ad.arange(x[0]),
     "asarray": lambda x: np.asarray(x),
+    "bernoulli": lambda x: ad.bernoulli(x * 0 + 0.5),
+    "multinomial": lambda x: ad.multinomial(x * x, 1),
+    "normal": lambda x: ad.normal(x, 1.0),
     "array of scalars": lambda x: np.array([x[0], x[1]]),
     "float": lambda x: float(x[0]),
     "complex": lambda x: complex(x[0]),
@@ -147,7 +157,8 @@ REFUSED = {
 
 EXEMPT = set(
     # no operands that are tensors
-    "Function arange backward clone copy detect_anomaly double empty enable_grad eye "
+    "Function arange backward bernoulli device multinomial normal randint randperm "
+    "clone copy detect_anomaly double empty enable_grad eye "
     "from_numpy inference_mode is_grad_enabled manual_seed no_grad ones ops rand "
     "rand_like randn randn_like set_detect_anomaly set_grad_enabled tape_info zeros "
     "nan_report tangent dtype fit get_default_dtype set_default_dtype load".split()

@@ -115,7 +115,7 @@ def test_comparisons_give_plain_bools_or_arrays():
     for found in (x < 3, x <= 2, x > 1, x >= 2, x == 2.0, x != 3):
         assert found is True
     found = tracked(V) > 0
-    assert type(found) is np.ndarray
+    assert isinstance(found, np.ndarray)
     assert found.tolist() == [True, False, True]
 
 

@@ -75,3 +75,78 @@ def test_a_keyword_that_a_method_in_place_has_no_use_for_is_refused(keyword):
     with pytest.raises(TypeError, match=keyword):
         x.mul_(2.0, **{keyword: 3.0})
     assert x.tolist() == [1.0, 2.0]
+
+
+# ---- Parts ---------------------------------------------------------------------------
+
+PARTS = {
+    "an index": lambda x: x[0],
+    "a slice": lambda x: x[:, 1:],
+    "t": lambda x: x.t(),
+    "T": lambda x: x.T,
+    "transpose": lambda x: x.transpose(0, 1),
+    "permute": lambda x: x.permute(1, 0),
+    "narrow": lambda x: x.narrow(0, 0, 1),
+    "select": lambda x: x.select(1, 0),
+    "split": lambda x: x.split(1)[0],
+    "unbind": lambda x: x.unbind()[0],
+    "diagonal": lambda x: x.diagonal(),
+    "expand": lambda x: x.expand(3, 2, 2),
+    "detach": lambda x: x[0].detach(),
+    "data": lambda x: x[0].data,
+    "view": lambda x: x[0].view(2, 1),
+    "a row in a loop": lambda x: next(iter(x)),
+}
+CHANGES = {
+    "fill_": lambda x: x.fill_(0.0),
+    "add_": lambda x: x.add_(1.0),
+    "exp_": lambda x: x.exp_(),
+    "clamp_": lambda x: x.clamp_(0.0, 1.0),
+    "assignment": lambda x: x.__setitem__(0, 5.0),
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_a_change_of_a_part_which_is_a_copy_warns_once(part):
+    x = ad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    found = part(x)
+    with pytest.warns(ad.CopyWarning, match="stays as it is") as caught:
+        found.add_(1.0)
+    found.add_(1.0)
+    assert caught[0].filename == __file__
+    assert x.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_every_change_of_a_part_warns(change):
+    x = ad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.warns(ad.CopyWarning):
+        change(x[0])
+
+
+def test_a_single_number_that_is_a_part_warns_too():
+    x = ad.tensor([1.0, 2.0])
+    with pytest.warns(ad.CopyWarning):
+        x[0].fill_(3.0)
+
+
+def test_operators_are_silent_for_an_index_is_assigned_after_them():
+    x = ad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    x[0] += 1.0
+    total = x[0]
+    total += x[1]
+    assert total.tolist() == [5.0, 7.0]
+    assert x.tolist() == [[2.0, 3.0], [3.0, 4.0]]
+
+
+def test_what_is_no_part_or_said_to_be_a_copy_changes_silently():
+    x = ad.tensor([[1.0, 2.0], [3.0, 4.0]])
+    leaf = x[0].requires_grad_()
+    with ad.no_grad():
+        leaf -= 1.0
+    for copied in (x[0].clone(), x.t().contiguous(), x[x > 1], x.flip(0), x[[0, 1]]):
+        copied.add_(1.0)
+    x.view(-1)[0] = 7.0
+    x[0] = 5.0
+    x[1] += 1.0
+    assert x.tolist() == [[5.0, 5.0], [4.0, 5.0]]

@@ -219,7 +219,7 @@ def test_comparisons_with_arrays_give_plain_arrays():
         (np.array([0.5, 1.0, 2.0]) == x, [True, False, True]),
         (np.isnan(x), [False, False, False]),
     ):
-        assert type(found) is np.ndarray
+        assert isinstance(found, np.ndarray)
         assert found.tolist() == expected
 
 

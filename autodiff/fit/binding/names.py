@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from autodiff.fit.binding.kinds import level_parameter
+from autodiff.fit.data.cells import is_number
 from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import FormulaError, name_list, suggestion
 from autodiff.fit.formula.evaluate import names_in
@@ -19,6 +20,11 @@ from autodiff.fit.formula.parse import Formula, Node
 from autodiff.fit.formula.printing import to_text
 
 __all__ = ["Indicator", "Side", "check_names", "fault", "resolve", "with_response"]
+
+
+NO_NUMBERS = frozenset(
+    ("inf", "infinity", "nan", "na", "none", "null", "true", "false")
+)
 
 
 class Indicator(NamedTuple):
@@ -217,6 +223,8 @@ def unknown_column(
 ) -> FormulaError:
     """Return the error of a name that should be a column."""
     close = suggestion(node.text, table.names)
+    if not close and any(is_number(name) for name in table.names):
+        close = "; if the first line is no header, name the columns with --columns"
     message = f"there is no column {node.text!r} among {name_list(table.names)}{close}"
     return fault("F116", message, text, node, source)
 
@@ -253,6 +261,12 @@ def check_names(
     spare = [name for name in table.names if name not in used]
     meant = set(meant)
     for name, node in right.parameters.items():
+        if name.casefold() in NO_NUMBERS and name not in meant:
+            message = (
+                f"{name!r} is no number of a formula (for a parameter of that name, "
+                f"give a start: -p {name}=1)"
+            )
+            raise fault("F117", message, formula.text, node)
         close = _close(name, spare)
         if close and name not in meant:
             message = (

@@ -15,7 +15,7 @@ from autodiff.fit.errors import DataError, Note, UsageError, name_list
 from autodiff.fit.formula.evaluate import evaluate
 from autodiff.fit.formula.parse import Node, parse_expression
 
-__all__ = ["Expression", "Rows", "expression", "select"]
+__all__ = ["Expression", "Rows", "expression", "largest_size", "select"]
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -100,13 +100,6 @@ class Rows:
         """How many they are."""
         return self.table.n_rows if self.index is None else len(self.index)
 
-    @property
-    def numbers(self) -> Index:
-        """The number of each in its source, from 1."""
-        if self.index is None:
-            return np.arange(1, self.n + 1)
-        return self.index + 1
-
     def take(self, values: Array) -> Array:
         """Return an array over all rows in these."""
         return values if self.index is None else values[self.index]
@@ -145,11 +138,18 @@ class Rows:
 
 
 def value_of(nodes: Sequence[Node], names: Mapping[str, Any], n: int) -> Array:
-    """Return the value of nodes over arrays, shape (n,)."""
+    """Return the value of nodes over arrays, shape (n,); not to be written to."""
     with np.errstate(all="ignore"), ad.no_grad():
         value = evaluate(nodes, names)
-    numbers = value.numpy() if isinstance(value, ad.Tensor) else value
-    return np.array(np.broadcast_to(numbers, (n,)), dtype=np.float64)
+    numbers = np.asarray(value.numpy() if isinstance(value, ad.Tensor) else value)
+    if numbers.shape == (n,):  # perhaps a column itself, so not to be written to
+        return np.asarray(numbers, dtype=np.float64)
+    return np.full(n, numbers, dtype=np.float64)
+
+
+def largest_size(values: Array) -> float:
+    """Return the largest absolute value; NaN if there is one."""
+    return float(np.maximum(-values.min(initial=0.0), values.max(initial=0.0)))
 
 
 def select(
@@ -182,11 +182,13 @@ def select(
     missing_in: dict[str, npt.NDArray[np.bool_]] = {}
     wanted = _wanted(table, where)
     for name in (*numbers, *levels):
-        absent = (
-            np.isnan(table.column(name))
-            if name in numbers
-            else table.levels(name).codes < 0
-        )
+        if name in numbers:
+            column = table.column(name)
+            if not np.isnan(column.min(initial=0.0)):
+                continue  # a mask of its own for very many rows is saved
+            absent = np.isnan(column)
+        else:
+            absent = table.levels(name).codes < 0
         if wanted is not None:
             absent &= wanted
         if absent.any():

@@ -34,13 +34,18 @@ class Given(NamedTuple):
         return {*self.start, *self.bounds, *self.fix, *self.tie}
 
     def apart(self) -> dict[str, tuple[str, ...]]:
-        """Return the levels that are fixed or tied by themselves, by parameter."""
+        """Return the levels that have a slot of their own, by parameter."""
         found: dict[str, tuple[str, ...]] = {}
-        for name in (*self.fix, *self.tie):
+        for name in self.levels_named():
             base, level = split_level(name)
-            if level:
-                found[base] = (*found.get(base, ()), level)
+            found[base] = (*found.get(base, ()), level)
         return found
+
+    def levels_named(self) -> list[str]:
+        """Return the names of single levels that are fixed, tied, or tied to."""
+        named = [*self.fix, *self.tie]
+        named += [name for nodes in self.tie.values() for name in names_in(nodes)]
+        return [name for name in dict.fromkeys(named) if split_level(name)[1]]
 
 
 def split_level(name: str) -> tuple[str, str]:
@@ -73,7 +78,7 @@ def given(
             raise UsageError(
                 "U117", f"tie {name}: {text!r}; an expression is expected, as '1/b'"
             )
-    ties = {n: parse_expression(text, f"--tie {n}") for n, text in texts.items()}
+    ties = {n: _tie(text, f"--tie {n}") for n, text in texts.items()}
     found = Given(starts, limits, fixed, ties, texts)
     _check_conflicts(found)
     for name, value in starts.items():
@@ -93,6 +98,12 @@ def _plain(name: Any) -> str:
     base, level = split_level(name.strip())
     base = base[1:-1] if len(base) > 2 and base[0] == base[-1] == "`" else base
     return level_parameter(base, level) if level else base
+
+
+def _tie(text: str, source: str) -> tuple[Node, ...]:
+    """Parse a tie; ``Vm[treated]`` in it is the name of a parameter."""
+    nodes = parse_expression(text, source)
+    return tuple(node._replace(text=plain_name(node), level="") for node in nodes)
 
 
 def _number(what: str, name: str, value: Any) -> float:
@@ -172,7 +183,7 @@ def check_given(
     """
     known = dict.fromkeys(right.parameters)
     for name, nodes in found.tie.items():
-        _check_tie(name, nodes, found.tie_texts[name], right, table)
+        _check_tie(name, nodes, found.tie_texts[name], levels, table)
         known |= dict.fromkeys(names_in(nodes))
     for name, nodes in found.tie.items():
         for node in names_in(nodes).values():
@@ -180,12 +191,23 @@ def check_given(
     for name in found.names():
         base, level = split_level(name)
         if level and base in levels:
-            _check_level(name, level, levels[base])
+            _check_level(_said(name, found), level, levels[base])
         elif name not in known:
-            raise _no_parameter(name, list(known), table)
+            raise _no_parameter(_said(name, found), name, list(known), table)
 
 
-def _no_parameter(name: str, known: Sequence[str], table: Columns) -> UsageError:
+def _said(name: str, found: Given) -> str:
+    """Return the option by which something was said of a name, and the name."""
+    if name in found.fix:
+        return f"--fix {name}"
+    if name in found.tie:
+        return f"--tie {name}"
+    return f"-p {name}" if name in found.start else f"-p '{name} in ...'"
+
+
+def _no_parameter(
+    said: str, name: str, known: Sequence[str], table: Columns
+) -> UsageError:
     why = "a column" if name in table.names else "not in the formula"
     why = "a reserved constant" if name in CONSTANTS else why
     base, level = split_level(name)
@@ -194,22 +216,26 @@ def _no_parameter(name: str, known: Sequence[str], table: Columns) -> UsageError
     close = suggestion(name, known)
     return UsageError(
         "U113",
-        f"-p {name}: {name!r} is {why}, not a parameter{close}"
+        f"{said}: {name!r} is {why}, not a parameter{close}"
         f" (parameters: {name_list(known) or 'none'})",
     )
 
 
-def _check_level(name: str, level: str, known: Sequence[str]) -> None:
+def _check_level(said: str, level: str, known: Sequence[str]) -> None:
     if level not in known:
         close = suggestion(level, known)
         raise UsageError(
             "U113",
-            f"-p {name}: there is no level {level!r} among {name_list(known)}{close}",
+            f"{said}: there is no level {level!r} among {name_list(known)}{close}",
         )
 
 
 def _check_tie(
-    name: str, nodes: tuple[Node, ...], text: str, right: Side, table: Columns
+    name: str,
+    nodes: tuple[Node, ...],
+    text: str,
+    levels: Mapping[str, Sequence[str]],
+    table: Columns,
 ) -> None:
     source = f"--tie {name}"
     for node in nodes:
@@ -224,17 +250,29 @@ def _check_tie(
                 "depends on rows belongs into the formula"
             )
             raise fault("U117", message, text, node, source)
-        if node.level or node.text in right.levels:
+        base, level = split_level(node.text)
+        if node.text in levels:
             message = (
-                f"{plain_name(node)} differs between levels; write the relation into "
-                "the formula, as in Vm*(1 + d*(state == 'treated'))"
+                f"{node.text} differs between levels; name one, as in "
+                f"{level_parameter(node.text, levels[node.text][0])}"
             )
+            raise fault("U117", message, text, node, source)
+        if base in levels and level not in levels[base]:
+            close = suggestion(level, levels[base])
+            message = (
+                f"there is no level {level!r} among {name_list(levels[base])}{close}"
+            )
+            raise fault("U117", message, text, node, source)
+        if level and base not in levels:
+            message = f"{base!r} has no levels in the formula"
             raise fault("U117", message, text, node, source)
 
 
 def _check_tie_spelling(name: str, node: Node, found: Given, right: Side) -> None:
     """Refuse a new parameter that looks like one of the formula."""
     if node.text in right.parameters or node.text in found.names():
+        return
+    if split_level(node.text)[1]:
         return
     same = [n for n in right.parameters if n.casefold() == node.text.casefold()]
     close = suggestion(node.text, same if len(node.text) < 3 else right.parameters)
@@ -262,8 +300,7 @@ def parameters_and_slots(
         parameters.append(Parameter(name, start, lower, upper))
         return len(parameters) - 1
 
-    own = [n for n in (*found.fix, *found.tie) if split_level(n)[0] in levels]
-    own = [n for n in own if split_level(n)[1]]
+    own = [n for n in found.levels_named() if split_level(n)[0] in levels]
     for name in _in_order([*right.parameters, *own], found):
         if name in found.fix:
             slots[name] = Slot(name, "fixed", value=found.fix[name])
@@ -276,7 +313,7 @@ def parameters_and_slots(
                     add(level_parameter(name, level), name)
             slots[name] = Slot(name, "indexed", level_column=right.levels[name])
         else:
-            slots[name] = Slot(name, "free", add(name, name))
+            slots[name] = Slot(name, "free", add(name, split_level(name)[0]))
     if not parameters:
         raise UsageError(
             "U119",

@@ -148,6 +148,8 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     if first is not None and argv[0] == first and first not in COMMANDS:
         close = suggestion(first, COMMANDS)
         cure = close or f"; expected {', '.join(COMMANDS)}"
+        if first in ("help", "version"):
+            cure = f"; did you mean --{first}?"
         if "~" in first:
             cure = "; a formula follows a command, as in: autodiff fit 'y ~ w*x + b'"
         raise UsageError("U170", f"there is no command {first[:40]!r}{cure}")
@@ -213,7 +215,14 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     )
     add("--lr", type=float, help="step of --method sgd (0.01)")
     add("--epochs", type=int, help="passes of --method sgd (100)")
-    add("--max-evaluations", type=int, default=20_000, help="then give up (20000)")
+    add(
+        "--max-evaluations",
+        type=int,
+        metavar="N",
+        default=20_000,
+        help="most passes over the rows, of all starts and to the last polishing step; "
+        "refits of intervals do not count (20000)",
+    )
 
 
 def _add_statistics(parser: argparse.ArgumentParser) -> None:
@@ -277,7 +286,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("models", metavar="MODEL", nargs="+", help="saved models, or formulas")
-    add("--data", metavar="FILE", help="table for formulas; - is stdin")
+    add("--data", metavar="FILE", help="table of all fits; - is stdin")
     _add_data(parser)
     _add_problem(parser)
     _add_formats(parser, plain="tabs between, no header")
@@ -319,6 +328,7 @@ examples:
 examples:
   autodiff compare --data data.csv 'y ~ a + b*x' 'y ~ a + b*x + c*x^2'
   autodiff compare line.json curve.json
+  autodiff compare line.json curve.json --data data.csv
 """,
         _add_compare,
     ),

@@ -1,16 +1,23 @@
-"""``autodiff compare``: which of several models the data prefer."""
+"""``autodiff compare``: which of several models the data prefer.
+
+Formulas are fitted to the table of ``--data``. Saved models hold no data; given the
+table again they are evaluated on it, which says which of them are nested.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from autodiff.fit.command.reading import check_input, table
 from autodiff.fit.command.streams import complain, progress, remark
-from autodiff.fit.errors import Note, UsageError
+from autodiff.fit.errors import Note, UsageError, name_list, suggestion
+from autodiff.fit.formula.parse import Formula
 from autodiff.fit.options import Options
 from autodiff.fit.output.rounding import aligned, short
 from autodiff.fit.stats.compare import Comparison
@@ -52,7 +59,20 @@ def _are_formulas(options: Namespace) -> bool:
             )
     if len(options.models) < 2:
         raise UsageError("U152", "compare needs at least two models")
-    return options.data is not None
+    if options.data is None:
+        return False
+    saved = [text for text in options.models if _is_file(text)]
+    if saved and len(saved) < len(options.models):
+        raise UsageError(
+            "U188",
+            f"{saved[0]} is a saved model, and others are formulas; compare formulas, "
+            "or models, with --data FILE",
+        )
+    return not saved
+
+
+def _is_file(text: str) -> bool:
+    return text.endswith(".json") or ("~" not in text and Path(text).is_file())
 
 
 def _fit_all(options: Namespace) -> dict[str, FitResult]:
@@ -69,6 +89,8 @@ def _fit_all(options: Namespace) -> dict[str, FitResult]:
         raise UsageError("U152", "compare: a formula is given twice; keep one")
     check_input(options.data)
     data = table(options.data, options)
+    said = [start, *(names for names in bound.values() if isinstance(names, dict))]
+    _check_meant({name for names in said for name in names}, parsed)
     wanted = Options(loss=options.loss, loss_scale=options.loss_scale)
     found = {}
     with progress("fitting", wanted=not options.quiet):
@@ -86,19 +108,54 @@ def _fit_all(options: Namespace) -> dict[str, FitResult]:
     return found
 
 
+def _check_meant(given: set[str], formulas: Mapping[str, Formula]) -> None:
+    """Refuse what is said of a parameter that no formula has."""
+    from autodiff.fit.binding.slots import split_level
+    from autodiff.fit.formula.evaluate import names_in
+
+    known = {n: None for formula in formulas.values() for n in names_in(formula.rhs)}
+    for name in sorted(given):
+        if split_level(name)[0] not in known:
+            raise UsageError(
+                "U113",
+                f"{name!r} is in none of the formulas{suggestion(name, known)} (names: "
+                f"{name_list(known)})",
+            )
+
+
 def _load_all(options: Namespace) -> dict[str, FitResult]:
     from autodiff.fit.output.saved import load_model
 
     found = {path: load_model(path) for path in options.models}
     if len(found) < len(options.models):
         raise UsageError("U152", "compare: a model is given twice; keep one")
+    if options.data is not None:
+        return _with_data(found, options)
     if not options.quiet:
         text = (
             "saved models hold no data, so whether they are nested is not known; "
-            "compare --data FILE with formulas tests it"
+            "--data FILE, with the data of their fits, tests it"
         )
         remark(Note("W171", text))
     return found
+
+
+def _with_data(found: dict[str, FitResult], options: Namespace) -> dict[str, FitResult]:
+    from autodiff.fit.api import on_data
+    from autodiff.fit.command.fit import binding
+
+    bound = binding(options)
+    strange = [f"-p {name}" for name in bound.pop("start")]
+    strange += [f"--{word}" for word in ("bounds", "fix", "tie") if bound.pop(word, 0)]
+    if strange:
+        raise UsageError(
+            "U188", f"{strange[0]} belongs to a fit; saved models are fitted already"
+        )
+    check_input(options.data)
+    data = table(options.data, options)
+    return {
+        path: on_data(result, path, data, **bound) for path, result in found.items()
+    }
 
 
 def _text(found: Comparison, options: Namespace) -> str:

@@ -82,6 +82,8 @@ def binding(options: Namespace) -> dict[str, Any]:
         )
     if options.trials and options.loss != "binomial":
         raise UsageError("U172", "--trials belongs to --loss binomial; add it")
+    if options.loss == "binomial" and not options.trials:
+        raise UsageError("U172", "--loss binomial needs --trials; add it")
     given = only_given(
         {
             "bounds": bounds,
@@ -133,12 +135,6 @@ def _check_places(options: Namespace) -> None:
             "--by makes many fits; --save, --plot and --export are for one: choose "
             "a group with --where",
         )
-    if options.by and (options.derive or options.ci == "profile"):
-        raise UsageError(
-            "U187",
-            "--by makes many fits, of parameters with Wald intervals; --derive and "
-            "--ci profile are for one: choose a group with --where",
-        )
     if options.export and _format(options) != "text":
         raise UsageError("U187", "--export prints code: leave out the other format")
     if options.plot == "" and (_format(options) != "text" or options.export):
@@ -152,9 +148,10 @@ def _check_places(options: Namespace) -> None:
 
         check_picture(options.plot)
     if options.save:
-        from autodiff.fit.output.places import check_writable
+        from autodiff.fit.output.places import check_apart, check_writable
 
         check_writable(options.save, "--save")
+        check_apart(options.save, "--save", options.file)
 
 
 def _format(options: Namespace) -> str:
@@ -238,32 +235,47 @@ def _fit_groups(problem: Problem, data: Columns, options: Namespace) -> int:
     problem, by = _groups_of(problem, data, options.by)
     with progress("fitting", wanted=not options.quiet):
         found = solve_groups(problem, by, wanted)
-    _tell_failures(found)
     form = _format(options)
-    if form == "text":
-        print(groups.group_report(found, output_style()))
-    elif form != "quiet":
+    if form != "quiet":
+        for note in problem.notes:
+            remark(note)
+        _tell_notes(found)
+    _tell_failures(found)
+    if form != "quiet":
         write = {
-            "json": groups.group_json,
-            "csv": groups.group_csv,
-            "md": groups.group_markdown,
-            "plain": groups.group_plain,
+            "text": lambda: groups.group_report(found, wanted, output_style()),
+            "json": lambda: groups.group_json(found, wanted),
+            "csv": lambda: groups.group_csv(found),
+            "md": lambda: groups.group_markdown(found, wanted.level),
+            "plain": lambda: groups.group_plain(found),
         }
-        text = write[form](found, wanted.level)
+        text = write[form]()
         print(text, end="\n" if text else "")
     return found.exit_code
 
 
+def _tell_notes(found: GroupedSolution) -> None:
+    """Write what is remarkable about groups, of many only the first."""
+    told = [(g, note) for g, notes in enumerate(found.table.warnings) for note in notes]
+    for g, note in told[:MOST_FAILURES]:
+        remark(note, f"{_group_name(found, g)}: ")
+    if len(told) > MOST_FAILURES:
+        complain(f"{len(told) - MOST_FAILURES} more notes on groups; see --json")
+
+
 def _tell_failures(found: GroupedSolution) -> None:
-    failed = [group for group, code in enumerate(found.codes) if code]
+    table = found.table
+    failed = np.flatnonzero(table.code != "").tolist()
     for g in failed[:MOST_FAILURES]:
-        names = ", ".join(
-            f"{name} {value}"
-            for name, value in zip(found.by, found.keys[g], strict=True)
-        )
-        complain(f"{names}: {found.verdicts[g]}: {found.reasons[g]} [{found.codes[g]}]")
+        why = f"{table.verdict[g]}: {table.reason[g]} [{table.code[g]}]"
+        complain(f"{_group_name(found, g)}: {why}")
     if len(failed) > MOST_FAILURES:
         complain(f"{len(failed) - MOST_FAILURES} more groups have no answer")
+
+
+def _group_name(found: GroupedSolution, group: int) -> str:
+    pairs = zip(found.by, found.keys[group], strict=True)
+    return ", ".join(f"{name} {value}" for name, value in pairs)
 
 
 def _groups_of(

@@ -9,11 +9,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from autodiff.fit.command.reading import check_input, table
 from autodiff.fit.command.streams import remark
 from autodiff.fit.command.values import column_names
-from autodiff.fit.errors import DataError, FormulaError
+from autodiff.fit.errors import DataError, FormulaError, Note
 from autodiff.fit.output.rounding import aligned, short
 from autodiff.fit.output.saved import load_model
 from autodiff.fit.problem import Problem, rows_of
@@ -24,10 +25,13 @@ __all__ = ["run_predict"]
 
 HEAD = ("fitted", "se", "lo", "hi", "observation_lo", "observation_hi")
 SCHEMA = "autodiff-predict/1"
+SHOWN_ROWS = 6
+
+Array = npt.NDArray[np.float64]
 
 
 def run_predict(options: Namespace) -> int:
-    """Evaluate a saved model at the rows of a table and print it; return 0."""
+    """Evaluate a saved model at the rows of a table and print it."""
     model = load_model(options.model)
     column_names(options.columns)
     check_input(options.file)
@@ -49,6 +53,26 @@ def run_predict(options: Namespace) -> int:
     text = _text(model, problem, found, level, options)
     if text:
         print(text)
+    return _tell_poles(problem, found.fitted, options)
+
+
+def _tell_poles(problem: Problem, fitted: Array, options: Namespace) -> int:
+    """Tell rows without a value; return 3 if no row has one, else 0."""
+    bad = np.flatnonzero(~np.isfinite(fitted))
+    if not bad.size:
+        return 0
+    places = [problem.place(int(row)) for row in bad[:SHOWN_ROWS]]
+    word, listed = places[0].split()[0], ", ".join(p.split()[1] for p in places)
+    more = ", ..." if bad.size > len(places) else ""
+    where = f"({word}{'s' * (bad.size > 1)} {listed}{more})"
+    text = (
+        f"the model has no finite value in {bad.size} of {len(fitted)} rows {where}; "
+        "such rows are outside its domain or at a pole"
+    )
+    if bad.size == len(fitted):
+        raise DataError("D175", text)
+    if not options.quiet:
+        remark(Note("W173", text))
     return 0
 
 

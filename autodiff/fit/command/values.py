@@ -92,7 +92,12 @@ def _number(text: str, whole: str) -> float:
 
 
 def _misunderstood(text: str) -> UsageError:
-    return UsageError("U111", f"-p {excerpt(text)}: expected NAME=NUMBER, as in -p b=1")
+    cure = "as in -p b=1"
+    if text.count("=") > 1:
+        cure = "one -p for each, as in -p a=1 -p b=2"
+    elif "<" in text or ">" in text:
+        cure = "bounds are written as -p 'b in 0..inf'"
+    return UsageError("U111", f"-p {excerpt(text)}: expected NAME=NUMBER, {cure}")
 
 
 def assigned_numbers(texts: Sequence[str], option: str) -> dict[str, float]:
@@ -147,7 +152,8 @@ def assigned_texts(
 
 def _check_once(option: str, name: str, seen: set[str]) -> None:
     if name in seen:
-        raise UsageError("U118", f"{option} {name}: given twice; keep one")
+        cure = " (start and bounds in one: 'b=1 in 0..inf')" if option == "-p" else ""
+        raise UsageError("U118", f"{option} {name}: given twice; keep one{cure}")
     seen.add(name)
 
 

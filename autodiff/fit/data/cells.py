@@ -103,6 +103,10 @@ def _cure(text: str) -> str:
         return "write the exponent with 'e'"
     if re.match(r"[0-9]{1,4}[-/.][0-9]{1,2}([-/.][0-9]{1,4})?", text):
         return "a date is no number; give the time as a number, in days, say"
+    if re.match(r"[0-9]{1,2}:[0-9]{2}", text):
+        return "a time of day is no number; give it in hours, say"
+    if text.lower() in ("true", "false"):
+        return f"write 1 and 0, or compare the column with the word, == {text!r}"
     return (
         "correct the cell, or leave it empty for a missing value; a column of words "
         "can be used as levels, as in Vm[state]"

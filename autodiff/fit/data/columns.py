@@ -6,7 +6,7 @@ messages. Rows are complete here; which of them are used is decided by `problem`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +14,30 @@ import numpy.typing as npt
 
 from autodiff.fit.errors import DataError, Note, excerpt, name_list
 
-__all__ = ["Columns", "Levels", "as_levels", "is_missing_level", "level_name"]
+__all__ = [
+    "Columns",
+    "Levels",
+    "as_levels",
+    "is_missing_level",
+    "level_name",
+    "row_place",
+]
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
 _MISSING_LEVELS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "?", "."))
+
+
+def row_place(row: int) -> str:
+    """Return what a row of a table without lines is called, counted from 0."""
+    return f"row {row + 1}"
+
+
+def _infinite(cell: str) -> str:
+    """Quote a cell, and say so where it is infinite by its size."""
+    is_number = any(character.isdigit() for character in cell)
+    return excerpt(cell) + " is beyond the largest double, 1.8e308" * is_number
 
 
 class Levels(NamedTuple):
@@ -61,9 +79,17 @@ class Columns:
         """Return one column as levels."""
         raise NotImplementedError
 
+    def places(self) -> Callable[[int], str]:
+        """Return what says what messages call a row, counted from 0."""
+        return row_place
+
     def place(self, row: int) -> str:
         """Return what messages call a row, counted from 0."""
-        return f"row {row + 1}"
+        return self.places()(row)
+
+    def cell(self, name: str, row: int) -> str:
+        """Return what stands in a column at a row, for messages."""
+        return str(self.column(name)[row])
 
     def check_unique(self, wanted: Iterable[str]) -> None:
         """Refuse names that several columns have."""
@@ -84,8 +110,8 @@ class Columns:
         raise DataError(
             "D109",
             f"{self.source}, {self.place(row)}, column {name!r}: "
-            f"{excerpt(str(values[at]))}; a fit needs finite numbers, leave the row "
-            "out",
+            f"{_infinite(self.cell(name, row))}; a fit needs finite numbers, leave "
+            "the row out",
         )
 
     def numbers(self, wanted: Sequence[str]) -> tuple[dict[str, Array], int]:

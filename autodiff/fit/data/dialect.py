@@ -29,6 +29,14 @@ _SHEET_ERROR = re.compile(r"#(N/A|(DIV/0|NUM|VALUE|REF|NULL)!|NAME\?)")
 _TWO_NUMBERS = re.compile(r"[-+.,0-9eE]*[0-9.]\s+[-+.]?[0-9][-+.,0-9eE]*\Z")
 
 
+# What a text begins with that is no table, and what to do.
+_OTHER_TEXTS = {
+    "{": "JSON; write its numbers as CSV (a saved model goes with autodiff predict)",
+    "[{": "JSON; write its numbers as CSV",
+    "<": "HTML or XML; a download may have failed, or save the table as CSV",
+}
+
+
 class Dialect(NamedTuple):
     """How a table is written.
 
@@ -81,6 +89,9 @@ def detect(
     if not content:
         why = f" after {skip} skipped lines" if skip else ""
         raise DataError("D104", f"{source}: no data, the input is empty{why}")
+    for mark, what in _OTHER_TEXTS.items():
+        if content[0].lstrip().lower().startswith(mark):
+            raise DataError("D111", f"{source}: not a table but {what}")
     delimiter = _delimiter(content[:SAMPLE_ROWS])
     rows = _sample(lines, delimiter, skip, source)
     if columns is None:
@@ -109,6 +120,8 @@ def detect(
 def is_content(line: str) -> bool:
     """Return whether a line is neither blank nor a comment."""
     text = line.lstrip()
+    if text[:4].lower() == "sep=" and len(text.rstrip()) == 5:
+        return False  # tells a spreadsheet its delimiter
     if not text.startswith("#"):
         return bool(text)
     return _SHEET_ERROR.match(text.upper()) is not None

@@ -161,7 +161,7 @@ class Source:
                 "D111",
                 f"{self.name}, line {at}: not UTF-8 text (byte "
                 f"{error.object[error.start : error.start + 1]!r}); save it as UTF-8 "
-                "CSV",
+                "CSV, or convert it: iconv -f latin1 -t utf-8 FILE",
             ) from None
 
     def _binary(self, what: str) -> DataError:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import bisect
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ from autodiff.fit.data.dialect import (
 from autodiff.fit.data.source import Block, Source
 from autodiff.fit.errors import DataError, Note, UsageError
 
-__all__ = ["Table", "parse_table", "read_table"]
+__all__ = ["Lines", "Table", "parse_table", "read_table"]
 
 Array = npt.NDArray[np.float64]
 
@@ -76,6 +77,19 @@ class _Words:
         place = {name: i for i, name in enumerate(present)}
         table = np.array([*(place.get(name, -1) for name in names), -1], dtype=np.intp)
         return as_levels(table[self.codes.whole().astype(np.intp)], present)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """On which lines the rows of a text begin: runs of (first row, its line)."""
+
+    runs: list[tuple[int, int]]
+
+    def __call__(self, row: int) -> str:
+        """Return the line of a row, counted from 0."""
+        at = bisect.bisect_right(self.runs, (row, 1 << 62)) - 1
+        first, line = self.runs[at]
+        return f"line {line + row - first}"
 
 
 class _Chunk(NamedTuple):
@@ -129,11 +143,19 @@ class Table(Columns):
         self.prepare([], [name])
         return self._levels[name]
 
-    def place(self, row: int) -> str:
-        """Return the line of a row."""
-        at = bisect.bisect_right(self._runs, (row, 1 << 62)) - 1
-        first, line = self._runs[at]
-        return f"line {line + row - first}"
+    def places(self) -> Callable[[int], str]:
+        """Return what says on which line a row begins."""
+        return Lines(self._runs)
+
+    def cell(self, name: str, row: int) -> str:
+        """Return the text of a cell."""
+        column, n = self.names.index(name), 0
+        for chunk in self._chunks():
+            rows = chunk.rows or self._cut(chunk)
+            if row < n + len(rows):
+                return rows[row - n][column].strip()
+            n += len(rows)
+        raise IndexError(row)
 
     def prepare(self, numbers: Iterable[str], words: Iterable[str] = ()) -> None:
         """Read columns that have not been read yet, in one pass over the text."""

@@ -17,6 +17,7 @@ from autodiff.fit.formula.printing import (
     within,
     write,
 )
+from autodiff.fit.formula.special_code import SPECIAL, specials
 
 __all__ = ["c_definitions", "to_c"]
 
@@ -72,7 +73,7 @@ class _C(Dialect):
         raise FormulaError("F121", message, node.text, 0, 1)
 
     def call(self, name: str, arguments: list[str]) -> Piece:
-        if name in _BODIES:
+        if name in _BODIES or name in SPECIAL:
             return super().call(f"fit_{name}", arguments)
         if name not in _SAME and name not in _OTHER:
             message = f"{name} has no form in C"
@@ -133,4 +134,5 @@ def c_definitions(nodes: Sequence[Node]) -> str:
         if name in arguments:
             operands = ", ".join(f"double {x}" for x in "xyw"[: arguments[name]])
             lines.append(f"static double fit_{name}({operands}) {{ return {body}; }}\n")
+    lines += [special.c for special in specials(f.name for f in used)]
     return "".join(lines)

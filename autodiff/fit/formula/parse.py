@@ -369,12 +369,27 @@ class _Parser:
         return value
 
 
+_ROW_BY_ROW = "a formula is computed row by row"
+_BY_LEVEL = "one value for each level of a column is written as Vm[column]"
+_ELSEWHERE = {  # what other formula languages have
+    "I": "powers stand for themselves, as in x^2",
+    "C": _BY_LEVEL,
+    "factor": _BY_LEVEL,
+    "sum": _ROW_BY_ROW,
+    "mean": _ROW_BY_ROW,
+    "lag": _ROW_BY_ROW,
+    "diff": _ROW_BY_ROW,
+}
+
+
 def _no_function(name: str) -> str:
     known = functions()
     if skeleton(name) in known:
         return f"{_looks_like(name, skeleton(name))}; type {skeleton(name)}(...)"
     if name in ("gamma", "tgamma", "factorial"):
         return f"there is no function {name!r}; gamma(x) is exp(lgamma(x))"
+    if name in _ELSEWHERE:
+        return f"there is no function {name!r}; {_ELSEWHERE[name]}"
     close = suggestion(name, known)
     cure = close or "; a formula calls elementary functions only"
     if not close and len(name) <= 3:

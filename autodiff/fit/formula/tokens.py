@@ -183,7 +183,7 @@ def _unexpected(formula: str, at: int, source: str) -> FormulaError:
     code = {"=": "F102", "`": "F112", "[": "F104", "]": "F104"}.get(character, "F101")
     if character == "." and formula[:at].endswith(("np", "numpy", "math", "torch")):
         cure = "call functions by their bare name, as exp(x)"
-    if character == "=" and source != "formula":
+    if character == "=" and (source != "formula" or "~" in formula[:at]):
         cure = "to compare, write '=='"
     name = ""
     if not character.isascii():

@@ -20,6 +20,7 @@ from autodiff.fit.stats.result import FitResult
 __all__ = ["LANGUAGES", "export"]
 
 LANGUAGES = ("c", "python", "latex")
+UNKNOWN = "A level that was not in the data"
 
 # Names that mean something else in one of the languages.
 _TAKEN = frozenset(
@@ -149,7 +150,9 @@ def _python_file(parts: _Parts) -> str:
     arguments = ", ".join(parts.names[name] for name in parts.arguments)
     body = "".join(f"\n    {line}" for line in lines)
     pieces = [*math_helpers(parts.nodes), f"def model({arguments}):{body}"]
-    return f"# {parts.title}\nimport math\n\n\n" + "\n\n".join(pieces)
+    head = f"# {parts.title}\n"
+    head += f"# {UNKNOWN} raises KeyError.\n" if parts.levels else ""
+    return f"{head}import math\n\n\n" + "\n\n".join(pieces)
 
 
 # ---- C ------------------------------------------------------------------------------
@@ -168,7 +171,7 @@ def _c_file(parts: _Parts) -> str:
         for level, value in values.items():
             asked = f"strcmp({parts.names[column]}, {_c_string(level)})"
             lines.append(f"    {asked} == 0 ? {value!r} :")
-        lines.append("    NAN; /* a level that was not in the data */")
+        lines.append("    NAN;")
     lines += questions
     lines.append(f"return {_bare(to_c(nodes, parts.names))};")
     arguments = ", ".join(
@@ -179,7 +182,9 @@ def _c_file(parts: _Parts) -> str:
     )
     helpers = c_definitions(nodes)
     title = parts.title.replace("*/", "* /").replace("/*", "/ *")
-    head = f"/* {title} */\n#include <math.h>\n"
+    head = f"/* {title} */\n"
+    head += f"/* {UNKNOWN} gives NaN. */\n" if parts.levels else ""
+    head += "#include <math.h>\n"
     head += "#include <string.h>\n" if parts.words else ""
     prototype = f"double model({arguments or 'void'})"
     body = "".join(f"    {line}\n" for line in lines)

@@ -1,7 +1,7 @@
 """Write the nodes of a formula as Python with the module `math` alone.
 
-What `math` lacks is a helper of one line, written in front of the function. The helpers
-hold their digits where the plain formula would not.
+What `math` lacks is a helper, written in front of the function: of one line, or one of
+`special_code`. The helpers hold their digits where the plain formula would not.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from autodiff.fit.formula.printing import (
     within,
     write,
 )
+from autodiff.fit.formula.special_code import SPECIAL, specials
 
 __all__ = ["math_helpers", "to_math"]
 
@@ -84,7 +85,7 @@ class _Math(Dialect):
             return super().call(f"math.{name}", arguments)
         if name in _OTHER:
             return super().call(_OTHER[name], arguments)
-        if name not in _BODIES:
+        if name not in _BODIES and name not in SPECIAL:
             raise UsageError(
                 "U177",
                 f"export: Python's math has no {name}; write the formula without it, "
@@ -133,4 +134,4 @@ def math_helpers(nodes: Sequence[Node]) -> list[str]:
         f"def fit_{name}({arguments}):\n    return {value}\n"
         for name, (arguments, value) in _BODIES.items()
         if name in used
-    ]
+    ] + [special.python for special in specials(used)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autodiff.fit.errors import UsageError, excerpt, suggestion
 
-__all__ = ["check_picture", "check_writable", "write_whole"]
+__all__ = ["check_apart", "check_picture", "check_writable", "write_whole"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -63,6 +63,42 @@ def check_writable(path: str, option: str) -> None:
     raise UsageError("U180", f"{option} {excerpt(path, 80)}: {fault}")
 
 
+def check_apart(path: str, option: str, source: str) -> None:
+    """Refuse to write over the data.
+
+    Parameters
+    ----------
+    path, option : str
+        What is to be written, and what asks for it.
+    source : str
+        The file of the data.
+
+    Raises
+    ------
+    UsageError
+        If both are one file.
+    """
+    try:
+        is_same = Path(path).samefile(source)
+    except (OSError, ValueError):  # one of them is not there
+        return
+    if is_same:
+        raise UsageError(
+            "U180",
+            f"{option} {excerpt(path, 80)}: this is the file of the data, which would "
+            "be lost; name another",
+        )
+
+
+def _mode(place: Path) -> int:
+    """Return the permissions of a file, or those that a new one gets."""
+    if place.exists():
+        return place.stat().st_mode & 0o7777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 def write_whole(path: str, content: bytes, option: str) -> None:
     """Write a file, whole or not at all.
 
@@ -74,6 +110,7 @@ def write_whole(path: str, content: bytes, option: str) -> None:
     check_writable(path, option)
     place = Path(path)
     try:
+        place = place.resolve()  # what a link points to is written, not the link
         if place.exists() and not place.is_file():  # /dev/stdout and its like
             place.write_bytes(content)
             return
@@ -81,9 +118,7 @@ def write_whole(path: str, content: bytes, option: str) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
+            Path(name).chmod(_mode(place))
             Path(name).replace(place)
         except BaseException:
             Path(name).unlink(missing_ok=True)

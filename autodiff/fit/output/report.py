@@ -13,7 +13,7 @@ from autodiff.fit.output.rounding import short, together
 from autodiff.fit.output.style import PLAIN, Style
 from autodiff.fit.stats.result import Estimate, FitResult
 
-__all__ = ["best_point", "json_report", "text_report"]
+__all__ = ["best_point", "errors_in_words", "json_report", "text_report"]
 
 _ERRORS = {
     "scaled": "scaled by s, for no sigma was given",
@@ -105,7 +105,8 @@ def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
     status = "" if p.status in ("free", "derived") else f"({p.status})"
     known = p.status == "fixed" or (p.status == "derived" and p.se == 0.0)
     if result.exact or not result.converged or known:
-        return [name, f"= {p.estimate:.13g}", "", "", status]
+        value = "0" if name in result.zeros else f"{p.estimate:.13g}"
+        return [name, f"= {value}", "", "", status]
     error, value, lo, hi = together(p.se, p.estimate, p.lo, p.hi)
     shown = f"+- {error}" if math.isfinite(p.se) else ""
     interval = "" if math.isnan(p.lo) and math.isnan(p.hi) else f"[{lo}, {hi}]"
@@ -113,6 +114,11 @@ def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
 
 
 def _exactness(result: FitResult) -> str:
+    if result.df <= 0:
+        return (
+            f": there are as many parameters as rows ({result.n}), so the curve meets "
+            "each of them and nothing is known of errors"
+        )
     if result.largest_residual == 0.0:
         return f": all {result.n} residuals are 0; standard errors are 0"
     return (
@@ -153,12 +159,16 @@ def _spread(result: FitResult) -> str:
 def _about_errors(result: FitResult) -> list[str]:
     if result.df <= 0 and result.errors == "scaled":
         return ["no standard errors: there are as many parameters as rows"]
-    errors = _ERRORS.get(result.errors, result.errors)
-    lines = [f"standard errors: {errors}; {_KINDS.get(result.se, result.se)}"]
+    lines = [errors_in_words(result.errors, result.se)]
     if any(math.isfinite(p.lo + p.hi) for p in result.parameters.values()):
         why = f": {result.ci}" if result.ci else ""
         lines.append(f"{100 * result.level:.6g} % intervals in brackets{why}")
     return lines + _correlated(result)
+
+
+def errors_in_words(errors: str, kind: str) -> str:
+    """Say what standard errors rest on; the words are those of `FitResult`."""
+    return f"standard errors: {_ERRORS.get(errors, errors)}; {_KINDS.get(kind, kind)}"
 
 
 def _correlated(result: FitResult) -> list[str]:

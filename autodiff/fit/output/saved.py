@@ -190,7 +190,7 @@ def _problem(
         slots=tuple(slots),
         columns=dict.fromkeys(columns, empty),
         response=empty,
-        rows=np.empty(0, dtype=np.intp),
+        index=None,
         is_linear=False,
     )
 

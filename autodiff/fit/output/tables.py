@@ -9,7 +9,7 @@ import csv
 import io
 import math
 
-from autodiff.fit.output.rounding import together
+from autodiff.fit.output.rounding import short, together
 from autodiff.fit.stats.result import Estimate, FitResult
 
 __all__ = ["csv_report", "markdown_report", "plain_report"]
@@ -58,6 +58,9 @@ def markdown_report(result: FitResult) -> str:
     for name, p in _all(result).items():
         error, value, lo, hi = together(p.se, p.estimate, p.lo, p.hi)
         interval = "" if math.isnan(p.lo) else f"{lo} .. {hi}"
+        if result.exact:
+            value = "0" if name in result.zeros else short(p.estimate, 13)
+            error, interval = "0", ""
         if p.status == "fixed":
             error, interval = "", p.status
         rows.append([f"`{name}`".replace("|", "\\|"), value, error, interval])

@@ -72,6 +72,11 @@ class Batch(NamedTuple):
     lower: Array
     upper: Array
 
+    @property
+    def real(self) -> Mask:
+        """Which rows are no padding; no row of data weighs 0."""
+        return self.root > 0.0
+
     def take(self, members: Index | Mask) -> Batch:
         """Return some of the members."""
         return self._replace(
@@ -91,25 +96,35 @@ class Batch(NamedTuple):
             [np.broadcast_to(column, shape).ravel() for column in self.columns],
         )
 
+    def residual(self, points: Array) -> Array:
+        """Return weighted residuals, (m, g), for points of shape (p, g)."""
+        value = self.rows.value(*self.slots(points))
+        with np.errstate(all="ignore"):
+            left: Array = value.reshape(len(self.response), -1) - self.response
+            return left * self.root
+
     def residual_and_jacobian(self, points: Array) -> tuple[Array, Array]:
         """Return weighted residuals, (m, g), and Jacobians, (p, m, g)."""
         shape = (len(self.response), points.shape[1])
         value, gradient = self.rows.value_and_gradient(*self.slots(points))
+        residual = value.reshape(shape) - self.response
+        jacobian = np.empty((self.n_params, *shape))
         with np.errstate(all="ignore"):
-            residual = (value.reshape(shape) - self.response) * self.root
-            slopes = [slope.reshape(shape) * self.root for slope in gradient]
-        return residual, self._by_parameter(slopes, (self.n_params, *shape))
+            residual *= self.root
+            self._by_parameter([each.reshape(shape) for each in gradient], jacobian)
+        return residual, jacobian
 
-    def _by_parameter(self, slopes: list[Array], shape: tuple[int, ...]) -> Array:
-        """Turn derivatives by slot into derivatives by parameter."""
-        jacobian = np.zeros(shape)
+    def _by_parameter(self, slopes: list[Array], jacobian: Array) -> None:
+        """Put weighted derivatives by slot where their parameters are."""
+        if all(position.ndim == 0 for position in self.positions):
+            for slope, position in zip(slopes, self.positions, strict=True):
+                np.multiply(slope, self.root, out=jacobian[int(position)])
+            return
+        jacobian[...] = 0.0
         for slope, position in zip(slopes, self.positions, strict=True):
-            if position.ndim == 0:
-                jacobian[position] = slope
-                continue
             for level in np.unique(position):
-                jacobian[level] += np.where(position == level, slope, 0.0)
-        return jacobian
+                own = np.where(position == level, slope, 0.0)
+                jacobian[level] += own * self.root
 
     def at(self, points: Array) -> State:
         """Go over the rows once at points of shape (p, g)."""
@@ -143,8 +158,7 @@ class Batch(NamedTuple):
         self, result: Array, i: int, j: int, pull: Array, bend: Array
     ) -> None:
         one, two = self.positions[i], self.positions[j]
-        pairs = {(int(a), int(b)) for a, b in _pairs(one, two)}
-        for a, b in pairs:
+        for a, b in _pairs(one, two):
             chosen = pull
             if one.ndim or two.ndim:
                 chosen = np.where((one == a) & (two == b), pull, 0.0)
@@ -164,9 +178,13 @@ def _members(array: npt.NDArray[Kind], which: Index | Mask) -> npt.NDArray[Kind]
     return array if shared else array[:, which]
 
 
-def _pairs(one: Index, two: Index) -> npt.NDArray[np.intp]:
+def _pairs(one: Index, two: Index) -> set[tuple[int, int]]:
+    """Return the pairs of parameters that two slots are in any row."""
+    if one.ndim == two.ndim == 0:
+        return {(int(one), int(two))}
     both = np.broadcast_arrays(one, two)
-    return np.unique(np.stack([each.ravel() for each in both], axis=1), axis=0)
+    pairs = np.unique(np.stack([each.ravel() for each in both], axis=1), axis=0)
+    return {(int(a), int(b)) for a, b in pairs}
 
 
 def _put(into: State, new: State, where: Mask) -> None:
@@ -337,8 +355,10 @@ class Outcome(NamedTuple):
     ----------
     points : array of shape (p, g)
     rss : array of shape (g,)
-    errors : array of shape (p, g)
-        ``sqrt(diag((J'J)^-1))``.
+    cov : array of shape (p, p, g)
+        ``(J'J)^-1``.
+    curvature : array of shape (p, p, g)
+        What half the Hessian has beyond ``J'J``.
     converged : array of bool, shape (g,)
         Passed the tests of a single fit: full rank, no direction that bends down, and
         an undamped step that is noise.
@@ -348,9 +368,21 @@ class Outcome(NamedTuple):
 
     points: Array
     rss: Array
-    errors: Array
+    cov: Array
+    curvature: Array
     converged: Mask
     rank_ratio: Array
+
+    def take(self, members: Index | Mask) -> Outcome:
+        """Return some of the members."""
+        return Outcome(
+            self.points[:, members],
+            self.rss[members],
+            self.cov[..., members],
+            self.curvature[..., members],
+            self.converged[members],
+            self.rank_ratio[members],
+        )
 
 
 def polish(batch: Batch, points: Array, n_rows: Index, *, curved: bool) -> Outcome:
@@ -431,4 +463,8 @@ def _judge(
     converged = (noise & inside).all(axis=0) & np.isfinite(rss) & ~bends
     converged &= ~beside_zero  # which is for a single fit to judge
     converged &= (ratio > RANK_TOLERANCE) & (n_rows >= len(points))
-    return Outcome(points, rss, errors, converged, ratio)
+    inverse = factor.inverse() / factor.scale[:, None]
+    cov = np.einsum("ikg,jkg->ijg", inverse, inverse)
+    if curvature is None:
+        curvature = np.zeros_like(cov)
+    return Outcome(points, rss, cov, curvature, converged, ratio)

@@ -21,7 +21,7 @@ from autodiff.fit.formula.parse import Formula
 from autodiff.fit.options import LIKELIHOODS, Options
 from autodiff.fit.problem import Parameter, Problem, Slot
 from autodiff.fit.solve import robust
-from autodiff.fit.solve.minimise import minimise
+from autodiff.fit.solve.minimise import minimise, within_budget
 from autodiff.fit.solve.residuals import ResidualModel
 from autodiff.fit.solve.solution import Solution
 
@@ -126,7 +126,7 @@ def solve_curve(
     sigma, weight = (columns.get(scale.get(key) or "") for key in ("sigma", "weight"))
     problem = replace(problem, sigma=sigma, weight=weight)
     model = ResidualModel(curve, problem, options.loss)
-    model.loss.check(response, None)
+    model.loss.check(response, None, problem.place)
     return _solve(model, start, options)
 
 
@@ -151,19 +151,22 @@ def _problem(
         slots=tuple(Slot(name, "free", k) for k, name in enumerate(names)),
         columns={},
         response=response,
-        rows=np.arange(1, len(response) + 1),
+        index=None,
         is_linear=False,
     )
 
 
 def _solve(model: ResidualModel, start: Array, options: Options) -> Solution:
-    def search(of: Any, how: Options) -> Solution:
+    def from_start(of: Any, how: Options) -> Solution:
         return minimise(of, start, max_evaluations=how.max_evaluations)
 
+    def search(of: Any, how: Options) -> Solution:
+        if of.loss.is_robust:
+            return robust.solve(of, how, from_start)
+        return from_start(of, how)
+
     with np.errstate(all="ignore"):
-        if model.loss.is_robust:
-            return robust.solve(model, options, search)
-        return search(model, options)
+        return within_budget(model, options, search)
 
 
 def _start(x0: Any) -> tuple[Array, tuple[str, ...], Callable[[Any], Any]]:

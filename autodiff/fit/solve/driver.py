@@ -18,9 +18,10 @@ from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve import linear, robust, sgd
 from autodiff.fit.solve.bounds import Box
+from autodiff.fit.solve.budget import SpentError
 from autodiff.fit.solve.determined import undetermined
 from autodiff.fit.solve.judge import deviation, judge, worse_than_constant
-from autodiff.fit.solve.minimise import minimise, polish
+from autodiff.fit.solve.minimise import minimise, polish, within_budget
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.solve.solution import (
     CONVERGED,
@@ -72,7 +73,7 @@ def solve(
             "U185",
             f"the {options.loss} loss knows the variance of every row; leave out sigma",
         )
-    model.loss.check(problem.response, problem.trials)
+    model.loss.check(problem.response, problem.trials, problem.place)
     with np.errstate(all="ignore"):
         solution = _solve(model, options, watch)
     notes = (*problem.notes, *solution.notes, *worse_than_constant(solution))
@@ -86,6 +87,10 @@ def _solve(model: Model, options: Options, watch: Watch | None) -> Solution:
         return _nowhere(model, NOT_DETERMINABLE, "N101", reason)
     if options.method == "sgd":
         return _gradient_descent(model, options, watch)
+    return within_budget(model, options, _search_for)
+
+
+def _search_for(model: Model, options: Options) -> Solution:
     if model.loss.is_robust:
         return robust.solve(model, options, _search)
     return _search(model, options)
@@ -149,7 +154,7 @@ def _outside_domain(model: Model, design: linear.Design) -> Solution:
     bad = ~(np.isfinite(design.matrix).all(axis=1) & np.isfinite(design.target.high))
     reason = (
         f"the formula has no finite value in {np.count_nonzero(bad)} of {len(bad)} "
-        f"rows, first in row {model.problem.rows[int(np.argmax(bad))]}; leave such "
+        f"rows, first in {model.problem.place(int(np.argmax(bad)))}; leave such "
         "rows out"
     )
     return _nowhere(model, NOT_CONVERGED, "C102", reason)
@@ -158,7 +163,12 @@ def _outside_domain(model: Model, design: linear.Design) -> Solution:
 def _thinned_first(model: Model, options: Options) -> Solution:
     """Solve on an even thinning; finish on all rows with its curvature."""
     sketch = Model(_thinned(model.problem), model.loss.name, model.scale)
-    found = _search(sketch, options)
+    sketch.budget.limit = model.budget.limit
+    try:
+        found = _search(sketch, options)
+    except SpentError:
+        model.budget.point = sketch.budget.point
+        raise
     factor, share = found.linearization.factor, model.n_rows / sketch.n_rows
     if found.converged and factor is not None and found.curvature is not None:
         metric = factor.scale * np.sqrt(share)
@@ -182,7 +192,7 @@ def _thinned(problem: Problem) -> Problem:
         problem,
         columns={name: column[rows] for name, column in problem.columns.items()},
         response=problem.response[rows],
-        rows=problem.rows[rows],
+        index=rows if problem.index is None else problem.index[rows],
         sigma=some(problem.sigma),
         weight=some(problem.weight),
         trials=some(problem.trials),

@@ -2,18 +2,26 @@
 
 Everything a search needs of n rows is here p by p: ``J = Q R diag(scale)`` and
 ``qtr = Q' z`` with the weighted residuals z. Q is never kept, so rows may stream
-through (`stack`), and no condition number is squared.
+through (`stack`, `merge`), and no condition number is squared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Factor", "column_norms", "factorize", "stack", "trust_region_step"]
+__all__ = [
+    "Factor",
+    "column_norms",
+    "factorize",
+    "merge",
+    "stack",
+    "trust_region_step",
+]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -153,12 +161,17 @@ def column_norms(matrix: Array) -> Array:
     return norms
 
 
-def stack(triangle: Array | None, jacobian: Array, residual: Array) -> Array:
-    """Put rows under a triangle of ``[J z]`` and make it a triangle again."""
-    rows = np.column_stack([jacobian, residual])
-    if triangle is not None:
-        rows = np.vstack([triangle, rows])
-    return _triangle(rows)
+def stack(jacobian: Array, residual: Array) -> Array:
+    """Return the triangle of ``[J z]``."""
+    return _triangle(np.column_stack([jacobian, residual]))
+
+
+def merge(triangle: Array | None, others: Sequence[Array]) -> Array | None:
+    """Return the triangle of the rows of several; None if there are none."""
+    parts = [*([] if triangle is None else [triangle]), *others]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return _triangle(np.vstack(parts))
 
 
 def _triangle(matrix: Array) -> Array:
@@ -168,7 +181,7 @@ def _triangle(matrix: Array) -> Array:
 
 def factorize(jacobian: Array, residual: Array) -> Factor:
     """Factorize a Jacobian of shape (n, p) and residuals (n,), all finite."""
-    return Factor.of(stack(None, jacobian, residual))
+    return Factor.of(stack(jacobian, residual))
 
 
 def trust_region_step(

@@ -9,7 +9,6 @@ the QR of blocks then.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
+from autodiff.fit.solve.passes import CHUNK, chunks, over_chunks
 
-__all__ = ["CHUNK", "FusedPass"]
+__all__ = ["FusedPass"]
 
 Array = npt.NDArray[np.float64]
 
-CHUNK = 65_536  # rows of one call; their columns stay in the second-level cache
 LEAST_EIGENVALUE = 1e-3  # of a Gram matrix that is trusted, relative to the largest
 
 
@@ -49,7 +48,7 @@ class FusedPass:
         root: Array | float,
     ) -> None:
         self.columns, self.response, self.root = columns, response, root
-        self.n_chunks = len(response) // CHUNK
+        self.slices = chunks(len(response) // CHUNK * CHUNK, CHUNK)
         slope = ad.value_and_grad(row)
 
         def products(q: Any, turn: Any, data: Any, y: Any, weight: Any) -> list[Any]:
@@ -67,8 +66,7 @@ class FusedPass:
         rows = ad.vmap(products, in_axes=axes, threads=1)
         self.sums = ad.compile(lambda *args: [ad.sum(part) for part in rows(*args)])
 
-    def _chunk(self, k: int) -> tuple[Any, ...]:
-        rows = slice(k * CHUNK, (k + 1) * CHUNK)
+    def _rows(self, rows: slice) -> tuple[Any, ...]:
         data = tuple(column[rows] for column in self.columns)
         root = self.root if isinstance(self.root, float) else self.root[rows]
         return data, self.response[rows], root
@@ -81,14 +79,11 @@ class FusedPass:
         p = len(point)
         turn = np.linalg.inv(near)
 
-        def sums_of(k: int) -> Array:
-            return np.array(self.sums(point, turn, *self._chunk(k)))
+        def sums_of(rows: slice) -> Array:
+            return np.array(self.sums(point, turn, *self._rows(rows)))
 
-        total = sums_of(0)  # recorded here, if it is the first
-        for part in _in_parallel(sums_of, range(1, self.n_chunks)):
-            total = total + part
         products = np.zeros((p + 1, p + 1))
-        products[np.tril_indices(p + 1)] = total
+        products[np.tril_indices(p + 1)] = sum(over_chunks(sums_of, self.slices))
         if not np.isfinite(products).all():
             return 0.0, None, 0
         gram = products[:p, :p] + np.tril(products[:p, :p], -1).T
@@ -98,15 +93,4 @@ class FusedPass:
         lower = np.linalg.cholesky(gram)
         qtr = np.linalg.solve(lower, products[p, :p])
         triangle = np.column_stack([lower.T @ near, qtr])
-        return 0.5 * float(products[p, p]), triangle, self.n_chunks * CHUNK
-
-
-def _in_parallel(function: Callable[[int], Array], items: range) -> list[Array]:
-    """Return results in order; programs run with the interpreter's lock released."""
-    threads = os.cpu_count() or 1
-    if threads == 1 or len(items) < 2:
-        return [function(item) for item in items]
-    from concurrent.futures import ThreadPoolExecutor  # slow to import
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))
+        return 0.5 * float(products[p, p]), triangle, self.slices[-1].stop

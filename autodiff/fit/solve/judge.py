@@ -30,6 +30,9 @@ Verdict = tuple[str, str, str]
 FLAT = 1e-7  # of a column, beside its longest: the formula no longer depends on it
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0  # errors of the data below which a parameter is zero
+ASIDE, JUMP = 1e-7, 100.0  # a step to either side, and a slope that jumps there
+REMOTE = 1e-2  # of its size: a column spreads less
+ROUNDED_SUM = 1e-10  # relative error of a sum of squares that is no difference
 NEAR_EDGE = 1e-7  # of a probability: it has run to 0 or 1
 
 
@@ -69,7 +72,7 @@ def judge(
     """
     held = np.zeros(len(point), dtype=np.int8)
     if here.factor is None:
-        verdict = _outside(model, here)
+        verdict = _outside(model, point, here)
         return Solution(model, point, here.objective, here, held, *verdict)
     held = Box(model.problem.parameters).active(point, here.factor.gradient)
     if curvature is None:
@@ -81,13 +84,31 @@ def judge(
     )
 
 
-def _outside(model: Model, here: Linearization) -> Verdict:
+def _outside(model: Model, point: Array, here: Linearization) -> Verdict:
+    fitted = model.fitted(point)
+    beyond = ~((fitted > 0.0) & (fitted < model.loss.upper))
+    if model.loss.is_likelihood and beyond.any() and np.isfinite(fitted).all():
+        row, n = int(np.argmax(beyond)), int(np.count_nonzero(beyond))
+        wanted = "above 0" if model.loss.upper > 1.0 else "between 0 and 1"
+        what = "mean" if model.loss.upper > 1.0 else "probability"
+        return (
+            NOT_CONVERGED,
+            "C102",
+            f"a {what} lies {wanted}, but the formula is {fitted[row]:.3g} in "
+            f"{model.problem.place(row)}, and so in {n} of {len(fitted)} rows; write "
+            f"one that stays {wanted}, with exp for counts and logistic for "
+            "probabilities, or change the start with -p",
+        )
+    bad = ~np.isfinite(fitted)
+    place = (
+        f", first in {model.problem.place(int(np.argmax(bad)))}" if bad.any() else ""
+    )
     return (
         NOT_CONVERGED,
         "C102",
         f"at the start the formula or its loss has no finite value in "
-        f"{here.n_outside or 'sums over'} of {model.n_rows} rows; change the start "
-        "with -p",
+        f"{here.n_outside or 'sums over'} of {model.n_rows} rows{place}; change the "
+        "start with -p, or leave such rows out with --where",
     )
 
 
@@ -132,9 +153,10 @@ def _verdict(
             factor.unscaled_errors() > np.abs(point[free]) / FLAT
         )
         if vague.any() and not _is_separable(model, point):
-            return _ran_off([(names[j], point[free][j]) for j in np.flatnonzero(vague)])
+            gone = [(names[j], point[free][j]) for j in np.flatnonzero(vague)]
+            return _without_count(model, point, gone) or _ran_off(gone)
     if small.all() and not bends:
-        return _beside_zero(model, point, factor, free)
+        return _beside_zero(model, point, here, free)
     if _is_separable(model, point):
         return _separable(model)
     lost = np.flatnonzero(~small & flat)
@@ -143,36 +165,62 @@ def _verdict(
     if bends:
         reason = "the search ended on a saddle; try other start values with -p"
         return NOT_CONVERGED, "C104", reason
+    places = np.flatnonzero(free).tolist()
+    corners = [k for k in places if _is_corner(model, point, here, k)]
+    if corners:
+        return _on_corner([(model.names[k], float(point[k])) for k in corners])
     worst = int(np.argmax(step / np.maximum(np.abs(point[free]), 1e-300)))
     return (
         NOT_CONVERGED,
         "C101",
         f"after {model.n_evaluations} evaluations {names[worst]} = "
         f"{point[free][worst]:.6g} would still move by {step[worst]:.2g}; "
-        "give better start values with -p",
+        f"{_remote(model) or 'give better start values with -p'}",
     )
 
 
+def _remote(model: Model) -> str:
+    """Return the cure for a column whose values differ little beside their size."""
+    for name, column in model.problem.columns.items():
+        low, high = float(column.min()), float(column.max())
+        if 0.0 < high - low < REMOTE * min(abs(low), abs(high)):
+            return (
+                f"{name} goes from {low:.12g} to {high:.12g}: count it from its "
+                f"beginning, as {name} - {low:.12g}, in the formula"
+            )
+    return ""
+
+
 def _beside_zero(
-    model: Model, point: Array, factor: Factor, free: npt.NDArray[np.bool_]
+    model: Model, point: Array, here: Linearization, free: npt.NDArray[np.bool_]
 ) -> Verdict:
     """Return the verdict on a minimum; converged, unless it hides a singular one.
 
     A parameter that is zero but for rounding may carry others: in ``a*exp(-b*x) + c``
     fitted to a constant, a is 1e-16 and b whatever it happens to be. At zero itself
-    the formula does not depend on b.
+    the formula does not depend on b. One that may as well be zero, by its rounding
+    error, but is not, as the data are not met there, is lost in rounding: the steepness
+    of ``tanh(a*x)`` fitted to a step.
     """
+    assert here.factor is not None
+    factor = here.factor.only(free)
     rounding = EPSILON * np.sqrt(data_square(model) / model.n_rows)
     none = np.abs(point[free]) <= ROUNDINGS * rounding * factor.unscaled_errors()
     if not none.any():
         return CONVERGED, "", ""
     nearby = point.copy()
     nearby[np.flatnonzero(free)[none]] = 0.0
-    there = model.linearize(Box(model.problem.parameters).clip(nearby)).factor
+    around = model.linearize(Box(model.problem.parameters).clip(nearby))
+    there, names = (
+        around.factor,
+        [n for n, f in zip(model.names, free, strict=True) if f],
+    )
+    noise = (ROUNDINGS * rounding) ** 2 * model.n_rows
+    if around.objective > here.objective * (1.0 + 1e-6) + noise:
+        return _ran_off([(names[j], point[free][j]) for j in np.flatnonzero(none)])
     if there is None or there.only(free).rank == len(factor.scale):
         return CONVERGED, "", ""
     left = there.only(free)
-    names = [name for name, is_free in zip(model.names, free, strict=True) if is_free]
     lost = [names[j] for j in np.flatnonzero(left.vanished)]
     zero = [name for j, name in enumerate(names) if none[j] and name not in lost]
     if not (lost and zero):
@@ -192,6 +240,54 @@ def _ran_off(lost: list[tuple[str, float]]) -> Verdict:
         "N104",
         f"the search ran off to {which}, where the formula no longer depends on "
         "it; give a start nearer to the answer with -p, or simplify the formula",
+    )
+
+
+def _is_corner(model: Model, point: Array, here: Linearization, j: int) -> bool:
+    """Say whether the objective rises on both sides of a point, without a bend.
+
+    Where a formula chooses, and the row at which it does so changes with a parameter,
+    the slope of the objective jumps as the place of choice passes a row.
+    """
+    assert here.factor is not None
+    reach = np.zeros_like(point)
+    reach[j] = ASIDE * (abs(point[j]) or 1.0)
+    below, above = model.linearize(point - reach), model.linearize(point + reach)
+    if below.factor is None or above.factor is None:
+        return False
+    left, right = float(below.gradient[j]), float(above.gradient[j])
+    bend = 2.0 * reach[j] * here.factor.scale[j] ** 2
+    return left < 0.0 < right and right - left > JUMP * bend
+
+
+def _on_corner(corners: list[tuple[str, float]]) -> Verdict:
+    which = " and ".join(f"{name} = {value:.6g}" for name, value in corners)
+    held = " ".join(f"--fix {name}={value:.12g}" for name, value in corners)
+    return (
+        NOT_CONVERGED,
+        "C108",
+        f"the sum of the losses has a corner at {which}, where the formula's choice "
+        "passes a row of the data: it rises on both sides, but has no derivative "
+        f"there, so no errors; for those of the others hold it with {held}, or "
+        "write the formula without a sudden change",
+    )
+
+
+def _without_count(
+    model: Model, point: Array, lost: list[tuple[str, float]]
+) -> Verdict | None:
+    """Return the verdict on a mean that goes to 0, for want of any count."""
+    empty = np.flatnonzero(model.fitted(point) < EPSILON)
+    if model.loss.upper == 1.0 or not empty.size or model.problem.response[empty].any():
+        return None
+    names = ", ".join(name for name, _ in lost)
+    return (
+        NOT_DETERMINABLE,
+        "N104",
+        f"every count is 0 in {len(empty)} row{'s' * (len(empty) != 1)}, from "
+        f"{model.problem.place(int(empty[0]))} on, so their mean goes to 0 and "
+        f"{names} without end; leave them out with --where, join them with others, or "
+        f"bound the parameter",
     )
 
 
@@ -248,12 +344,8 @@ def worse_than_constant(solution: Solution) -> tuple[Note, ...]:
     model = solution.model
     if not solution.converged or model.loss.name != "normal":
         return ()
-    weight = np.broadcast_to(np.square(model.root), (model.n_rows,))
-    y = model.problem.response
-    around = y - (weight @ y) / weight.sum()
-    constant = 0.5 * float(weight @ (around * around))
-    rounding = 1e-28 * data_square(model)
-    if not solution.objective > constant + rounding:
+    constant, rounding = 0.5 * model.observed.about_mean, 1e-28 * data_square(model)
+    if not solution.objective > constant * (1.0 + ROUNDED_SUM) + rounding:
         return ()
     text = (
         "a constant would fit better: this may be a minimum far from the best one; "

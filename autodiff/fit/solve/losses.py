@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
-from autodiff.fit.errors import DataError
+from autodiff.fit.errors import DataError, UsageError
 
 __all__ = ["LOSSES", "Costs", "Loss", "mad_scale"]
 
@@ -115,13 +115,18 @@ class Loss:
         second = y / mean**2 + (m - y) / rest**2
         return Costs(loss, (m * mean - y) / spread, second, m / spread)
 
-    def check(self, observed: Array, trials: Array | None) -> None:
-        """Raise `DataError` where a response cannot be one of this likelihood."""
+    def check(
+        self, observed: Array, trials: Array | None, place: Callable[[int], str]
+    ) -> None:
+        """Raise `DataError` where a response cannot be one of this likelihood.
+
+        `place` says what a row is called; binomial without trials is a `UsageError`.
+        """
         if not self.is_likelihood:
             return
         if self.name == "binomial" and trials is None:
-            message = "the binomial loss needs the number of trials; give --trials"
-            raise DataError("D151", message)
+            message = "--loss binomial needs --trials; add it"
+            raise UsageError("U172", message)
         top = np.inf if self.name == "poisson" else 1.0 if trials is None else trials
         bad = (observed < 0) | (observed > top) | (observed != np.round(observed))
         if trials is not None:
@@ -134,7 +139,7 @@ class Loss:
             raise DataError(
                 "D150",
                 f"the {self.name} loss takes {kind}; the response is "
-                f"{observed[row]:g} in used row {row + 1}",
+                f"{observed[row]:g} in {place(row)}",
             )
 
     def saturated(self, observed: Array, trials: Array | None) -> float:

@@ -18,9 +18,12 @@ import numpy.typing as npt
 import autodiff as ad
 from autodiff.fit.formula.evaluate import evaluate
 from autodiff.fit.problem import Problem, Slot
-from autodiff.fit.solve.factor import Factor, stack
-from autodiff.fit.solve.fused import CHUNK, FusedPass
+from autodiff.fit.solve.budget import Budget
+from autodiff.fit.solve.factor import Factor, merge, stack
+from autodiff.fit.solve.fused import FusedPass
 from autodiff.fit.solve.losses import LOSSES, Costs
+from autodiff.fit.solve.observed import Observed, observe
+from autodiff.fit.solve.passes import CHUNK, chunks, over_chunks
 
 __all__ = ["Block", "Linearization", "Model", "evaluate_at"]
 
@@ -113,15 +116,18 @@ class Model:
     near : array of shape (p, p) or None
         A triangle that the factors to come are near to, if one is known: passes over
         very many rows are fused then.
-    n_evaluations, n_outside : int
-        Passes over the rows so far; passes that met a row outside the domain.
+    budget : Budget
+        Of passes over the rows; taken from by `objective`, `linearize`, `curvature`.
+    n_outside : int
+        Passes that met a row outside the domain.
     """
 
     def __init__(self, problem: Problem, loss: str = "normal", scale: float = 1.0):
         self.problem, self.loss, self.scale = problem, LOSSES[loss], scale
         self.names = problem.names
         self.n_rows, self.n_params = len(problem.response), len(problem.names)
-        self.n_evaluations = self.n_outside = 0
+        self.n_outside = 0
+        self.budget = Budget()
         self.near: Array | None = None
         self.root, self._repeats = self._weights()
         self._columns = tuple(problem.columns.values())
@@ -130,9 +136,19 @@ class Model:
         n_numbers = (self.n_params + 1) or 1
         self.block_rows = min(MOST_ROWS, max(FEWEST_ROWS, BLOCK_NUMBERS // n_numbers))
 
+    @property
+    def n_evaluations(self) -> int:
+        """Passes over the rows so far, also of models like this one."""
+        return self.budget.spent
+
     def like(self, loss: str) -> Model:
         """Return the model of the same problem with another loss."""
-        return Model(self.problem, loss)
+        return self._sharing(Model(self.problem, loss))
+
+    def _sharing(self, other: Model) -> Model:
+        self.budget.measure_anew()
+        other.budget = self.budget
+        return other
 
     def _over_rows(self, function: Callable[..., Any]) -> Callable[..., Any]:
         axes = (0 if self._is_indexed else None, 0, 0)
@@ -177,12 +193,14 @@ class Model:
         return 1.0 if problem.weight is None else np.sqrt(problem.weight), None
 
     @cached_property
+    def observed(self) -> Observed:
+        """What the response is as a whole."""
+        return observe(self.problem.response, self.root)
+
+    @property
     def data_square(self) -> float:
         """The sum of squares of the data in standard units; of a likelihood, n."""
-        if self.loss.is_likelihood:
-            return float(self.n_rows)
-        size = np.asarray(self.root * self.problem.response)
-        return float(size @ size)
+        return float(self.n_rows) if self.loss.is_likelihood else self.observed.square
 
     def _row(self, q: Any, row: tuple[Any, ...], _: Any) -> Any:
         """Return the formula in one row; q has a value for each of `_free`."""
@@ -208,26 +226,28 @@ class Model:
         data = tuple(column[rows] for column in self._columns)
         return point[self._positions(rows)], data, self.problem.response[rows]
 
-    def _slices(self, first: int = 0) -> Iterator[slice]:
-        for start in range(first, self.n_rows, self.block_rows):
-            yield slice(start, min(start + self.block_rows, self.n_rows))
+    def _slices(self, first: int = 0) -> list[slice]:
+        return chunks(self.n_rows, self.block_rows, first)
 
-    def fitted(self, point: Array) -> Array:
-        """Return the values of the formula, shape (n,)."""
-        result = np.empty(self.n_rows)
-        for rows in self._slices():
-            result[rows] = self._value(*self._arguments(point, rows))
+    def fitted(self, point: Array, rows: slice = slice(None)) -> Array:
+        """Return the values of the formula in some rows, shape (n,)."""
+        result = np.empty(len(self.problem.response[rows]))
+        for part in chunks(len(result), self.block_rows):
+            some = range(self.n_rows)[rows][part]
+            result[part] = self._value(*self._arguments(point, _slice_of(some)))
         return result
 
-    def residual(self, point: Array) -> Array:
-        """Return fitted less observed, shape (n,), in the unit of the response."""
-        return self.fitted(point) - self.problem.response
+    def residual(self, point: Array, rows: slice = slice(None)) -> Array:
+        """Return fitted less observed in some rows, in the unit of the response."""
+        return self.fitted(point, rows) - self.problem.response[rows]
 
-    def blocks(self, point: Array, first: int = 0) -> Iterator[Block]:
+    def blocks(self, point: Array) -> Iterator[Block]:
         """Go over the rows, a block of values and derivatives at a time."""
-        for rows in self._slices(first):
-            fitted, slopes = self._slope(*self._arguments(point, rows))
-            yield Block(rows, fitted, self._by_parameter(slopes, rows))
+        return (self._block(point, rows) for rows in self._slices())
+
+    def _block(self, point: Array, rows: slice) -> Block:
+        fitted, slopes = self._slope(*self._arguments(point, rows))
+        return Block(rows, fitted, self._by_parameter(slopes, rows))
 
     def _by_parameter(self, slopes: Array, rows: slice) -> Array:
         """Turn derivatives in slots, (n, s), into derivatives in parameters, (n, p)."""
@@ -236,7 +256,7 @@ class Model:
         if self._is_indexed:
             each = np.arange(len(slopes))
             for k in range(slopes.shape[1]):
-                jacobian[each, positions[:, k]] = slopes[:, k]
+                jacobian[each, positions[:, k]] += slopes[:, k]
         else:
             jacobian[:, positions] = slopes
         return jacobian
@@ -253,33 +273,45 @@ class Model:
 
     def objective(self, point: Array) -> float:
         """Return the sum of losses; infinity outside the domain."""
-        self.n_evaluations += 1
-        total = 0.0
-        for rows in self._slices():
+        self.budget.take()
+
+        def loss_of(rows: slice) -> float:
             fitted = self._value(*self._arguments(point, rows))
-            total += float(self.costs(fitted, rows).loss.sum())
-            if not math.isfinite(total):
-                self.n_outside += 1
-                return math.inf
-        return total
+            return float(self.costs(fitted, rows).loss.sum())
+
+        total = float(sum(over_chunks(loss_of, self._slices())))
+        if math.isfinite(total):
+            self.budget.reached(point, total)
+            return total
+        self.n_outside += 1
+        return math.inf
 
     def linearize(self, point: Array) -> Linearization:
         """Return objective and factor at a point, in one pass."""
-        self.n_evaluations += 1
-        objective, triangle, first, n_outside = 0.0, None, 0, 0
+        self.budget.take()
+        objective, triangle, first = 0.0, None, 0
         if self._fused is not None and self.near is not None:
             objective, triangle, first = self._fused.pass_over(point, self.near)
-        for rows, fitted, jacobian in self.blocks(point, first):
-            costs = self.costs(fitted, rows)
-            weighted, residual = _weigh(costs, jacobian)
+
+        def part_of(rows: slice) -> tuple[float, Array, int]:
+            block = self._block(point, rows)
+            costs = self.costs(block.fitted, rows)
+            weighted, residual = _weigh(costs, block.jacobian)
             finite = np.isfinite(weighted).all(axis=1) & np.isfinite(residual)
-            n_outside += int(len(finite) - np.count_nonzero(finite))
-            if n_outside == 0:
-                objective += float(costs.loss.sum())
-                triangle = stack(triangle, weighted, residual)
+            n_outside = len(finite) - int(np.count_nonzero(finite))
+            if n_outside:
+                return math.inf, np.empty((0, self.n_params + 1)), n_outside
+            return float(costs.loss.sum()), stack(weighted, residual), 0
+
+        parts = over_chunks(part_of, self._slices(first))
+        objective += sum(part[0] for part in parts)
+        n_outside = sum(part[2] for part in parts)
+        if n_outside == 0:
+            triangle = merge(triangle, [part[1] for part in parts])
         if n_outside or triangle is None or not np.isfinite(triangle).all():
             self.n_outside += n_outside > 0
             return Linearization(math.inf, None, n_outside)
+        self.budget.reached(point, objective)
         return Linearization(objective, Factor.of(triangle), 0)
 
     def curvature(self, point: Array) -> Array:
@@ -289,24 +321,31 @@ class Model:
         the formula, exact; and what the loss's own second derivative has beyond
         Gauss-Newton's weight. Zero where that is not finite.
         """
-        self.n_evaluations += 1
+        self.budget.take()
         p = self.n_params
-        result = np.zeros((p, p))
-        for rows, fitted, jacobian in self.blocks(point):
-            costs = self.costs(fitted, rows)
+
+        def part_of(rows: slice) -> Array:
+            block, result = self._block(point, rows), np.zeros((p, p))
+            costs = self.costs(block.fitted, rows)
             bends = self._bend(*self._arguments(point, rows))
-            with np.errstate(all="ignore"):
-                bends = bends * costs.first[:, None, None]
-                if self.loss.name != "normal":
-                    rest = (costs.second - costs.weight)[:, None]
-                    result += jacobian.T @ (rest * jacobian)
+            bends = bends * costs.first[:, None, None]
+            if self.loss.name != "normal":
+                rest = (costs.second - costs.weight)[:, None]
+                result += block.jacobian.T @ (rest * block.jacobian)
             positions = self._positions(rows)
             if self._is_indexed:
                 places = positions[:, :, None], positions[:, None, :]
                 np.add.at(result, places, bends)
             else:
                 result[np.ix_(positions, positions)] += bends.sum(axis=0)
+            return result
+
+        result: Array = sum(over_chunks(part_of, self._slices()), np.zeros((p, p)))
         return result if np.isfinite(result).all() else np.zeros((p, p))
+
+
+def _slice_of(rows: range) -> slice:
+    return slice(rows.start, rows.stop, rows.step)
 
 
 def _weigh(costs: Costs, jacobian: Array) -> tuple[Array, Array]:

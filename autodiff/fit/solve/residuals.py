@@ -6,7 +6,7 @@ one block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -42,9 +42,9 @@ class ResidualModel(Model):
         self._function = function
         self.block_rows = max(1, self.n_rows)
 
-    def like(self, loss: str) -> ResidualModel:
+    def like(self, loss: str) -> Model:
         """Return the model of the same residuals with another loss."""
-        return ResidualModel(self._function, self.problem, loss)
+        return self._sharing(ResidualModel(self._function, self.problem, loss))
 
     @cached_property
     def _compiled(self) -> Any:
@@ -61,14 +61,17 @@ class ResidualModel(Model):
     def _arguments(self, point: Array, rows: slice) -> tuple[Any, ...]:
         return (point,)
 
-    def blocks(self, point: Array, first: int = 0) -> Iterator[Block]:
-        """Return all rows as one block."""
+    def fitted(self, point: Array, rows: slice = slice(None)) -> Array:
+        """Return the values of the function in some rows, shape (n,)."""
+        return self._value(point)[rows]  # type: ignore[no-any-return]
+
+    def _block(self, point: Array, rows: slice) -> Block:
         jacobian = np.asarray(self._compiled.jacobian(point), dtype=np.float64)
-        yield Block(slice(0, self.n_rows), self._value(point), jacobian)
+        return Block(rows, self._value(point), jacobian)
 
     def curvature(self, point: Array) -> Array:
         """Return what the Hessian of the objective has beyond ``J'J``, shape (p, p)."""
-        self.n_evaluations += 1
+        self.budget.take()
         [block] = self.blocks(point)
         costs = self.costs(block.fitted)
         rest = (costs.second - costs.weight)[:, None]

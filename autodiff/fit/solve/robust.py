@@ -50,7 +50,6 @@ def solve(
     found = least
     for name in dict.fromkeys(("huber", model.loss.name)):
         found = _with_scale(model.like(name), found, options)
-        found.model.n_evaluations += least.model.n_evaluations * (name == "huber")
         if not found.converged and found.code == "C106":
             return found
     return found
@@ -67,6 +66,7 @@ def _with_scale(model: Model, start: Solution, options: Options) -> Solution:
     found = start
     for _ in range(MAX_ROUNDS):
         model.scale = tuning * mad_scale(model.root * model.residual(point))
+        model.budget.measure_anew()
         if not model.scale > floor:
             reason = (
                 "more than half of the residuals are 0, which leaves no scale for the "

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from autodiff.fit.errors import Note
 from autodiff.fit.options import Options
+from autodiff.fit.solve.budget import SpentError
 from autodiff.fit.solve.judge import data_square, worse_than_constant
-from autodiff.fit.solve.minimise import minimise
+from autodiff.fit.solve.minimise import MAX_HASTY, minimise
 from autodiff.fit.solve.model import Model
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.solve.starts import glance, starting_points, wide_search
 
-__all__ = ["from_starts"]
+__all__ = ["RIVAL", "from_starts"]
 
 Array = npt.NDArray[np.float64]
 
@@ -36,10 +37,12 @@ def from_starts(model: Model, options: Options) -> Solution:
     options : Options
         `starts`, `max_evaluations`.
     """
-    found = _lowest(model, starting_points(model, options.starts), options)
-    is_good = found.converged and not worse_than_constant(found)
+    starts = starting_points(model, options.starts)
     if not model.problem.given or options.starts != "auto":
-        return found
+        return _lowest(model, starts, options)
+    half = max(options.max_evaluations // 2, MAX_HASTY)
+    found = _lowest(model, starts, replace(options, max_evaluations=half))
+    is_good = found.converged and not worse_than_constant(found)
     if is_good:
         return replace(found, notes=(*found.notes, *_lower_elsewhere(found)))
     anywhere = np.full(model.n_params, np.nan)
@@ -64,9 +67,12 @@ def _lower_elsewhere(found: Solution) -> tuple[Note, ...]:
     if model.loss.name != "normal" or found.objective <= rounding:
         return ()
     elsewhere = glance(model)
-    if not model.objective(elsewhere) < found.objective * (1 - 1e-6):
+    try:
+        if not model.objective(elsewhere) < found.objective * (1 - 1e-6):
+            return ()
+        lower = minimise(model, elsewhere, patient=False)
+    except SpentError:  # the answer stands without this look
         return ()
-    lower = minimise(model, elsewhere, patient=False)
     if not (lower.converged and lower.objective < found.objective * (1 - 1e-6)):
         return ()
     place = " ".join(

@@ -7,12 +7,14 @@ a reason; notes are for the reader of a success as well.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.errors import Note
 from autodiff.fit.solve.model import Linearization, Model
+from autodiff.fit.solve.passes import PIECE
 
 __all__ = ["CONVERGED", "NOT_CONVERGED", "NOT_DETERMINABLE", "Solution"]
 
@@ -68,6 +70,18 @@ class Solution:
     def converged(self) -> bool:
         """Whether the point can be relied on."""
         return self.verdict == CONVERGED
+
+    @cached_property
+    def residuals(self) -> Array:
+        """Fitted less observed, shape (n,), in the unit of the response."""
+        kept = self.residual
+        return self.model.residual(self.point) if kept is None else kept
+
+    def residual_in(self, rows: slice) -> Array:
+        """Return the residuals of some rows; of many, without those of the others."""
+        if self.residual is None and self.model.n_rows > PIECE:
+            return self.model.residual(self.point, rows)
+        return self.residuals[rows]
 
     @property
     def n_evaluations(self) -> int:

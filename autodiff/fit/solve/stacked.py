@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Triangle", "damped_step", "triangle"]
+__all__ = ["Triangle", "damped_step", "solve_positive", "triangle"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -52,7 +52,7 @@ class Triangle(NamedTuple):
             inner = np.einsum("ikg,klg->ilg", half, inverse)
             for i in range(len(inner)):
                 inner[i, i] += 1.0
-            newton, positive = _solve_positive(inner, target)
+            newton, positive = solve_positive(inner, target)
             target, bends = np.where(positive, newton, target), ~positive
         step: Array = np.einsum("ijg,jg->ig", inverse, target) / self.scale
         return step, bends
@@ -80,7 +80,7 @@ class Triangle(NamedTuple):
         return ratio
 
 
-def _solve_positive(matrix: Array, target: Array) -> tuple[Array, Mask]:
+def solve_positive(matrix: Array, target: Array) -> tuple[Array, Mask]:
     """Solve symmetric systems, (p, p, g), by L D L'; say which are positive."""
     p = len(matrix)
     work, solution = matrix.copy(), target.copy()

@@ -50,7 +50,7 @@ def subset(problem: Problem, rows: Index) -> tuple[Problem, Index]:
         slots=tuple(_slot(slot, rows, place) for slot in problem.slots),
         columns={name: column[rows] for name, column in problem.columns.items()},
         response=problem.response[rows],
-        rows=problem.rows[rows],
+        index=rows if problem.index is None else problem.index[rows],
         sigma=_some(problem.sigma, rows),
         weight=_some(problem.weight, rows),
         trials=_some(problem.trials, rows),

@@ -66,7 +66,7 @@ def bands(result: FitResult, problem: Problem, level: float | None = None) -> Ba
     """
     level = result.level if level is None else level
     if not 0.0 < level < 1.0:
-        raise UsageError("U159", f"level {level!r}: expected a number in (0, 1)")
+        raise UsageError("U159", f"--level {level!r}: expected a number in (0, 1)")
     df = result.df if result.errors == "scaled" else math.inf
     quantile = t_quantile(level, df) if df > 0 else math.nan
     held = np.array([p.status.startswith("at ") for p in _free(result)], dtype=bool)
@@ -81,9 +81,8 @@ def bands(result: FitResult, problem: Problem, level: float | None = None) -> Ba
         se = np.sqrt(np.maximum(variance, 0.0))
         spread = _observation_variance(result, problem)
         reach, wide = quantile * se, quantile * np.sqrt(se * se + spread)
-    return Bands(
-        fitted, se, fitted - reach, fitted + reach, fitted - wide, fitted + wide
-    )
+        lo, hi = fitted - reach, fitted + reach
+        return Bands(fitted, se, lo, hi, fitted - wide, fitted + wide)
 
 
 def _free(result: FitResult) -> list[Estimate]:

@@ -18,7 +18,6 @@ __all__ = ["ResidualChecks", "check_residuals"]
 Array = npt.NDArray[np.float64]
 
 FEWEST_ROWS = 16  # the tests rest on normal limits
-MOST_ROWS = 20_000  # of more, so many are looked at, evenly taken
 SUSPICIOUS = 0.001  # one-sided probability below which there is a warning
 
 
@@ -72,9 +71,8 @@ def check_residuals(residual: Array, columns: dict[str, Array]) -> ResidualCheck
 
     Notes
     -----
-    Of more than 20,000 rows that many are looked at. The number of runs has a normal
-    limit (A. Wald and J. Wolfowitz, "On a test whether two samples are from the same
-    population", 1940).
+    The number of runs has a normal limit (A. Wald and J. Wolfowitz, "On a test whether
+    two samples are from the same population", 1940).
 
     Examples
     --------
@@ -83,10 +81,8 @@ def check_residuals(residual: Array, columns: dict[str, Array]) -> ResidualCheck
     2
     """
     along = next(iter(columns), "")
-    step = -(-len(residual) // MOST_ROWS) or 1
-    residual = residual[::step]
     if along:
-        residual = residual[np.argsort(columns[along][::step], kind="stable")]
+        residual = residual[np.argsort(columns[along], kind="stable")]
     total = float(residual @ residual)
     differences = np.diff(residual)
     watson = float(differences @ differences) / total if total > 0.0 else math.nan

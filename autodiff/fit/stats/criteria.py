@@ -85,27 +85,15 @@ def normal_likelihood(
     return spread - 0.5 * n * (math.log(2.0 * math.pi * rss / n) + 1.0)
 
 
-def r_squared(rss: float, response: Array, weight: Array | None) -> float:
+def r_squared(rss: float, tss: float) -> float:
     """Return ``1 - rss / tss``; NaN for a constant response.
 
     Parameters
     ----------
     rss : float
         Weighted sum of squared residuals.
-    response : array of shape (n,)
-        Observations.
-    weight : array of shape (n,) or None
-        What `rss` was weighted with.
-
-    Notes
-    -----
-    `tss` is the sum of squares about the (weighted) mean, also where the formula has
-    no constant; it can be negative for a model worse than the mean.
+    tss : float
+        Sum of squares about the mean, weighted alike; also where the formula has no
+        constant, so the result can be negative for a model worse than the mean.
     """
-    w = np.ones_like(response) if weight is None else weight
-    scale = float(np.abs(response).max(initial=0.0)) or 1.0
-    y = response / scale
-    mean = float(w @ y) / float(w.sum())
-    total = float(w @ (y - mean) ** 2) * scale * scale
-    constant = bool(np.all(response == response[0]))
-    return math.nan if constant or total <= 0.0 else 1.0 - rss / total
+    return 1.0 - rss / tss if tss > 0.0 else math.nan

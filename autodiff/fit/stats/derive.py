@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from autodiff.fit.formula.evaluate import evaluate, names_in
 from autodiff.fit.formula.parse import Node, parse
 from autodiff.fit.formula.printing import plain_name
 
-__all__ = ["derived_quantity", "parse_derived"]
+__all__ = ["derived_quantities", "derived_quantity", "parse_derived"]
 
 Array = npt.NDArray[np.float64]
 
@@ -66,8 +67,15 @@ def parse_derived(text: str, known: Sequence[str]) -> tuple[Node, ...]:
     return nodes
 
 
+Ties = Mapping[str, Sequence[Node]]
+
+
 def derived_quantity(
-    nodes: Sequence[Node], values: Mapping[str, float], cov: Array, free: Sequence[str]
+    nodes: Sequence[Node],
+    values: Mapping[str, float],
+    cov: Array,
+    free: Sequence[str],
+    ties: Ties | None = None,
 ) -> tuple[float, float]:
     """Return the value and the standard error of a derived quantity.
 
@@ -81,10 +89,14 @@ def derived_quantity(
         Covariance of the free parameters; NaN where it is not defined.
     free : sequence of str
         Their names, in the order of `cov`.
+    ties : mapping of str to nodes, optional
+        The tied parameters it may name, each computed from those before.
     """
     leaves = {name: ad.tensor(values[name], requires_grad=True) for name in free}
-    names = {**values, **leaves}
+    names: dict[str, Any] = {**values, **leaves}
     with np.errstate(all="ignore"):
+        for name, tie in (ties or {}).items():
+            names[name] = evaluate(tie, names)
         value = evaluate(nodes, names)
         if not isinstance(value, ad.Tensor):
             return float(value), 0.0
@@ -97,3 +109,43 @@ def derived_quantity(
     used = gradient != 0.0
     variance = float(gradient[used] @ cov[np.ix_(used, used)] @ gradient[used])
     return value.item(), math.sqrt(variance) if variance >= 0.0 else math.nan
+
+
+def derived_quantities(
+    nodes: Sequence[Node],
+    points: Array,
+    held: Mapping[str, float],
+    cov: Array,
+    free: Sequence[str],
+    ties: Ties,
+) -> tuple[Array, Array]:
+    """Return a derived quantity of many fits and its standard errors, shape (g,).
+
+    Parameters
+    ----------
+    nodes, free, ties
+        As of one fit.
+    points : array of shape (p, g)
+        The free parameters of g fits.
+    held : mapping of str to float
+        The fixed ones.
+    cov : array of shape (p, p, g)
+        Covariance of the free parameters.
+    """
+
+    def quantity(*leaves: Any) -> Any:
+        names: dict[str, Any] = {**held, **dict(zip(free, leaves, strict=True))}
+        for name, tie in ties.items():
+            names[name] = evaluate(tie, names)
+        return 0.0 * leaves[0] + evaluate(nodes, names)
+
+    derived = ad.value_and_grad(quantity, argnums=tuple(range(len(free))))
+    with np.errstate(all="ignore"):
+        value, slopes = ad.vmap(derived, threads=1)(*points)
+        gradient = np.stack(slopes)
+        product = np.where(
+            (gradient[:, None] != 0.0) & (gradient[None] != 0.0),
+            gradient[:, None] * gradient[None] * cov,
+            0.0,
+        )
+        return value, np.sqrt(product.sum(axis=(0, 1)))

@@ -14,18 +14,28 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from autodiff.fit.errors import Note, UsageError
+from autodiff.fit.errors import Note, UsageError, name_list
 from autodiff.fit.options import Options
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.stats.profile import Profiler
 
-__all__ = ["Intervals", "intervals"]
+__all__ = [
+    "LINEAR",
+    "NEAR_ROUNDING",
+    "ROUNDED",
+    "TOLERATED",
+    "Intervals",
+    "explain",
+    "intervals",
+]
 
 Array = npt.NDArray[np.float64]
 
 TOLERATED = 0.1  # of the root at a Wald end, relative
 MOST_NUMBERS = 500_000  # rows times parameters that are refitted unasked
 NEAR_ROUNDING = 1e-9  # of residuals, beside the response: a profile would be of noise
+LINEAR = "Wald, exact for a model linear in its parameters"
+ROUNDED = "Wald, since the residuals are near rounding"
 
 
 class Intervals(NamedTuple):
@@ -76,6 +86,7 @@ def intervals(
     if not asked and (why := _needs_none(solution, options)):
         return Intervals(wald, ["wald"] * p, why)
     ends, kinds, notes, worst = list(wald), ["wald"] * p, [], 0.0
+    lost: list[str] = []
     for j in range(p):
         if not (math.isfinite(errors[j]) and errors[j] > 0.0):
             continue
@@ -89,8 +100,11 @@ def intervals(
             if "open" in (low.kind, high.kind):
                 notes.append(_open(name, low.kind, high.kind, options.level))
             if "lost" in (low.kind, high.kind):
-                notes.append(_lost(name))
-    return Intervals(ends, kinds, _explain(asked, kinds, worst), tuple(notes))
+                lost.append(name)
+    if lost:
+        notes.append(_lost(lost))
+    why = "profile" if asked else explain("profile" in kinds, worst)
+    return Intervals(ends, kinds, why, tuple(notes))
 
 
 def _check_profile(solution: Solution, options: Options) -> None:
@@ -110,13 +124,13 @@ def _needs_none(solution: Solution, options: Options) -> str:
     """Say why Wald's intervals are taken without a look at the profile, or ''."""
     model = solution.model
     if model.problem.is_linear and options.loss == "normal":
-        return "Wald, exact for a model linear in its parameters"
+        return LINEAR
     if options.standard_errors == "sandwich":
         return "Wald, which goes with sandwich errors"
-    size = float(np.abs(model.root * model.problem.response).max(initial=0.0))
+    size = model.observed.largest_standard
     spread = math.sqrt(2.0 * solution.objective / model.n_rows)
     if not model.loss.is_likelihood and spread < NEAR_ROUNDING * size:
-        return "Wald, since the residuals are near rounding"
+        return ROUNDED
     if model.n_rows * model.n_params > MOST_NUMBERS:
         return "Wald, not compared with the profile for so many rows"
     return ""
@@ -136,10 +150,9 @@ def _bend(profiler: Profiler, j: int, reach: float, quantile: float) -> float:
     return worst
 
 
-def _explain(asked: bool, kinds: list[str], worst: float) -> str:
-    if asked:
-        return "profile"
-    if "profile" in kinds:
+def explain(any_profile: bool, worst: float) -> str:
+    """Say how the choice came out; `worst` is how far Wald's ends are off."""
+    if any_profile:
         return (
             "profile where Wald's ends are off by more than "
             f"{100 * TOLERATED:.0f} % of their distance"
@@ -156,9 +169,12 @@ def _open(name: str, low: str, high: str, level: float) -> Note:
     )
 
 
-def _lost(name: str) -> Note:
+def _lost(names: list[str]) -> Note:
+    which = f"intervals of {name_list(names)} end"
+    if len(names) == 1:
+        which = f"interval of {names[0]} ends"
     return Note(
         "W145",
-        f"the interval of {name} ends where the refits fail or jump to another "
-        "minimum; look at its profile",
+        f"the {which} where the refits fail or jump to another minimum; look at the "
+        "profile",
     )

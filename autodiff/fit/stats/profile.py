@@ -26,6 +26,7 @@ Array = npt.NDArray[np.float64]
 MAX_STEPS = 100
 MAX_REFITS = 60
 CLOSE = 1e-9  # of the root, relative to its target
+JUMP = 3.0  # times its target, a root is of another valley
 FAR = 1e7  # standard errors, beyond which an interval is called open
 
 
@@ -51,9 +52,6 @@ class Expansion(Protocol):
 
 class Curve(Protocol):
     """What is asked of a model."""
-
-    def objective(self, point: Array) -> float:
-        """Return the sum of losses; infinity outside the domain."""
 
     def linearize(self, point: Array) -> Expansion:
         """Return the model in the neighbourhood of a point."""
@@ -144,38 +142,35 @@ class Profiler:
         """
         point = np.clip(start, self.lower, self.upper)
         point[j] = value
-        damping, objective = 0.0, self.model.objective(point)
-        if not math.isfinite(objective):
-            return None
+        damping, here = 0.0, self.model.linearize(point)
         for _ in range(MAX_STEPS):
-            found = self.model.linearize(point)
-            if found.factor is None:  # finite itself, but not its derivatives
+            if here.factor is None:
                 return None
-            gradient = found.gradient
-            free = self._free(j, point, gradient)
-            hessian = found.root.T @ found.root
+            gradient, hessian = here.gradient, here.root.T @ here.root
             if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
                 return None
+            free = self._free(j, point, gradient)
             size = np.sqrt(np.maximum(np.diagonal(hessian), 1e-300))
             bent = hessian + self.model.curvature(point)
             step = _newton(gradient, hessian, bent, size, free, damping)
-            gain = -float(gradient @ step)
-            enough = 1e-14 * max(objective, self.variance)
-            if gain <= enough:
-                return Refit(point, objective, float(gradient[j]))
+            gain, objective = -float(gradient @ step), here.objective
+            if gain <= 1e-14 * max(objective, self.variance):
+                break
             trial = np.clip(point + step, self.lower, self.upper)
-            reached = self.model.objective(trial)
-            if reached <= objective:
-                stuck = reached > objective - 1e-14 * abs(objective)
-                point, objective, damping = trial, reached, damping / 10.0
+            there = self.model.linearize(trial)
+            if there.objective <= objective:
+                stuck = there.objective > objective - 1e-14 * abs(objective)
+                point, here, damping = trial, there, damping / 10.0
                 damping = damping if damping > 1e-8 else 0.0
                 if stuck and gain < 1e-9 * max(objective, self.variance):
-                    return Refit(point, objective, self._slope(j, point))
+                    break
             else:
                 damping = max(10.0 * damping, 1e-4)
                 if damping > 1e12:
-                    return Refit(point, objective, float(gradient[j]))
-        return None
+                    break
+        else:
+            return None
+        return Refit(point, here.objective, float(here.gradient[j]))
 
     def end(self, j: int, direction: int, target: float, first: float) -> End:
         """Find where the root of parameter `j` reaches `target`.
@@ -192,36 +187,38 @@ class Profiler:
             A guess of the distance, the Wald one; positive.
         """
         limit = self.upper[j] if direction > 0 else self.lower[j]
-        near, far = 0.0, math.inf  # distances: below and above the target
-        distance = first
-        start = self.near(j, float(self.point[j] + direction * distance))
+        near, far, distance = 0.0, math.inf, first  # near: below the target; far: above
+        course = self.near(j, float(self.point[j] + direction * first)) - self.point
+        course /= first  # which way the others go, for a unit of distance
         for _ in range(MAX_REFITS):
             value = self.point[j] + direction * distance
             at_limit = direction * (value - limit) >= 0.0
             value = limit if at_limit else value
             distance = abs(value - self.point[j])
-            refit = self.refit(j, value, start)
-            if refit is None:
-                far = distance
-                distance = 0.5 * (near + far)
+            refit = self.refit(j, value, self.point + distance * course)
+            root = math.inf if refit is None else self.root(refit)
+            if refit is None or root > JUMP * target:
+                # It failed, or fell into another valley: from nearer it may not.
+                if distance - near <= 1e-6 * max(near, first):
+                    break
+                distance = 0.5 * (near + distance)
+                continue
+            if abs(root - target) <= CLOSE * target:
+                return End(float(value), "found")
+            if distance > 0.0:
+                course = (refit.point - self.point) / distance
+            if root < target:
+                if at_limit:
+                    return End(float(limit), "bound")
+                near = distance
             else:
-                root = self.root(refit)
-                if abs(root - target) <= CLOSE * target:
-                    return End(float(value), "found")
-                if root < target:
-                    if at_limit:
-                        return End(float(limit), "bound")
-                    near, start = distance, refit.point
-                else:
-                    far = distance
-                distance = self._next(
-                    refit, root, target, direction, near, far, distance
-                )
+                far = distance
+            distance = self._next(refit, root, target, direction, near, far, distance)
             if far - near <= 1e-13 * abs(self.point[j] + direction * near):
-                return End(float(self.point[j] + direction * near), "lost")
+                break
             if distance > FAR * first:
                 return End(direction * math.inf, "open")
-        return End(math.nan, "lost")
+        return End(float(self.point[j] + direction * near), "lost")
 
     def _next(
         self,
@@ -240,10 +237,6 @@ class Profiler:
             if near < step < far and step < 10.0 * distance:
                 return step
         return 0.5 * (near + far) if math.isfinite(far) else 4.0 * distance
-
-    def _slope(self, j: int, point: Array) -> float:
-        found = self.model.linearize(point)
-        return math.nan if found.factor is None else float(found.gradient[j])
 
     def _free(self, j: int, point: Array, gradient: Array) -> npt.NDArray[np.bool_]:
         """Say which parameters may move: not `j`, and none against its bound."""

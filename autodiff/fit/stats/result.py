@@ -22,9 +22,11 @@ from autodiff.fit.errors import (
     suggestion,
 )
 from autodiff.fit.stats.checks import ResidualChecks
+from autodiff.fit.wording import speaks_python
 
 if TYPE_CHECKING:
     from autodiff.fit.problem import Problem
+    from autodiff.fit.solve.solution import Solution
     from autodiff.fit.stats.bands import Bands
     from autodiff.fit.stats.profile import ProfileCurve, Profiler
 
@@ -94,6 +96,8 @@ class FitResult:
         Whether all residuals are zero up to rounding.
     largest_residual : float
         In absolute value.
+    zeros : frozenset of str
+        Of an exact fit, what is 0 up to rounding: parameters and derived quantities.
     level : float
         Probability of the intervals.
     loss, se, ci : str
@@ -118,8 +122,6 @@ class FitResult:
         Passes over the rows; steps that left the formula's domain.
     warnings : tuple of Note
         What the reader should know, each with its code.
-    fitted, residuals : array of shape (n,)
-        The formula's values, and fitted minus observed.
     """
 
     formula: str
@@ -134,6 +136,7 @@ class FitResult:
     reason: str = ""
     exact: bool = False
     largest_residual: float = math.nan
+    zeros: frozenset[str] = frozenset()
     level: float = 0.95
     loss: str = "normal"
     se: str = "jtj"
@@ -151,13 +154,8 @@ class FitResult:
     n_evaluations: int = 0
     n_outside: int = 0
     warnings: tuple[Note, ...] = ()
-    fitted: Array = field(
-        default_factory=lambda: np.empty(0), repr=False, compare=False
-    )
-    residuals: Array = field(
-        default_factory=lambda: np.empty(0), repr=False, compare=False
-    )
     problem: Problem | None = field(default=None, repr=False, compare=False)
+    solution: Solution | None = field(default=None, repr=False, compare=False)
     profiler: Profiler | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -181,6 +179,19 @@ class FitResult:
         return np.array([self.parameters[name].estimate for name in self.free])
 
     @property
+    def residuals(self) -> Array:
+        """Fitted less observed, shape (n,); empty where there are no data."""
+        return np.empty(0) if self.solution is None else self.solution.residuals
+
+    @property
+    def fitted(self) -> Array:
+        """The formula's values, shape (n,); empty where there are no data."""
+        if self.problem is None or self.solution is None:
+            return np.empty(0)
+        result: Array = self.residuals + self.problem.response
+        return result
+
+    @property
     def correlations(self) -> Array:
         """Correlations of the free parameters, shape (p, p)."""
         errors = np.sqrt(np.diagonal(self.cov))
@@ -193,6 +204,7 @@ class FitResult:
         """Residual standard deviation; NaN without degrees of freedom."""
         return math.sqrt(self.rss / self.df) if self.df > 0 else math.nan
 
+    @speaks_python
     def profile(self, name: str, n_points: int = 21) -> ProfileCurve:
         """Return the profile of a parameter: how good the fit is with it held.
 
@@ -231,6 +243,7 @@ class FitResult:
         j = self.free.index(name)
         return profile_curve(self.profiler, j, math.sqrt(self.cov[j, j]), n_points)
 
+    @speaks_python
     def predict(self, data: Any = None, level: float | None = None) -> Bands:
         """Evaluate the fitted formula, with bands.
 
@@ -277,6 +290,7 @@ class FitResult:
 
         return json_report(self)
 
+    @speaks_python
     def save(self, path: str) -> None:
         """Write the model to a file that `autodiff predict` reads.
 
@@ -289,6 +303,7 @@ class FitResult:
 
         save_model(self, path)
 
+    @speaks_python
     def plot(self, path: str) -> None:
         """Draw data, curve, band and residuals into a PNG or SVG file.
 

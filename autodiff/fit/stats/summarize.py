@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.errors import Note, UsageError
+from autodiff.fit.formula.parse import Node
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem
+from autodiff.fit.solve.judge import data_square
 from autodiff.fit.solve.model import Model
+from autodiff.fit.solve.passes import PIECE, chunks, over_chunks
 from autodiff.fit.solve.solution import Solution
 from autodiff.fit.stats.checks import ResidualChecks, check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
@@ -24,13 +27,14 @@ from autodiff.fit.stats.profile import Profiler
 from autodiff.fit.stats.result import Estimate, FitResult
 from autodiff.fit.stats.student_t import t_quantile
 
-__all__ = ["summarize"]
+__all__ = ["fit_notes", "summarize", "without_value"]
 
 Array = npt.NDArray[np.float64]
 
 # Residuals up to this many rounding errors of the largest response are no misfit.
 ROUNDINGS = 16.0
 STRANGE = 0.001  # probability of a chi-square that deserves a warning
+MOST_CHECKED = 20_000  # residuals that are looked at
 
 
 def summarize(solution: Solution, options: Options) -> FitResult:
@@ -51,28 +55,23 @@ def summarize(solution: Solution, options: Options) -> FitResult:
     Notes
     -----
     One pass over the rows for the residuals, one for a sandwich, two refits a
-    parameter to choose between intervals.
+    parameter to choose between intervals. Of many rows no residual is kept.
     """
     model, problem = solution.model, solution.model.problem
     n_evaluations = solution.n_evaluations  # before the refits of intervals
     with np.errstate(all="ignore"):
-        residual = solution.residual
-        if residual is None:
-            residual = model.residual(solution.point)
-        standard = _standardised(model, residual)
-        rss = _sum_of_squares(standard)
+        rss, largest = _residual_sums(solution)
         free = solution.active == 0
         n = _n_rows(problem)
         df = n - int(np.count_nonzero(free))
-        largest = float(np.abs(residual).max(initial=0.0))
-        rounding = np.finfo(np.float64).eps * np.abs(problem.response).max(initial=0.0)
+        rounding = float(np.finfo(np.float64).eps) * model.observed.largest
         exact = (
             not model.loss.is_likelihood
-            and largest <= ROUNDINGS * float(rounding)
+            and largest <= ROUNDINGS * rounding
             and math.isfinite(rss)
         )
-        unit = _unit(model, rss, df, largest)
-        cov = _covariance(solution, options, standard, unit, df)
+        unit = _unit(model, rss, df)
+        cov = _covariance(solution, options, unit, df)
         quantile = t_quantile(options.level, _df_of_errors(model, df))
         profiler = _profiler(solution, unit, cov) if solution.converged else None
         found = intervals(
@@ -83,21 +82,23 @@ def summarize(solution: Solution, options: Options) -> FitResult:
             options,
         )
         parameters = _parameters(solution, cov, quantile, found)
-        derived = _derived(options, parameters, problem.names, cov, quantile)
+        derived = _derived(options, parameters, problem, cov, quantile)
         likelihood = _criteria(solution, rss, n, int(np.count_nonzero(free)))
         checks = None
         if solution.converged and options.loss == "normal" and df > 0 and not exact:
-            checks = check_residuals(standard, problem.columns)
+            checks = _checks(solution)
         chance = math.nan
         if problem.sigma is not None and solution.converged and df > 0:
             chance = chi_square_probability(rss, df)
-        weight = None if isinstance(model.root, float) else np.square(model.root)
         r2 = math.nan
         if options.loss == "normal":
-            r2 = r_squared(rss, problem.response, weight)
-    notes = (*solution.notes, *found.notes, *_notes(checks, rss, df, chance))
+            r2 = r_squared(rss, model.observed.about_mean)
+        zeros = frozenset[str]()
+        if exact and solution.converged:
+            zeros = _zeros(solution, options, parameters, derived)
+    notes = (*solution.notes, *found.notes, *fit_notes(checks, rss, df, chance))
     if solution.converged:
-        notes += tuple(_without_value(derived))
+        notes += tuple(without_value({n: q.estimate for n, q in derived.items()}))
     return FitResult(
         formula=problem.formula.text,
         parameters=parameters,
@@ -111,6 +112,7 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         reason=solution.reason,
         exact=exact,
         largest_residual=largest,
+        zeros=zeros,
         level=options.level,
         loss=options.loss,
         se=options.standard_errors,
@@ -128,25 +130,50 @@ def summarize(solution: Solution, options: Options) -> FitResult:
         n_evaluations=n_evaluations,
         n_outside=solution.n_outside,
         warnings=notes,
-        fitted=residual + problem.response,
-        residuals=residual,
         problem=problem,
+        solution=solution,
         profiler=profiler,
     )
 
 
-def _standardised(model: Model, residual: Array) -> Array:
-    """Return residuals over sigma or times the root of the weight."""
-    return residual if model.loss.is_likelihood else model.root * residual
+def _residual_sums(solution: Solution) -> tuple[float, float]:
+    """Return the sum of squares in standard units; the largest, in the response's."""
+
+    def sums_of(rows: slice) -> tuple[float, float]:
+        residual = solution.residual_in(rows)
+        largest = float(np.abs(residual).max(initial=0.0))
+        return _sum_of_squares(_standardised(solution.model, residual, rows)), largest
+
+    parts = over_chunks(sums_of, chunks(solution.model.n_rows))
+    largest = [part[1] for part in parts]
+    return sum(part[0] for part in parts), float(np.max(largest, initial=0.0))
+
+
+def _standardised(model: Model, residual: Array, rows: slice) -> Array:
+    """Return residuals of some rows over sigma or times the root of the weight."""
+    if model.loss.is_likelihood:
+        return residual
+    return residual * (
+        model.root if isinstance(model.root, float) else model.root[rows]
+    )
 
 
 def _sum_of_squares(residual: Array) -> float:
-    if len(residual) > 100_000:
+    if len(residual) == PIECE:  # one of many
         return float(residual @ residual)
     try:
         return math.fsum(r * r for r in residual.tolist())
     except OverflowError:
         return math.inf
+
+
+def _checks(solution: Solution) -> ResidualChecks:
+    """Look at the residuals; of very many rows at some, evenly taken."""
+    problem = solution.model.problem
+    rows = slice(None, None, -(-len(problem.response) // MOST_CHECKED) or 1)
+    standard = _standardised(solution.model, solution.residual_in(rows), rows)
+    along = dict(list(problem.columns.items())[:1])
+    return check_residuals(standard, {name: x[rows] for name, x in along.items()})
 
 
 def _n_rows(problem: Problem) -> int:
@@ -167,18 +194,16 @@ def _df_of_errors(model: Model, df: int) -> float:
     return max(df, 1) if _kind_of_errors(model) == "scaled" else math.inf
 
 
-def _unit(model: Model, rss: float, df: int, largest: float) -> float:
+def _unit(model: Model, rss: float, df: int) -> float:
     """Return the variance of a residual in standard units: s^2, or 1 if known."""
     if _kind_of_errors(model) != "scaled":
         return 1.0
     if df > 0:
         return rss / df
-    return 0.0 if largest == 0.0 else math.nan
+    return math.nan
 
 
-def _covariance(
-    solution: Solution, options: Options, standard: Array, unit: float, df: int
-) -> Array:
+def _covariance(solution: Solution, options: Options, unit: float, df: int) -> Array:
     """Return the covariance of all parameters; rows of those at a bound are NaN."""
     p = len(solution.point)
     cov = np.full((p, p), math.nan)
@@ -191,9 +216,7 @@ def _covariance(
     root, scale = kept.r * kept.scale, unit
     curvature = np.zeros_like(root)
     if kind != "jtj":
-        bend = solution.curvature
-        bend = model.curvature(solution.point) if bend is None else bend
-        curvature = bend[np.ix_(free, free)]
+        curvature = model.curvature(solution.point)[np.ix_(free, free)]
     if model.loss.is_robust and kind != "sandwich":
         root, scale = _robust(solution, kind, root, free, df)
     scores = np.zeros_like(root)
@@ -214,10 +237,16 @@ def _robust(
 ) -> tuple[Array, float]:
     """Return what the covariance of a robust fit is made of; see covariance.py."""
     model = solution.model
-    costs = model.costs(model.fitted(solution.point))
-    psi, bend = costs.first / model.root, costs.second / np.square(model.root)
-    spread = float(psi @ psi) / df if df > 0 else math.nan
-    slope = float(np.mean(bend))
+
+    def sums_of(rows: slice) -> tuple[float, float]:
+        root = model.root if isinstance(model.root, float) else model.root[rows]
+        costs = model.costs(model.fitted(solution.point, rows), rows)
+        psi, bend = costs.first / root, costs.second / np.square(root)
+        return float(psi @ psi), float(bend.sum())
+
+    parts = over_chunks(sums_of, chunks(model.n_rows))
+    spread = sum(part[0] for part in parts) / df if df > 0 else math.nan
+    slope = sum(part[1] for part in parts) / model.n_rows
     if kind == "hessian":
         return root, spread / slope
     plain = model.like("normal").linearize(solution.point).factor
@@ -267,6 +296,7 @@ def _parameters(
         )
     ]
     values: dict[str, float] = {}
+    ties: dict[str, tuple[Node, ...]] = {}
     for slot in problem.slots:
         if slot.kind == "free":
             result[slot.name] = free[slot.position]
@@ -284,8 +314,9 @@ def _parameters(
             names = [name for name in problem.names if name in values]
             places = [problem.names.index(name) for name in names]
             value, error = derived_quantity(
-                slot.nodes, values, cov[np.ix_(places, places)], names
+                slot.nodes, values, cov[np.ix_(places, places)], names, ties
             )
+            ties[slot.name] = slot.nodes
             values[slot.name] = value
             result[slot.name] = _with_reach(value, error, quantile, "tied")
     return result
@@ -299,7 +330,7 @@ def _with_reach(value: float, error: float, quantile: float, status: str) -> Est
 def _derived(
     options: Options,
     parameters: Mapping[str, Estimate],
-    free: tuple[str, ...],
+    problem: Problem,
     cov: Array,
     quantile: float,
 ) -> dict[str, Estimate]:
@@ -315,15 +346,46 @@ def _derived(
                 "U158", f"derive {name}: there is a parameter {name}; use another name"
             )
         nodes = parse_derived(text, list(values))
-        value, error = derived_quantity(nodes, values, known, free)
+        value, error = derived_quantity(
+            nodes, values, known, problem.names, problem.ties
+        )
         result[name] = _with_reach(value, error, quantile, "derived")
     return result
 
 
-def _without_value(derived: Mapping[str, Estimate]) -> Iterator[Note]:
+def _zeros(
+    solution: Solution,
+    options: Options,
+    parameters: Mapping[str, Estimate],
+    derived: Mapping[str, Estimate],
+) -> frozenset[str]:
+    """Return what cannot be told from 0: to call it so moves residuals by rounding."""
+    factor = solution.linearization.factor
+    if factor is None:
+        return frozenset()
+    rounding = (
+        ROUNDINGS * np.finfo(np.float64).eps * math.sqrt(data_square(solution.model))
+    )
+    reach = rounding / factor.scale
+    problem, values = (
+        solution.model.problem,
+        {n: p.estimate for n, p in parameters.items()},
+    )
+    computed = {slot.name: slot.nodes for slot in problem.slots if slot.kind == "tied"}
+    computed |= {n: parse_derived(options.derive[n], list(values)) for n in derived}
+    reaches = dict(zip(problem.names, reach.tolist(), strict=True))
+    for name, nodes in computed.items():
+        reaches[name] = derived_quantity(
+            nodes, values, np.diag(np.square(reach)), problem.names
+        )[1]
+    everything = {**parameters, **derived}
+    return frozenset(n for n, r in reaches.items() if abs(everything[n].estimate) <= r)
+
+
+def without_value(derived: Mapping[str, float]) -> Iterator[Note]:
     """Yield a note for each derived quantity that is no finite number."""
-    for name, found in derived.items():
-        if not math.isfinite(found.estimate):
+    for name, value in derived.items():
+        if not math.isfinite(value):
             text = f"{name} has no finite value at these parameters; see its --derive"
             yield Note("W146", text)
 
@@ -340,9 +402,10 @@ def _criteria(solution: Solution, rss: float, n: int, p: int) -> Criteria:
     return criteria(loglik, p + (problem.sigma is None), n)
 
 
-def _notes(
+def fit_notes(
     checks: ResidualChecks | None, rss: float, df: int, chance: float
 ) -> tuple[Note, ...]:
+    """Return what residuals, and chi-square with its probability, have to say."""
     notes: list[Any] = []
     if checks is not None and checks.trouble:
         notes.append(Note("W141", checks.trouble))

@@ -43,8 +43,15 @@ from autodiff.nn.functional.loss import (
     nll_loss,
     smooth_l1_loss,
 )  # fmt: skip
-from autodiff.nn.functional.normalization import batch_norm, dropout, layer_norm
+from autodiff.nn.functional.normalization import (
+    batch_norm,
+    dropout,
+    dropout2d,
+    layer_norm,
+)  # fmt: skip
 from autodiff.nn.functional.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
     avg_pool1d,
     avg_pool2d,
     max_pool1d,
@@ -59,12 +66,13 @@ from autodiff.nn.functional.vector import (
 )  # fmt: skip
 
 __all__ = [
-    "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d",
+    "batch_norm", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose1d",
     "conv_transpose2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy",
-    "dropout", "elu", "embedding", "gelu", "hardtanh", "huber_loss", "kl_div",
-    "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid",
-    "max_pool1d", "max_pool2d", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
-    "relu", "relu6", "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax",
-    "softplus", "softsign", "tanh", "unfold",
+    "dropout", "dropout2d", "elu", "embedding", "gelu", "hardtanh", "huber_loss",
+    "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax",
+    "logsigmoid", "max_pool1d", "max_pool2d", "mse_loss", "nll_loss", "normalize",
+    "one_hot", "pad", "relu", "relu6", "selu", "sigmoid", "silu", "smooth_l1_loss",
+    "softmax", "softplus", "softsign", "tanh", "unfold",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from autodiff import _core, functions
@@ -35,7 +36,7 @@ _row = _core.FUNCTIONS
 
 def relu(input: Any, inplace: bool = False) -> Tensor:
     """Return max(x, 0); the derivative at 0 is 0."""
-    return _finish(input, _row["relu"](as_tensor(input)), inplace)
+    return _applied(_row["relu"], input, inplace)
 
 
 def relu6(input: Any, inplace: bool = False) -> Tensor:
@@ -47,24 +48,26 @@ def hardtanh(
     input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> Tensor:
     """Return x, kept between two values; the derivative at and beyond them is 0."""
-    x = as_tensor(input)
-    inside = (x > min_val) & (x < max_val)
-    limit = functions.clip(x.detach(), min_val, max_val)
-    return _finish(input, where(inside, x, limit), inplace)
+
+    def limited(x: Tensor) -> Tensor:
+        inside = (x > min_val) & (x < max_val)
+        limit = functions.clip(x.detach(), min_val, max_val)
+        z: Tensor = where(inside, x, limit)
+        return z
+
+    return _applied(limited, input, inplace)
 
 
 def leaky_relu(
     input: Any, negative_slope: float = 0.01, inplace: bool = False
 ) -> Tensor:
     """Return x where it is positive, else `negative_slope` times x."""
-    x = as_tensor(input)
-    return _finish(input, where(x > 0, x, negative_slope * x), inplace)
+    return _applied(lambda x: where(x > 0, x, negative_slope * x), input, inplace)
 
 
 def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return x where it is positive, else alpha (exp(x) - 1)."""
-    x = as_tensor(input)
-    return _finish(input, where(x > 0, x, alpha * _row["expm1"](x)), inplace)
+    return _applied(lambda x: where(x > 0, x, alpha * _row["expm1"](x)), input, inplace)
 
 
 def selu(input: Any, inplace: bool = False) -> Tensor:
@@ -75,7 +78,7 @@ def selu(input: Any, inplace: bool = False) -> Tensor:
     G. Klambauer et al., "Self-normalizing neural networks", 2017.
     """
     alpha, scale = 1.6732632423543772, 1.0507009873554805
-    return _finish(input, scale * elu(input, alpha), inplace)
+    return _applied(lambda x: scale * elu(x, alpha), input, inplace)
 
 
 def gelu(input: Any, approximate: str = "none") -> Tensor:
@@ -105,8 +108,7 @@ def gelu(input: Any, approximate: str = "none") -> Tensor:
 
 def silu(input: Any, inplace: bool = False) -> Tensor:
     """Return x times its sigmoid."""
-    x = as_tensor(input)
-    return _finish(input, x * _row["sigmoid"](x), inplace)
+    return _applied(lambda x: x * _row["sigmoid"](x), input, inplace)
 
 
 def sigmoid(input: Any) -> Tensor:
@@ -131,6 +133,9 @@ def softsign(input: Any) -> Tensor:
     return x / (1.0 + abs(x))
 
 
-def _finish(input: Any, z: Tensor, inplace: bool) -> Tensor:
-    """Return z, put into the input on request."""
-    return input.copy_(z) if inplace else z
+def _applied(function: Callable[[Any], Any], input: Any, inplace: bool) -> Tensor:
+    """Return the function of the input, which takes that value on request."""
+    z: Tensor = (
+        _core.assign_result(input, function) if inplace else function(as_tensor(input))
+    )
+    return z

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, traced
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
-from autodiff.functions import clip, softplus, where
+from autodiff.functions import clip, eq, softplus, where
 from autodiff.nn.functional.vector import cosine_similarity
 from autodiff.reduce import log_softmax
+from autodiff.shape import unsqueeze
 
 __all__ = [
     "binary_cross_entropy",
@@ -116,7 +117,8 @@ def binary_cross_entropy(
 
     Notes
     -----
-    Logarithms are kept above -100, as in PyTorch. From logits,
+    Logarithms are kept above -100, and p (1 - p) in the gradient above 1e-12, as in
+    PyTorch. From logits,
     `binary_cross_entropy_with_logits` keeps more digits.
     """
     p, t = _pair("binary_cross_entropy", input, target)
@@ -131,6 +133,14 @@ def binary_cross_entropy(
             )
     log_p, log_q = clip(_row["log"](p), -100.0), clip(_row["log1p"](-p), -100.0)
     loss = -(t * log_p + (1.0 - t) * log_q)
+    # Next to 0 and 1 the slope is (p - t) / 1e-12, as in PyTorch: a wrong certainty can
+    # be unlearned, which the slope 0 of a logarithm that is kept above -100 would hide.
+    still = p.detach()
+    is_end = still * (1.0 - still) < 1e-12
+    if _core.is_traced(is_end) or np.any(is_end):
+        level = -(t * log_p.detach() + (1.0 - t) * log_q.detach())
+        slope = (still - t.detach()) * 1e12
+        loss = where(is_end, level + (p - still) * slope, loss)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
@@ -198,8 +208,9 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """Return 1 - cos for pairs with target 1, max(0, cos - margin) for -1."""
     similarity = cosine_similarity(input1, input2, dim=-1)
-    t = np.asarray(_core.peek(as_tensor(target)))
-    loss = where(t > 0, 1.0 - similarity, _row["relu"](similarity - margin))
+    loss = where(
+        as_tensor(target) > 0, 1.0 - similarity, _row["relu"](similarity - margin)
+    )
     return reduced(loss, reduction)
 
 
@@ -256,11 +267,11 @@ def cross_entropy(
     labels, counts = _labels("cross_entropy", x, t, axis, ignore_index)
     hard, share = _picked(logs, labels, counts, factors, axis)
     if label_smoothing == 0.0:
-        return _weighted(hard, share, reduction)
+        return _weighted(hard, share, reduction, logs, counts)
     n_classes = x.shape[axis]
     smooth = -(logs if factors is None else logs * factors).sum(axis) * counts
     mixed = (1.0 - label_smoothing) * hard + label_smoothing / n_classes * smooth
-    return _weighted(mixed, share, reduction)
+    return _weighted(mixed, share, reduction, logs, counts)
 
 
 def nll_loss(
@@ -284,7 +295,8 @@ def nll_loss(
     axis = _class_axis("nll_loss", x)
     factors = _class_weights("nll_loss", weight, x, axis)
     labels, counts = _labels("nll_loss", x, as_tensor(target), axis, ignore_index)
-    return _weighted(*_picked(x, labels, counts, factors, axis), reduction)
+    loss, share = _picked(x, labels, counts, factors, axis)
+    return _weighted(loss, share, reduction, x, counts)
 
 
 def _class_axis(what: str, x: Tensor) -> int:
@@ -297,11 +309,12 @@ def _class_weights(what: str, weight: Any, x: Tensor, axis: int) -> Any:
     """Return the weights of the classes, shaped to meet x."""
     if weight is None:
         return None
-    w = np.asarray(_core.peek(as_tensor(weight)), dtype=np.float64)
-    if w.shape != (x.shape[axis],):
+    given = as_tensor(weight)
+    w: Any = given if _core.is_traced(given) else np.asarray(_core.peek(given))
+    if tuple(w.shape) != (x.shape[axis],):
         raise ShapeError(
             f"{what}: weight must have one number for each of {x.shape[axis]} classes, "
-            f"got shape {w.shape}"
+            f"got shape {tuple(w.shape)}"
         )
     return w.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
 
@@ -309,7 +322,11 @@ def _class_weights(what: str, weight: Any, x: Tensor, axis: int) -> Any:
 def _labels(
     what: str, x: Tensor, target: Tensor, axis: int, ignore_index: int
 ) -> tuple[Any, Any]:
-    """Return checked labels (0 where ignored), and 1 for each row that counts."""
+    """Return checked labels (0 where ignored), and 1 for each row that counts.
+
+    Of labels that are an argument of a recorded function a mask over the classes
+    instead, in the shape of x.
+    """
     values = np.asarray(_core.peek(target))
     expected = tuple(n for i, n in enumerate(x.shape) if i != axis)
     if values.shape != expected:
@@ -330,19 +347,28 @@ def _labels(
             f"whole numbers from 0 to {n_classes - 1} for {n_classes} classes"
             + (f", or ignore_index = {ignore_index}" if ignore_index >= 0 else "")
         )
-    return np.where(counts, values, 0).astype(np.int64), counts.astype(np.float64)
+    if not _core.is_traced(target):
+        return np.where(counts, values, 0).astype(np.int64), counts.astype(np.float64)
+    along = [-1 if i == axis else 1 for i in range(x.ndim)]
+    hit = eq(unsqueeze(target, axis), np.arange(n_classes).reshape(along))
+    ignored = eq(target, ignore_index)
+    traced.require(hit.amax(axis) + 1.0 * ignored > 0.0)
+    return hit, 1.0 - ignored
 
 
 def _picked(
     logs: Tensor, labels: Any, counts: Any, factors: Any, axis: int
 ) -> tuple[Tensor, Any]:
     """Return the loss of each row, and the weight it has in a mean."""
-    share = counts
-    if factors is not None:
-        share = counts * factors.reshape(-1)[labels]
-    picked = _core.gather(logs, _positions(tuple(logs.shape), labels, axis))
-    if factors is None and counts.all():
-        return -picked, share
+    if isinstance(labels, Tensor):  # a mask
+        picked = where(labels, logs, 0.0).sum(axis)
+        weights = None if factors is None else (labels * factors).sum(axis)
+    else:
+        picked = _core.gather(logs, _positions(tuple(logs.shape), labels, axis))
+        weights = None if factors is None else factors.reshape(-1)[labels]
+        if weights is None and counts.all():
+            return -picked, counts
+    share = counts if weights is None else counts * weights
     # Rows that do not count are 0, whatever stands there.
     return where(share != 0.0, -picked * share, 0.0), share
 
@@ -354,10 +380,17 @@ def _positions(shape: tuple[int, ...], labels: Any, axis: int) -> Any:
     return (rows * inner + np.arange(inner)).reshape(labels.shape)
 
 
-def _weighted(loss: Tensor, share: Any, reduction: str) -> Tensor:
+def _weighted(
+    loss: Tensor, share: Any, reduction: str, logs: Tensor, counts: Any
+) -> Tensor:
     if reduction != "mean":
         return reduced(loss, reduction)
-    return loss.sum() / float(np.sum(share)) if np.sum(share) else loss.sum() / np.nan
+    if isinstance(share, Tensor):
+        return loss.sum() / share.sum()
+    total = float(np.sum(share))
+    if total == 0.0:  # NaN; so is the slope, if there is a row that counts
+        return (logs if np.any(counts) else loss).sum() * math.nan
+    return loss.sum() / total
 
 
 def _soft_targets(
@@ -369,6 +402,5 @@ def _soft_targets(
     terms = t * logs if factors is None else t * logs * factors
     loss = -terms.sum(axis)
     if reduction == "mean":
-        n_rows = max(loss.numel(), 1)
-        return loss.sum() / n_rows
+        return loss.mean()
     return reduced(loss, reduction)

@@ -13,7 +13,7 @@ from autodiff._core import Tensor, no_grad
 from autodiff.creation import as_tensor, rand
 from autodiff.errors import ArgumentError, ShapeError
 
-__all__ = ["batch_norm", "dropout", "layer_norm"]
+__all__ = ["batch_norm", "dropout", "dropout2d", "layer_norm"]
 
 _row = _core.FUNCTIONS
 
@@ -66,6 +66,10 @@ def batch_norm(
                 f"batch_norm: {name} must have shape ({x.shape[1]},), one number for "
                 f"each channel, got {tuple(as_tensor(part).shape)}"
             )
+    if (running_mean is None) != (running_var is None):
+        raise ArgumentError(
+            "batch_norm: give both running_mean and running_var, or neither"
+        )
     if training:
         n = math.prod(x.shape[i] for i in axes)
         if n < 2:
@@ -160,9 +164,26 @@ def dropout(
     if not 0.0 <= p <= 1.0:
         raise ArgumentError(f"dropout: p must be a probability in [0, 1], got {p!r}")
     x = as_tensor(input)
-    if not training or p == 0.0:
-        return x
-    kept = np.asarray(rand(*x.shape).numpy()) >= p if x.ndim else rand().item() >= p
+    return _dropped(x, tuple(x.shape), p, inplace) if training and p > 0.0 else x
+
+
+def dropout2d(
+    input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """Set whole channels of (N, C, H, W) or (C, H, W) to 0; see `dropout`."""
+    if not 0.0 <= p <= 1.0:
+        raise ArgumentError(f"dropout2d: p must be a probability in [0, 1], got {p!r}")
+    x = as_tensor(input)
+    if x.ndim not in (3, 4):
+        raise ShapeError(
+            f"dropout2d: expected (N, C, H, W) or (C, H, W), got {tuple(x.shape)}"
+        )
+    channels = (*x.shape[:-2], 1, 1)
+    return _dropped(x, channels, p, inplace) if training and p > 0.0 else x
+
+
+def _dropped(x: Tensor, shape: tuple[int, ...], p: float, inplace: bool) -> Tensor:
+    kept = np.asarray(rand(*shape).numpy()) >= p if shape else rand().item() >= p
     scale = 0.0 if p == 1.0 else 1.0 / (1.0 - p)
     z = x * (np.asarray(kept, dtype=np.float64) * scale)
-    return input.copy_(z) if inplace else z
+    return x.copy_(z) if inplace else z

@@ -10,6 +10,7 @@ from autodiff import _core
 from autodiff._core import Tensor
 from autodiff.errors import ArgumentError
 from autodiff.functions import isnan, where
+from autodiff.linear import matmul
 from autodiff.nn.functional.windows import (
     Pair,
     batched,
@@ -18,8 +19,16 @@ from autodiff.nn.functional.windows import (
     pad_spatial,
     windows,
 )
+from autodiff.shape import swapaxes
 
-__all__ = ["avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d"]
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "max_pool1d",
+    "max_pool2d",
+]
 
 
 def max_pool1d(
@@ -193,6 +202,49 @@ def avg_pool2d(
     return _avg_pool(
         "avg_pool2d", 2, input, options, ceil_mode, count_include_pad, divisor_override
     )
+
+
+def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
+    """Return the means of `output_size` windows that cover the last axis."""
+    return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
+
+
+def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
+    """Return the means of windows that cover the last two axes.
+
+    Parameters
+    ----------
+    input
+        Shape (N, C, H, W) or (C, H, W).
+    output_size
+        How many windows along each axis, one number or a pair; None for as many as
+        elements. Window i of m reaches from floor(i H / m) to ceil((i + 1) H / m).
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> from autodiff.nn.functional import adaptive_avg_pool2d
+    >>> adaptive_avg_pool2d(ad.tensor([[[1.0, 2.0], [4.0, 3.0]]]), 1)
+    tensor([[[2.5000]]])
+    """
+    return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
+
+
+def _adaptive_avg_pool(what: str, n_axes: int, input: Any, output_size: Any) -> Tensor:
+    """Return means of windows: along each axis a product with a matrix."""
+    x, is_single = batched(what, input, n_axes)
+    given = output_size if isinstance(output_size, (tuple, list)) else [output_size]
+    given = list(given) * n_axes if len(given) == 1 else list(given)
+    sizes = [n if m is None else m for m, n in zip(given, x.shape[2:], strict=False)]
+    places = extents("output_size", tuple(sizes), n_axes)
+    for axis, m in zip(range(2, x.ndim), places, strict=True):
+        n = x.shape[axis]
+        is_inside = np.zeros((n, m))
+        for i in range(m):
+            is_inside[i * n // m : -(-(i + 1) * n // m), i] = 1.0
+        sums = matmul(swapaxes(x, axis, -1), is_inside)
+        x = swapaxes(sums / is_inside.sum(0), axis, -1)
+    return _core.reshape(x, tuple(x.shape[1:])) if is_single else x
 
 
 def _avg_pool(

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import _core
+from autodiff import _core, traced
 from autodiff._core import Tensor
 from autodiff.creation import as_tensor
 from autodiff.errors import ArgumentError, ShapeError
-from autodiff.functions import clip
+from autodiff.functions import clip, eq
 from autodiff.linear import matmul
 from autodiff.reduce import norm
+from autodiff.shape import broadcast_to, unsqueeze
 
 __all__ = ["cosine_similarity", "embedding", "linear", "normalize", "one_hot"]
 
@@ -92,8 +93,13 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor
         If a number is out of range.
     """
     w = as_tensor(weight)
-    raw = np.asarray(_core.peek(as_tensor(input)))
+    raw = np.asarray(traced.pinned(as_tensor(input)))
     n_rows = w.shape[0]
+    if padding_idx is not None and not -n_rows <= padding_idx < n_rows:
+        raise ArgumentError(
+            f"embedding: padding_idx {padding_idx} is out of range for a table of "
+            f"{n_rows} rows"
+        )
     bad = ~((raw >= 0) & (raw < n_rows) & (raw == np.floor(raw)))
     if bad.any():
         raise ArgumentError(
@@ -111,14 +117,22 @@ def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Tensor
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     """Return rows that are 1 at their label and 0 elsewhere, shape (..., C)."""
-    raw = np.asarray(_core.peek(as_tensor(tensor))).astype(np.int64)
+    t = as_tensor(tensor)
+    raw = np.asarray(_core.peek(t) if num_classes != -1 else traced.pinned(t))
+    whole = np.array_equal(raw, np.trunc(raw))
+    raw = raw.astype(np.int64)
     n = int(raw.max(initial=-1)) + 1 if num_classes == -1 else num_classes
-    if raw.size and (raw.min() < 0 or raw.max() >= n):
+    if not whole or (raw.size and (raw.min() < 0 or raw.max() >= n)):
         raise ArgumentError(
             f"one_hot: labels must be whole numbers from 0 to {n - 1}, got "
             f"{raw.min()} .. {raw.max()}"
         )
-    return as_tensor(np.eye(n)[raw])
+    if not _core.is_traced(t):
+        return as_tensor(np.eye(n)[raw])
+    hit = eq(unsqueeze(t, -1), np.arange(n))
+    traced.require(hit.amax(-1) > 0.0)
+    ones: Tensor = 1.0 * hit
+    return ones
 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
@@ -148,6 +162,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
     tensor(1.)
     """
     a, b = as_tensor(x1), as_tensor(x2)
+    shape = np.broadcast_shapes(tuple(a.shape), tuple(b.shape))
+    a, b = (x if tuple(x.shape) == shape else broadcast_to(x, shape) for x in (a, b))
     length_a = clip(norm(a, 2, dim, keepdim=True), eps)
     length_b = clip(norm(b, 2, dim, keepdim=True), eps)
     z: Tensor = (a / length_a * (b / length_b)).sum(dim)

@@ -76,17 +76,16 @@ def n_places(
     found = []
     for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True):
         room = n + 2 * p - d * (k - 1) - 1
-        if room < 0:
+        # A last window that begins inside the input or its left padding.
+        is_part = ceil_mode and room % s != 0 and (room // s + 1) * s < n + p
+        places = room // s + 1 + is_part
+        if places < 1 or n == 0:
             raise ShapeError(
                 f"{what}: the kernel is larger than the input: (n + 2p - d(k - 1) - 1)"
                 f"/s + 1 with n = {n}, p = {p}, d = {d}, k = {k}, s = {s} is below 1; "
                 f"use a kernel of at most {(n + 2 * p - 1) // d + 1 if n else 0}, or "
                 "more padding"
             )
-        places = room // s + 1
-        # A last window that begins inside the input or its left padding.
-        if ceil_mode and room % s and places * s < n + p:
-            places += 1
         found.append(places)
     return tuple(found)
 
