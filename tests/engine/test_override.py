@@ -252,3 +252,13 @@ def test_a_reversed_gradient_has_the_other_sign(wrap):
 def test_a_strength_that_is_no_number_is_an_error(x):
     with pytest.raises(ad.ArgumentError, match="strength must be a finite number"):
         ad.grad_reverse(x, float("nan"))
+
+
+def test_a_rule_that_works_in_place_changes_its_branch_only():
+    for first in (True, False):
+        v, w = (ad.ones(2, requires_grad=True) for _ in range(2))
+        with ad.gradient_override({"exp": lambda g, a: g.clamp_(-0.1, 0.1)}):
+            y = v.exp()
+        ((y + w if first else w + y) * 5.0).sum().backward()
+        assert v.grad.tolist() == [0.1, 0.1]
+        assert w.grad.tolist() == [5.0, 5.0]
