@@ -364,17 +364,23 @@ def backward(x, gradient=None, retain_graph=None, bint create_graph=False, input
     cdef uint32_t entry = t.h.entry
     cdef ad_value seed
     cdef ad_sweep how
+    cdef Sweep sweep = plain
     if tape.redirect != NULL:
         refuse_graph(None, "backward()")
-    if (inputs is not None or tape.defers_leaves or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
+    if (inputs is not None or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
             or not is_plain_seed(t, gradient)):
         return general_backward(x, gradient, retain, create_graph, inputs,
                                 strict_nan=strict_nan)
     seed.scalar, seed.array, seed.entry = 1.0, NULL, AD_NONE
     if gradient is not None:
         ad_tensor_value(tape, as_tensor(gradient), &seed)
-    how = switches(tape, plain, retain, create_graph, strict_nan)
+    if tape.defers_leaves:
+        sweep = Sweep.__new__(Sweep)
+        sweep.waiting = []
+    how = switches(tape, sweep, retain, create_graph, strict_nan)
     check(tape, ad_sweep_reverse(tape, 1, &entry, &seed, &how))
+    if sweep.waiting is not None:
+        sweep.settle(create_graph)
     ad_tensor_settle(t)
 
 
