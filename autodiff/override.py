@@ -84,7 +84,7 @@ class gradient_override:
         if not isinstance(rules, Mapping):
             raise ArgumentError(
                 "gradient_override takes a dict of rules by name of an operation, "
-                f'{{"mul": rule}}, got a \'{type(rules).__name__}\''
+                f"{{\"mul\": rule}}, got a '{type(rules).__name__}'"
             )
         known = _known()
         self._rules: dict[int, Callable[..., Tensor] | None] = {}
