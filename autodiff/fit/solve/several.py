@@ -42,7 +42,7 @@ def from_starts(model: Model, options: Options) -> Solution:
     """
     starts = starting_points(model, options.starts)
     if len(model.problem.given) < model.n_params:
-        starts = [_inside(model, start) for start in starts]
+        starts = [_into_domain(model, start) for start in starts]
     if not model.problem.given or options.starts != "auto":
         return _lowest(model, starts, options)
     half = max(options.max_evaluations // 2, MAX_HASTY)
@@ -65,7 +65,7 @@ def from_starts(model: Model, options: Options) -> Solution:
     return replace(wide, notes=(note, *wide.notes))
 
 
-def _inside(model: Model, start: Array) -> Array:
+def _into_domain(model: Model, start: Array) -> Array:
     """Return a start at which a likelihood is finite: on the way to a constant mean.
 
     A line through counts may be negative where counts are few; their mean is not.
