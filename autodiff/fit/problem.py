@@ -365,13 +365,14 @@ def _positioned(
     slot: Slot, parameters: tuple[Parameter, ...], slots: tuple[Slot, ...], rows: Rows
 ) -> Slot:
     """Return an indexed slot with the parameter of each row; others as they are."""
-    if slot.kind != "indexed":
+    if not slot.level_column:
         return slot
     place = {parameter.name: i for i, parameter in enumerate(parameters)}
     apart = {other.name for other in slots}
     known = rows.table.levels(slot.level_column).names
     table = np.full(len(known), -1, dtype=np.intp)
-    any_place = min(i for n, i in place.items() if split_level(n)[0] == slot.name)
+    own = [i for n, i in place.items() if split_level(n)[0] == slot.name]
+    any_place = min(own, default=0)
     for code, level in enumerate(known):
         name = level_parameter(slot.name, level)
         # Rows of a level with a slot of its own do not look: any parameter will do.
@@ -389,7 +390,7 @@ def _positioned(
             f"{rows.table.source}, {rows.place(row)}, column {slot.level_column!r}: "
             f"level {level!r} was not fitted (levels: {fitted})",
         )
-    return replace(slot, positions=positions)
+    return replace(slot, positions=positions) if own else slot
 
 
 def _scale(wanted: Expression, rows: Rows) -> Array:

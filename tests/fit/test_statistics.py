@@ -7,6 +7,8 @@ import pytest
 from scipy import optimize, stats
 
 from autodiff.fit import compare, fit
+from autodiff.fit.errors import DataError
+from autodiff.fit.output.saved import load_model
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.stats.checks import check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
@@ -182,6 +184,37 @@ def test_derived_quantities_have_propagated_errors():
     assert half.se == pytest.approx(math.log(2) / b.estimate**2 * b.se, rel=1e-12)
     g = np.array([1.0, 0.0, 1.0])
     assert top.se == pytest.approx(math.sqrt(g @ result.cov @ g), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"fix": {"V[a]": 3.0, "V[b]": 6.0}},
+        {"tie": {"V[a]": "q", "V[b]": "2*q"}, "start": {"q": 1.0, "k": 1.0}},
+    ],
+)
+def test_a_parameter_whose_levels_are_all_fixed_or_tied_leaves_the_others(
+    option, tmp_path
+):
+    x = np.tile(np.linspace(0.1, 4.0, 15), 2)
+    s = np.repeat(["a", "b"], 15)
+    y = np.where(s == "a", 3.0, 6.0) * np.exp(-0.7 * x) + 0.02 * np.sin(40 * x)
+    data = {"x": x, "y": y, "s": s}
+    found = fit("y ~ V[s]*exp(-k*x)", data, **option)
+    height = "3" if "fix" in option else "q"
+    plain = fit(f"y ~ {height}*(1 if s == 'a' else 2)*exp(-k*x)", data)
+    assert found.converged
+    assert set(found.parameters) == {"V[a]", "V[b]", *plain.free}
+    for name in plain.free:
+        one, two = found.parameters[name], plain.parameters[name]
+        for key in ("estimate", "se", "lo", "hi"):
+            assert getattr(one, key) == pytest.approx(getattr(two, key), rel=1e-8)
+    found.save(str(tmp_path / "m.json"))
+    model = load_model(str(tmp_path / "m.json"))
+    new = {"x": [1.0, 1.0], "s": ["b", "a"]}
+    assert model.predict(new).fitted == pytest.approx(plain.predict(new).fitted)
+    with pytest.raises(DataError, match="level 'c' was not fitted"):
+        model.predict({"x": [1.0], "s": ["c"]})
 
 
 def test_criteria_are_those_of_the_normal_likelihood():

@@ -63,7 +63,7 @@ def _slots(problem: Problem) -> list[dict[str, Any]]:
             entry["value"] = slot.value
         elif slot.kind == "tied":
             entry["expression"] = to_text(slot.nodes)
-        elif slot.kind == "indexed":
+        elif slot.level_column:
             entry["column"] = slot.level_column
         found.append(entry)
     return found
@@ -209,6 +209,9 @@ def _slot(entry: dict[str, Any], free: list[str], earlier: set[str]) -> Slot:
         if not set(names_in(nodes)) <= earlier:
             raise ValueError(f"{name} is tied to names that come later")
         return Slot(name, kind, nodes=nodes)
+    if kind == "apart":
+        column = _word(entry["column"], "column")
+        return Slot(name, kind, value=0.0, level_column=column)
     if kind == "indexed":
         return Slot(
             name,

@@ -59,7 +59,7 @@ def _parameter_names(problem: Problem) -> list[str]:
     names: list[str] = []
     for slot in problem.slots:
         own = [n for n in problem.names if n.startswith(f"{slot.name}[")]
-        names += own if slot.kind == "indexed" else [slot.name]
+        names += own if slot.level_column else [slot.name]
     return list(dict.fromkeys(names))
 
 

@@ -301,7 +301,7 @@ def _parameters(
         if slot.kind == "free":
             result[slot.name] = free[slot.position]
             values[slot.name] = free[slot.position].estimate
-        elif slot.kind == "indexed":
+        elif slot.level_column:
             own = f"{slot.name}["
             pairs = zip(problem.names, free, strict=True)
             result |= {name: one for name, one in pairs if name.startswith(own)}
