@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from autodiff.fit import compare, fit
 from autodiff.fit.errors import DataError
@@ -369,3 +369,67 @@ def test_a_level_tied_to_another_is_fitted_as_one_parameter(formula, levels):
         for key in ("estimate", "se", "lo", "hi"):
             assert getattr(one, key) == pytest.approx(getattr(two, key), rel=1e-9)
     assert tied.params["V[b]"] == 2.0 * tied.params["V[a]"]
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e4])
+def test_a_prediction_band_does_not_depend_on_the_scale_of_weights(factor, tmp_path):
+    weight = f"{factor}/s^2"
+    result = fit("y ~ a + b*x", DATA, weight=weight)
+    result.save(str(tmp_path / "m.json"))
+    model = load_model(str(tmp_path / "m.json"))
+    at = {"x": [1.0, 3.0], "s": [0.04, 0.08]}
+    bands = model.predict(at)
+    spread = result.sigma**2 * np.square(at["s"]) / factor
+    wide = stats.t.ppf(0.975, 23) * np.sqrt(bands.se**2 + spread)
+    np.testing.assert_allclose(bands.observation_hi - bands.fitted, wide)
+    plain = fit("y ~ a + b*x", DATA, weight="1/s^2").predict(at)
+    np.testing.assert_allclose(bands.observation_lo, plain.observation_lo, rtol=1e-9)
+
+
+@pytest.mark.parametrize("given", [{"weight": "w"}, {"sigma": "s"}, {"weight": X + 1}])
+def test_rows_without_a_scale_have_no_prediction_band(given):
+    result = fit("y ~ a + b*x", DATA, **given)
+    bands = result.predict({"x": [1.0, 3.0]})
+    assert np.isnan([bands.observation_lo, bands.observation_hi]).all()
+    assert np.isfinite([bands.lo, bands.hi]).all()
+    own = result.predict()
+    assert np.isfinite([own.observation_lo, own.observation_hi]).all()
+
+
+@pytest.mark.parametrize("sigma", [0.1, "0.1", "s + 0.06"])
+def test_a_sigma_that_other_rows_have_bounds_observations_there(sigma):
+    result = fit("y ~ a + b*x", DATA, sigma=sigma)
+    bands = result.predict({"x": [1.0, 3.0], "s": [0.04, math.nan]})
+    wide = stats.norm.ppf(0.975) * math.hypot(bands.se[0], 0.1)
+    assert bands.observation_hi[0] - bands.fitted[0] == pytest.approx(wide)
+    assert np.isnan(bands.observation_hi[1]) == (sigma == "s + 0.06")
+
+
+def test_a_confidence_band_of_counts_is_that_of_their_logarithm():
+    x = np.arange(8.0)
+    data = {"x": x, "y": np.array([0.0, 1, 0, 0, 1, 2, 1, 3])}
+    bands = fit("y ~ a*exp(k*x)", data, loss="poisson").predict({"x": [-6.0, 3.0]})
+    log = fit("y ~ exp(c + k*x)", data, loss="poisson")
+    g = np.stack([np.ones(2), [-6.0, 3.0]])
+    reach = stats.norm.ppf(0.975) * np.sqrt(np.einsum("in,ij,jn->n", g, log.cov, g))
+    np.testing.assert_allclose(bands.lo, bands.fitted * np.exp(-reach), rtol=1e-6)
+    np.testing.assert_allclose(bands.hi, bands.fitted * np.exp(reach), rtol=1e-6)
+    assert (bands.lo > 0.0).all()
+
+
+@pytest.mark.parametrize("loss", ["bernoulli", "binomial"])
+def test_a_confidence_band_of_a_probability_is_that_of_its_logit(loss):
+    n = np.full(8, 1.0 if loss == "bernoulli" else 4.0)
+    data = {"x": np.arange(8.0), "y": n * [0, 0, 1, 0, 1, 0, 1, 1], "n": n}
+    trials = {"trials": "n"} if loss == "binomial" else {}
+    result = fit("y ~ 1/(1 + exp(-(a + b*x)))", data, loss=loss, **trials)
+    at = np.array([-200.0, -2.0, 3.0, 12.0, 2000.0])
+    bands = result.predict({"x": at})
+    g = np.stack([np.ones(5), at])
+    reach = stats.norm.ppf(0.975) * np.sqrt(np.einsum("in,ij,jn->n", g, result.cov, g))
+    centre = result.params["a"] + result.params["b"] * at
+    middle = slice(1, 4)
+    for found, sign in ((bands.lo, -1.0), (bands.hi, 1.0)):
+        expected = special.expit(centre + sign * reach)
+        np.testing.assert_allclose(found[middle], expected[middle], rtol=1e-9)
+        assert ((found >= 0.0) & (found <= 1.0)).all()
