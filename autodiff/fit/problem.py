@@ -301,7 +301,9 @@ def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
         n_dropped=n_dropped,
         notes=(*table.notes, *notes),
         places=table.places(),
-        **{"sigma": None, "weight": None, "trials": None, **_scale_at(rows, scale)},
+        sigma=_scale_at(rows, scale, "sigma"),
+        weight=_scale_at(rows, scale, "weight"),
+        trials=None,
     )
 
 
@@ -317,12 +319,12 @@ def _scale_in(table: Columns, scale: tuple[str, str] | None) -> Expression | Non
     return expression(word, text, table)
 
 
-def _scale_at(rows: Rows, scale: Expression | None) -> dict[str, Array]:
-    """Return it in some rows by its word; NaN where it is no positive number."""
-    if scale is None:
-        return {}
+def _scale_at(rows: Rows, scale: Expression | None, word: str) -> Array | None:
+    """Return it in some rows if it is that; NaN where it is no positive number."""
+    if scale is None or scale.word != word:
+        return None
     values = scale.at(rows)
-    return {scale.word: np.where(values > 0.0, values, np.nan)}
+    return np.where(values > 0.0, values, np.nan)
 
 
 def _columns_of(sides: Iterable[Side]) -> set[str]:

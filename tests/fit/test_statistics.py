@@ -12,6 +12,7 @@ from autodiff.fit.output.saved import load_model
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.stats.checks import check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
+from autodiff.fit.stats.derive import image, parse_derived
 from autodiff.fit.stats.student_t import normal_quantile, t_quantile
 
 RANDOM = np.random.default_rng(11)
@@ -348,6 +349,62 @@ def test_a_derived_quantity_of_a_tied_parameter_has_its_error():
     ).derived
     assert found["twice"].se > 0.0
     assert found["twice"].se == pytest.approx(found["same"].se, rel=1e-12)
+
+
+NOISY = {
+    "t": np.array([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5]),
+    "y": np.array([3.1, 2.3, 3.2, 2.1, 2.9, 1.6, 2.5, 2.2, 2.1, 1.4]),
+}
+
+
+@pytest.mark.parametrize("how", ["derived", "tied"])
+def test_a_quantity_of_one_parameter_has_the_interval_it_would_have_as_that(how):
+    written = fit("y ~ a*exp(-log(2)/th*t)", NOISY, {"th": 5.0}, ci="profile")
+    wanted = written.parameters["th"]
+    if how == "derived":
+        plain = fit("y ~ a*exp(-k*t)", NOISY, ci="profile", derive={"th": "log(2)/k"})
+        found = plain.derived["th"]
+    else:
+        formula, tie = "y ~ a*exp(-log(2)/th*t)", {"th": "log(2)/k"}
+        found = fit(formula, NOISY, tie=tie, ci="profile").parameters["th"]
+    assert (found.interval, found.status) == ("profile", how)
+    for key in ("estimate", "se", "lo", "hi"):
+        assert getattr(found, key) == pytest.approx(getattr(wanted, key), rel=1e-6)
+
+
+def test_what_is_not_monotonic_or_of_several_parameters_keeps_its_wald_interval():
+    derive = {"ak": "a*k", "bent": "(k - 0.15)^2", "pole": "1/(k - 0.15)"}
+    result = fit("y ~ a*exp(-k*t)", NOISY, ci="profile", derive=derive)
+    reach = stats.t.ppf(0.975, 8)
+    for name, found in result.derived.items():
+        assert found.interval == "wald"
+        assert found.hi - found.estimate == pytest.approx(reach * found.se)
+        [row] = [r for r in result.report().splitlines() if r.startswith(f"{name} ")]
+        assert row.endswith("(derived, Wald)")
+
+
+def test_the_report_names_no_wald_interval_where_all_are():
+    derive = {"th": "log(2)/k"}
+    text = fit("y ~ a*exp(-k*t)", NOISY, ci="wald", derive=derive).report()
+    assert "derived" not in text
+
+
+def test_the_image_of_an_open_interval_ends_at_its_limit():
+    nodes = parse_derived("exp(-k)", ["k"])
+    ends = np.array([0.5, -math.inf, 0.5]), np.array([math.inf, 3.0, math.inf])
+    lo, hi, monotonic = image(nodes, {"k": np.array([1.0, 1.0, 2.0])}, "k", ends, {})
+    assert monotonic.all()
+    np.testing.assert_allclose(lo, [0.0, math.exp(-3.0), 0.0])
+    np.testing.assert_allclose(hi, [math.exp(-0.5), math.inf, math.exp(-0.5)])
+    crossing = image(
+        parse_derived("1/k", ["k"]),
+        {"k": np.ones(2)},
+        "k",
+        (np.array([-1.0, 0.0]), np.array([2.0, 2.0])),
+        {},
+    )
+    assert crossing[2].tolist() == [False, True]
+    assert (crossing[0][1], crossing[1][1]) == (0.5, math.inf)
 
 
 @pytest.mark.parametrize("formula", ["y ~ V[s]*exp(-k*x)", "y ~ V[s]*x + k"])

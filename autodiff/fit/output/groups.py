@@ -60,8 +60,8 @@ def _answers(found: GroupedSolution) -> Iterator[_Line]:
     """
     for line in _lines(found):
         known = found.table.verdict[line.group] == CONVERGED or line.status == "fixed"
-        nothing = dict.fromkeys(("estimate", "se", "lo", "hi"), math.nan)
-        yield line if known else line._replace(**nothing)
+        none = math.nan
+        yield line if known else line._replace(estimate=none, se=none, lo=none, hi=none)
 
 
 def _names(key: tuple[str | float, ...]) -> list[str]:

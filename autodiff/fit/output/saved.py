@@ -1,8 +1,8 @@
 """A fitted model as a file: what ``autodiff predict`` and ``compare`` read.
 
 JSON: the document of the fit, and beside it how names became numbers (``slots``) and
-what sigma or weight was (``scale``). No data. A file is believed nothing: kinds, sizes and numbers are checked, and the formula
-is parsed again, before any of it is used.
+what sigma or weight was (``scale``). No data. A file is believed nothing: kinds, sizes
+and numbers are checked, and the formula is parsed again, before any of it is used.
 """
 
 from __future__ import annotations
