@@ -324,7 +324,10 @@ def _scale_at(rows: Rows, scale: Expression | None, word: str) -> Array | None:
     if scale is None or scale.word != word:
         return None
     values = scale.at(rows)
-    return np.where(values > 0.0, values, np.nan)
+    known = values > 0.0
+    for name in scale.side.level_columns:
+        known &= rows.codes(name) >= 0
+    return np.where(known, values, np.nan)
 
 
 def _columns_of(sides: Iterable[Side]) -> set[str]:

@@ -462,6 +462,15 @@ def test_a_sigma_that_other_rows_have_bounds_observations_there(sigma):
     assert np.isnan(bands.observation_hi[1]) == (sigma == "s + 0.06")
 
 
+def test_a_scale_of_levels_is_not_known_where_the_level_is_missing():
+    data = {**DATA, "g": ["u", "v"] * 12 + ["u"]}
+    result = fit("y ~ a + b*x", data, sigma="0.1 if g == 'u' else 0.2")
+    bands = result.predict({"x": [1.0, 1.0, 1.0], "g": ["u", "v", ""]})
+    near, far, nowhere = bands.observation_hi
+    assert near < far
+    assert math.isnan(nowhere)
+
+
 def test_a_confidence_band_of_counts_is_that_of_their_logarithm():
     x = np.arange(8.0)
     data = {"x": x, "y": np.array([0.0, 1, 0, 0, 1, 2, 1, 3])}
