@@ -100,7 +100,7 @@ def _text(
     lines = aligned([head, *cells], [True] * len(head))
     percent = f"{100 * level:.6g} %"
     told = f"lo, hi: {percent} confidence of the curve"
-    if not math.isnan(sum(row[-1] for row in rows)):
+    if not all(math.isnan(row[-1]) for row in rows):
         told += f"; observation_lo, _hi: {percent} of single observations"
     return "\n".join([*lines, told])
 
