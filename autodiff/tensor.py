@@ -289,6 +289,11 @@ def fill_(x: Tensor, value: Any) -> Tensor:
     return copy_(x, value)
 
 
+def masked_fill_(x: Tensor, mask: Any, value: Any) -> Tensor:
+    """Make the elements of x where mask holds value, in place; returns x."""
+    return _core.assign_result(x, lambda v: functions.masked_fill(v, mask, value))
+
+
 def zero_(x: Tensor) -> Tensor:
     """Make every element of x 0, in place; returns x."""
     return copy_(x, 0.0)
@@ -415,6 +420,7 @@ METHODS: dict[str, Any] = {
     "new_tensor": lambda x, data, **kw: creation.tensor(data, **kw),
     "add_": add_, "sub_": sub_, "subtract_": sub_,
     "clamp_": clamp_, "clip_": clamp_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
+    "masked_fill_": masked_fill_,
     "uniform_": uniform_, "normal_": normal_,
     "__getitem__": indexing.get_item, "__setitem__": indexing.set_item,
     "__len__": _length, "__iter__": _iterate, "__contains__": _contains,

@@ -12,6 +12,21 @@ from autodiff.nn.module import Module, Parameter
 __all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
 
 
+def _replace(parts: Module, index: int, module: Module) -> None:
+    """Put a module in the place of the one at a position, under its name."""
+    if not isinstance(index, int):
+        raise ArgumentError(
+            f"{type(parts).__name__}[...] = module takes one position, a whole number; "
+            f"got {index!r}"
+        )
+    if not isinstance(module, Module):
+        raise TypeError(
+            f"{type(parts).__name__} takes modules, got a '{type(module).__name__}'"
+        )
+    name = [name for name, _ in parts.named_children()][index]
+    setattr(parts, name, module)
+
+
 class Sequential(Module):
     """Modules one after the other.
 
@@ -58,6 +73,9 @@ class Sequential(Module):
         parts = list(self.children())[index]
         return Sequential(*parts) if isinstance(index, slice) else parts
 
+    def __setitem__(self, index: int, module: Module) -> None:
+        _replace(self, index, module)
+
 
 class ModuleList(Module):
     """A list of modules whose parameters count."""
@@ -87,6 +105,9 @@ class ModuleList(Module):
     def __getitem__(self, index: Any) -> Any:
         parts = list(self.children())[index]
         return ModuleList(parts) if isinstance(index, slice) else parts
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        _replace(self, index, module)
 
 
 class ModuleDict(Module):

@@ -431,3 +431,24 @@ def test_a_part_before_super_init_is_an_error(part):
 
     with pytest.raises(AttributeError, match=r"Forgetful.*super\(\).__init__\(\)"):
         Forgetful()
+
+
+# ---- Parts that are replaced ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda *m: nn.Sequential(*m), lambda *m: nn.ModuleList(m)]
+)
+def test_a_part_is_replaced_at_its_position(kind):
+    net, last = kind(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), nn.Linear(3, 4)
+    net[-1] = last
+    net[1] = nn.ReLU()
+    assert [type(part) for part in net] == [nn.Linear, nn.ReLU, nn.Linear]
+    assert net[2] is last
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    with pytest.raises(IndexError):
+        net[3] = last
+    with pytest.raises(TypeError, match="takes modules, got a 'function'"):
+        net[0] = lambda x: x
+    with pytest.raises(ad.ArgumentError, match="one position"):
+        net[:1] = last

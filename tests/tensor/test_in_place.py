@@ -150,3 +150,21 @@ def test_what_is_no_part_or_said_to_be_a_copy_changes_silently():
     x[0] = 5.0
     x[1] += 1.0
     assert x.tolist() == [[5.0, 5.0], [4.0, 5.0]]
+
+
+def test_masked_fill_in_place_keeps_the_gradient_of_what_is_left():
+    x = ad.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    v = ad.tensor(5.0, requires_grad=True)
+    y = x * 2.0
+    assert y.masked_fill_(np.array([False, True, True]), v) is y
+    assert y.tolist() == [2.0, 5.0, 5.0]
+    (y * ad.tensor([1.0, 10.0, 100.0])).sum().backward()
+    assert x.grad.tolist() == [2.0, 0.0, 0.0]
+    assert v.grad.item() == 110.0
+
+
+def test_masked_fill_in_place_takes_no_mask_of_a_larger_shape():
+    x = ad.ones(2)
+    with pytest.raises(RuntimeError, match="cannot change the shape"):
+        x.masked_fill_(np.ones((3, 2), dtype=bool), 1.0)
+    assert x.tolist() == [1.0, 1.0]
