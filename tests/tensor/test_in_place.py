@@ -1,5 +1,6 @@
 """Changing tensors in place by methods written in Python."""
 
+import numpy as np
 import pytest
 
 import autodiff as ad
