@@ -37,6 +37,42 @@ def run(capsys, monkeypatch, tmp_path):
     return run
 
 
+# ---- where options stand ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-p", "w=1", LINE),
+        ("--plain", LINE),
+        ("--weight", "1", "--plain", "-p", "b=-1", LINE),
+        ("-pw=1", LINE, "--level=0.95"),
+        ("-p", "w=1", "-", "--plain"),
+        ("--plain", "--", LINE),
+        ("--starts", "2", "--", "-"),
+    ],
+)
+def test_options_stand_between_formula_and_file(run, words):
+    stdin = Path(LINE).read_bytes()
+    code, out, err = run("fit", "y ~ w*x + b", *words, stdin=stdin)
+    assert (code, err) == (0, "")
+    assert "4.9961" in out or "4.996 " in out
+
+
+def test_options_stand_between_the_arguments_of_other_commands(run):
+    run("fit", "y ~ w*x + b", LINE, "--save", "m.json", "-q")
+    assert run("predict", "m.json", "--csv", LINE)[0] == 0
+    formulas = ("y ~ b", "--plain", "--data", LINE, "y ~ w*x + b")
+    code, out, _ = run("compare", *formulas)
+    assert (code, len(out.splitlines())) == (0, 2)
+
+
+def test_an_unknown_option_is_named_before_words_that_are_too_many(run):
+    code, _, err = run("fit", "y ~ w*x", "--plian", "3", LINE)
+    assert code == 2
+    assert "no option '--plian'; did you mean '--plain'?" in err
+
+
 # ---- fit: files ---------------------------------------------------------------------
 
 
@@ -48,6 +84,22 @@ def test_a_fit_is_saved_and_predicts(run):
     assert float(second["fitted"]) - float(first["fitted"]) == pytest.approx(49.9619047)
     assert float(first["lo"]) < float(first["fitted"]) < float(first["hi"])
     assert float(first["observation_lo"]) < float(first["lo"])
+
+
+def test_files_are_written_though_the_reader_of_the_output_has_gone(tmp_path):
+    files = ["--save", "m.json", "--plot", "m.svg"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*COMMAND, "fit", "y ~ w*x + b", LINE, *files],
+        stdout=writer,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 141
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.json", "m.svg"]
 
 
 def test_predictions_come_in_every_format(run):
