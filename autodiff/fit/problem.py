@@ -35,7 +35,7 @@ from autodiff.fit.binding.slots import (
     parameters_and_slots,
     split_level,
 )
-from autodiff.fit.data.columns import Columns, row_place
+from autodiff.fit.data.columns import Columns, alike, row_place
 from autodiff.fit.errors import (
     DataError,
     FormulaError,
@@ -212,6 +212,8 @@ def pose(
     rows, n_dropped, notes = select(
         table, _numbers_of(needed), _levels_of(needed), condition
     )
+    labels = _levels_of([left, right, *extra])
+    twins = [note for name in labels for note in alike(name, table.levels(name))]
     levels = _levels(right, rows)
     check_given(said, right, levels, table)
     parameters, slots = parameters_and_slots(said, right, levels)
@@ -225,7 +227,7 @@ def pose(
         index=rows.index,
         is_linear=False,
         n_dropped=n_dropped,
-        notes=(*table.notes, *notes, *_on_both_sides(left, right)),
+        notes=(*table.notes, *twins, *notes, *_on_both_sides(left, right)),
         places=table.places(),
         **{word: _scale(wanted, rows) for word, wanted in scales.items() if wanted},
     )

@@ -530,3 +530,33 @@ def test_help_of_every_command_opens_with_examples(run):
         assert (code, err) == (0, "")
         assert out.startswith("examples:\n  ")
         assert f"autodiff {command} " in out.splitlines()[1] or command == "completion"
+
+
+# ---- labels that are equal as numbers -----------------------------------------------
+
+IDS = b"id,x,y\n01,1,2\n01,2,3\n1,1,9\n1,2,9.5\n01,3,4.1\n1,3,10.2\n"
+
+
+def test_labels_that_are_equal_as_numbers_are_levels_apart(run):
+    code, out, err = run("fit", "y~a[id]+b*x", "--plain", "--save", "m.json", stdin=IDS)
+    assert code == 0
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["a[01]", "a[1]", "b"]
+    assert err.count("[W182]") == 1
+    code, out, _ = run("predict", "m.json", "--json", stdin=b"id,x\n1,1\n01,1\n")
+    first, second = json.loads(out)["fitted"]
+    assert (code, round(first - second, 3)) == (0, 6.533)
+    code, _, err = run("predict", "m.json", stdin=b"id,x\n1.0,1\n")
+    assert code == 3
+    assert "level '1.0' was not fitted (levels: 01, 1)" in err
+
+
+def test_labels_that_are_equal_as_numbers_are_groups_apart(run):
+    code, out, err = run("fit", "y ~ a + b*x", "--by", "id", "--csv", stdin=IDS)
+    groups = [line.split(",")[0] for line in out.splitlines()[1:]]
+    assert (code, groups) == (0, ["01", "01", "1", "1"])
+    assert err.count("[W182]") == 1
+
+
+def test_a_label_in_a_condition_is_as_it_is_written(run):
+    _, out, _ = run("fit", "y ~ a", "--where", "id == '1'", "--json", stdin=IDS)
+    assert json.loads(out)["n"] == 3

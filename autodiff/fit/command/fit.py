@@ -16,7 +16,7 @@ from autodiff.fit.command.values import (
     only_given,
     starts_and_bounds,
 )
-from autodiff.fit.data.columns import Columns
+from autodiff.fit.data.columns import Columns, alike
 from autodiff.fit.errors import (
     DataError,
     Note,
@@ -296,6 +296,8 @@ def _groups_of(
                 f"{name_list(data.names)}{close}",
             )
         columns[name] = data.levels(name)
+        for note in alike(name, columns[name]):
+            remark(note)
     rows = problem.rows - 1
     known = np.flatnonzero(
         np.all([levels.codes[rows] >= 0 for levels in columns.values()], axis=0)

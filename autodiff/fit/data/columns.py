@@ -17,6 +17,7 @@ from autodiff.fit.errors import DataError, Note, excerpt, name_list
 __all__ = [
     "Columns",
     "Levels",
+    "alike",
     "as_levels",
     "is_missing_level",
     "level_name",
@@ -200,18 +201,33 @@ def as_levels(codes: Codes, names: Sequence[str]) -> Levels:
     codes : array of int, shape (n,)
         Indices into `names`, -1 where missing.
     names : sequence of str
-        In order of appearance; numbers that are equal become one level.
+        In order of appearance, no two of them the same.
     """
-    sizes = [_size(name) for name in names]
-    if all(size is not None for size in sizes):
-        shown = [level_name(size) for size in sizes]
-        order = sorted({float(text): text for text in shown}.values(), key=float)
-    else:
-        shown = list(names)
-        order = sorted(set(shown))
+    sizes = {name: _size(name) for name in names}
+    order = sorted(names)
+    if all(size is not None for size in sizes.values()):
+        order.sort(key=lambda name: sizes[name] or 0.0)
     place = {name: i for i, name in enumerate(order)}
-    table = np.array([*(place[name] for name in shown), -1], dtype=np.intp)
+    table = np.array([*(place[name] for name in names), -1], dtype=np.intp)
     return Levels(table[codes], tuple(order))
+
+
+def alike(column: str, levels: Levels) -> tuple[Note, ...]:
+    """Return a note if labels are equal as numbers, as 01 and 1 are."""
+    seen: dict[float, str] = {}
+    for name in levels.names:
+        size = _size(name)
+        if size is None:
+            continue
+        if size in seen:
+            text = (
+                f"levels {seen[size]!r} and {name!r} of column {column!r} are equal as "
+                "numbers and kept apart, as labels are taken as they are written; "
+                "write them alike if they are one"
+            )
+            return (Note("W182", text),)
+        seen[size] = name
+    return ()
 
 
 def _size(name: str) -> float | None:
