@@ -202,6 +202,40 @@ def test_groups_are_told_their_intervals_notes_and_derived_quantities(run, tmp_p
     assert "slow,half," in out
 
 
+GROWTH = b"g,x,y\na,0,1\na,1,2.8\na,2,7.3\nb,0,2\nb,1,5.6\nb,2,14.3\n"
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ a[g]*exp(b*x)", "y ~ a*exp(b*x)*(2 if g == 'b' else 1)"]
+)
+def test_predictions_come_with_the_labels_of_their_rows(run, formula):
+    run("fit", formula, "--save", "m.json", "-q", stdin=GROWTH)
+    new = b"x,g\n1,b\n,a\n2, a\n"
+    found = json.loads(run("predict", "m.json", "--json", stdin=new)[1])
+    assert found["columns"] == {"g": ["b", "a"], "x": [1.0, 2.0]}
+    rows = list(
+        csv.DictReader(io.StringIO(run("predict", "m.json", "--csv", stdin=new)[1]))
+    )
+    assert [(row["g"], row["x"]) for row in rows] == [("b", "1.0"), ("a", "2.0")]
+    plain = run("predict", "m.json", "--plain", stdin=new)[1].splitlines()
+    assert sorted(plain[0].split("\t")[:2]) == ["1.0", "b"]
+    for form in ((), ("--md",)):
+        out = run("predict", "m.json", *form, stdin=new)[1]
+        head, first = [line for line in out.splitlines() if "--" not in line][:2]
+        assert {"g", "x", "fitted"} <= set(head.split())
+        assert {"b", "1"} <= set(first.split())
+
+
+def test_predictions_say_of_what_they_are(run):
+    run("fit", "log(y) ~ a[g] + b*x", "--save", "m.json", "-q", stdin=GROWTH)
+    out = run("predict", "m.json", stdin=b"x,g\n1,b\n")[1]
+    assert out.splitlines()[-1].startswith("fitted: log(y); lo, hi: 95 %")
+    found = json.loads(run("predict", "m.json", "--json", stdin=b"x,g\n1,b\n")[1])
+    assert found["response"] == "log(y)"
+    run("fit", "y ~ a[g] + b*x", "--save", "m.json", "-q", stdin=GROWTH)
+    assert "fitted:" not in run("predict", "m.json", stdin=b"x,g\n1,b\n")[1]
+
+
 # ---- compare ------------------------------------------------------------------------
 
 
