@@ -293,7 +293,7 @@ def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Compari
     Returns
     -------
     Comparison
-        Ranks from best to worst, and an F test for each pair of which one is a
+        Ranks from best to worst, and a test for each pair of which one is a
         special case of the other.
 
     Raises
