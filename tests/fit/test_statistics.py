@@ -279,6 +279,29 @@ def test_nested_likelihoods_have_a_likelihood_ratio_test(loss, small, large, y, 
     assert test.probability == pytest.approx(stats.chi2.sf(ratio, 1), rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("loss", "formula", "y", "more"),
+    [
+        ("poisson", "y ~ exp(a + b*x)", [3, 2, 4, 3, 6, 4, 7, 5, 9, 6], {}),
+        ("bernoulli", "y ~ logistic(a + b*x)", [0, 0, 1, 0, 0, 1, 1, 0, 1, 1], {}),
+        (
+            "binomial",
+            "y ~ logistic(a + b*x)",
+            [1, 2, 1, 3, 4, 3, 5, 4, 6, 5],
+            {"trials": "8"},
+        ),
+    ],
+)
+def test_a_likelihood_with_weights_is_that_of_repeated_rows(loss, formula, y, more):
+    x, y, w = np.arange(10.0), np.array(y), np.array([1, 2, 1, 3, 1, 1, 5, 2, 1, 1])
+    repeated = {"x": np.repeat(x, w), "y": np.repeat(y, w)}
+    long = fit(formula, repeated, loss=loss, **more)
+    short = fit(formula, {"x": x, "y": y, "w": w}, loss=loss, weight="w", **more)
+    for name in ("loglik", "aic", "aicc", "bic", "deviance"):
+        expected = getattr(long, name)
+        assert getattr(short, name) == pytest.approx(expected, rel=1e-12)
+
+
 def test_models_that_are_no_special_case_of_each_other_have_no_test():
     found = compare(fit("y ~ a + b*x + c*x^2", DATA), fit("y ~ a/(1 + b*x)", DATA))
     assert found.tests == ()
