@@ -3,7 +3,7 @@
 Groups share a formula, so most are solved together (`solve/batch.py`). A group that is
 not plainly at a minimum there is fitted singly, with all that a single fit tries, and
 gets the verdict of that; so a verdict does not depend on how a group was solved. What
-only a single fit does is to look about for other minima (W105, W131).
+only a single fit does is to tell of other minima (W105, W131).
 """
 
 from __future__ import annotations
@@ -183,29 +183,29 @@ class _Work:
         is_linear = self.problem.is_linear
         linear = linear_parameters(self.problem)
         starts = [np.zeros(p)] if is_linear else self._starts()
+        given, names = self.problem.given, self.problem.names
+        own = np.array([given[n] for n in names]) if len(given) == p else None
         function = RowFunction(self.problem)
         root = _root(self.problem)
         for groups in self._chunks(able):
             batch = self._batch(function, root, groups)
             outcome = _solve(
-                batch, self.sizes[groups], starts, None if is_linear else linear
+                batch, self.sizes[groups], own, starts, None if is_linear else linear
             )
             self._settle(groups, outcome, batch)
 
     def _starts(self) -> list[Array]:
-        """Return points for all groups to try: those given, or minima of some."""
-        given, names = self.problem.given, self.problem.names
-        if all(name in given for name in names):
-            return [np.array([given[name] for name in names])]
+        """Return points for all groups to try: minima of some, and of them mixed."""
+        names, points = self.problem.names, []
         few = np.unique(np.linspace(0, len(self.sizes) - 1, SAMPLED_GROUPS).astype(int))
         sketches = [self.order[:: max(1, len(self.order) // MANY_ROWS)]]
         sketches += [self.rows_of(int(group)) for group in few]
-        points = []
+        has_all = all(name in self.problem.given for name in names)
+        problem = _unstarted(self.problem) if has_all else self.problem
         for rows in sketches:
-            part, kept = subset(self.problem, np.sort(rows))
-            if len(kept) < len(names):
-                continue
-            points.append(starting_points(Model(part))[0])
+            part, kept = subset(problem, np.sort(rows))
+            if len(kept) == len(names):
+                points.append(starting_points(Model(part))[0])
         return points or [np.ones(len(names))]
 
     def _chunks(self, able: Index) -> Iterator[Index]:
@@ -255,6 +255,12 @@ class _Work:
             self.settled[groups[plain]] = True
 
 
+def _unstarted(problem: Problem) -> Problem:
+    """Return a problem none of whose parameters has a start value."""
+    anywhere = tuple(replace(each, start=None) for each in problem.parameters)
+    return replace(problem, parameters=anywhere)
+
+
 def _root(problem: Problem) -> Array:
     """Return what brings residuals to standard units, shape (n,)."""
     if problem.sigma is not None:
@@ -274,10 +280,16 @@ def _around_mean(batch: Batch) -> Array:
 
 
 def _solve(
-    batch: Batch, sizes: Index, starts: list[Array], linear: Mask | None
+    batch: Batch,
+    sizes: Index,
+    own: Array | None,
+    starts: list[Array],
+    linear: Mask | None,
 ) -> Outcome:
-    """Solve a batch from the best start of each member; from the two best of several.
+    """Solve a batch from the start given and the best one of each member beside it.
 
+    Without a given start `own`, from the two best. The second counts only where it
+    leads lower, so parameters that can change places stay where a start has them.
     `linear` is None where the whole formula is.
     """
     g = len(sizes)
@@ -286,26 +298,26 @@ def _solve(
         points, _, _ = descend(batch, points, most=2, damping=0.0)
         return polish(batch, points, sizes, curved=False)
     tried = [np.repeat(start[:, None], g, axis=1) for start in starts]
-    if len(tried) == 1:
+    if own is None and len(tried) == 1:
         points, _, _ = descend(batch, tried[0], most=MOST_PASSES)
         return polish(batch, points, sizes, curved=True)
-    first, second, height = _two_best(batch, tried, linear)
+    first, second, height = _two_best(batch, tried, linear, own)
     points, rss, _ = descend(batch, first, most=MOST_PASSES)
     rival = np.flatnonzero(height <= RIVAL * rss)
     if len(rival):
         part = batch.take(rival)
         other, lower, _ = descend(part, second[:, rival], most=MOST_PASSES)
-        better = lower < rss[rival]
+        better = lower < rss[rival] * (1 - 1e-6)
         points[:, rival[better]] = other[:, better]
     return polish(batch, points, sizes, curved=True)
 
 
 def _two_best(
-    batch: Batch, tried: list[Array], linear: Mask
+    batch: Batch, tried: list[Array], linear: Mask, own: Array | None
 ) -> tuple[Array, Array, Array]:
     """Return for each member the two points, projected, that begin lowest.
 
-    And the sums of squares of the second.
+    And the sums of squares of the second. A start of their own is the first of all.
     """
     solved = []
     for points in tried:
@@ -319,6 +331,10 @@ def _two_best(
     order = np.argsort(heights, axis=0, kind="stable")
     points = np.stack([inside for inside, _ in solved])
     members = np.arange(points.shape[2])
+    if own is not None:
+        lowest = np.ascontiguousarray(points[order[0], :, members].T)
+        first = batch.clip(np.repeat(own[:, None], len(members), axis=1))
+        return first, lowest, heights[order[0], members]
     first, second = (
         np.ascontiguousarray(points[order[rank], :, members].T) for rank in (0, 1)
     )

@@ -1,5 +1,7 @@
 """Fits without start values: the lowest minimum, from formula and data alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fit.nist_problems import columns, problems
@@ -143,11 +145,38 @@ def test_a_start_that_leads_nowhere_is_replaced_with_a_note():
     assert found.point == pytest.approx([3.0, 0.7], rel=0.02)
 
 
-def test_a_lower_minimum_than_that_of_the_start_is_noted():
+def test_a_lower_minimum_than_that_of_the_start_is_the_answer():
     x = np.linspace(0, 6, 60)
     data = {"x": x, "y": 2 * np.sin(5 * x) + np.sin(2 * x) + 0.01 * np.cos(50 * x)}
-    found = solve(_problem("y ~ a*sin(w*x)", data, {"a": 1.0, "w": 2.0}))
-    assert "W131" in [note.code for note in found.notes]
+    problem = _problem("y ~ a*sin(w*x)", data, {"a": 1.0, "w": 2.0})
+    found = solve(problem)
+    assert abs(found.point[1]) == pytest.approx(5.0, rel=0.01)
+    assert [note.code for note in found.notes] == ["W131"]
+    alone = solve(problem, Options(starts=1))
+    assert alone.converged
+    assert alone.point[1] == pytest.approx(2.0, rel=0.05)
+    assert alone.objective > found.objective
+    bounded = replace(
+        problem,
+        parameters=(
+            problem.parameters[0],
+            replace(problem.parameters[1], lower=1.0, upper=3.0),
+        ),
+    )
+    assert solve(bounded).point[1] == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_lower_minimum_of_a_likelihood_is_found_too():
+    rng = np.random.default_rng(1)
+    x = np.linspace(0.0, 40.0, 120)
+    mean = 60.0 * np.exp(-((x - 30.0) ** 2) / 8.0) + 3.0
+    counts = {"x": x, "y": rng.poisson(mean).astype(float)}
+    far = {"A": 1.0, "m": 5.0, "s": 1.0, "b": 3.0}
+    formula = "y ~ A*exp(-(x - m)^2/(2*s^2)) + b"
+    found = solve(_problem(formula, counts, far), Options(loss="poisson"))
+    best = solve(_problem(formula, counts), Options(loss="poisson"))
+    assert found.converged
+    assert found.objective <= best.objective * (1 + 1e-9)
 
 
 def test_starts_of_a_number_search_beside_the_start_given():
@@ -156,3 +185,15 @@ def test_starts_of_a_number_search_beside_the_start_given():
     problem = _problem("y ~ a*sin(w*x)", data, {"a": 1.0, "w": 2.0})
     found = solve(problem, Options(starts=8))
     assert abs(found.point[1]) == pytest.approx(5.0, rel=0.01)
+
+
+def test_a_line_through_counts_needs_no_start():
+    """The straight line of least squares is negative where counts are few."""
+    x = np.linspace(0.5, 10.0, 40)
+    n = np.array([1, 0, 0, 1, 0, 0, 0, 1, 1, 2, 2, 4, 2, 5, 3, 6, 4, 7, 8, 6])
+    n = np.repeat(n, 2).astype(float)
+    line = np.polynomial.Polynomial.fit(x, n, 1)
+    assert line(x).min() < 0.0
+    found = solve(_problem("n ~ a + b*x", {"x": x, "n": n}), Options(loss="poisson"))
+    assert found.code != "C102"
+    assert np.isfinite(found.objective)

@@ -1,7 +1,9 @@
 """Solve from several starting points: which are tried, and which minimum is kept.
 
-Where every parameter has a start value that is the one start; only if it leads to no
-minimum, or to one that a constant beats, are others searched for, and a note says so.
+Where every parameter has a start value that is the one start. If it leads to no
+minimum, or to one that a constant beats, others are searched for; and if a short look
+around finds a lower minimum, that is the answer: a note says so. Who wants the start
+alone asks for it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ __all__ = ["RIVAL", "from_starts"]
 
 Array = npt.NDArray[np.float64]
 
+SHARES = (0.5, 0.2, 0.05, 0.0)
 RIVAL = 3.0  # times the lowest: objectives of starts that are still tried
 
 
@@ -38,13 +41,15 @@ def from_starts(model: Model, options: Options) -> Solution:
         `starts`, `max_evaluations`.
     """
     starts = starting_points(model, options.starts)
+    if len(model.problem.given) < model.n_params:
+        starts = [_into_domain(model, start) for start in starts]
     if not model.problem.given or options.starts != "auto":
         return _lowest(model, starts, options)
     half = max(options.max_evaluations // 2, MAX_HASTY)
     found = _lowest(model, starts, replace(options, max_evaluations=half))
     is_good = found.converged and not worse_than_constant(found)
     if is_good:
-        return replace(found, notes=(*found.notes, *_lower_elsewhere(found)))
+        return _lower_elsewhere(found) or found
     anywhere = np.full(model.n_params, np.nan)
     wide = _lowest(model, wide_search(model, anywhere), options)
     if not wide.converged or (
@@ -60,30 +65,51 @@ def from_starts(model: Model, options: Options) -> Solution:
     return replace(wide, notes=(note, *wide.notes))
 
 
-def _lower_elsewhere(found: Solution) -> tuple[Note, ...]:
-    """Return a note if a short look around finds a lower minimum than a given start."""
+def _into_domain(model: Model, start: Array) -> Array:
+    """Return a start at which a likelihood is finite: on the way to a constant mean.
+
+    A line through counts may be negative where counts are few; their mean is not.
+    """
+    if not model.loss.is_likelihood or np.isfinite(model.objective(start)):
+        return start
+    problem = model.problem
+    trials = 1.0 if problem.trials is None else problem.trials
+    mean = np.full(model.n_rows, float(np.mean(problem.response / trials)))
+    flat = starting_points(Model(replace(problem, response=mean)))[0]
+    for share in SHARES:
+        between: Array = flat + share * (start - flat)
+        if np.isfinite(model.objective(between)):
+            return between
+    return start
+
+
+def _lower_elsewhere(found: Solution) -> Solution | None:
+    """Return a lower minimum than that of a given start, if a short look finds one."""
     model = found.model
     rounding = 1e-20 * data_square(model)
-    if model.loss.name != "normal" or found.objective <= rounding:
-        return ()
+    if model.loss.is_robust or found.objective <= rounding:
+        return None
     elsewhere = glance(model)
     try:
         if not model.objective(elsewhere) < found.objective * (1 - 1e-6):
-            return ()
+            return None
         lower = minimise(model, elsewhere, patient=False)
     except SpentError:  # the answer stands without this look
-        return ()
+        return None
     if not (lower.converged and lower.objective < found.objective * (1 - 1e-6)):
-        return ()
-    place = " ".join(
-        f"-p {name}={value:.4g}"
-        for name, value in zip(model.names, lower.point, strict=True)
+        return None
+    what = "deviance" if model.loss.is_likelihood else "rss"
+    place = ", ".join(
+        f"{name} = {value:.4g}"
+        for name, value in zip(model.names, found.point, strict=True)
     )
-    text = (
-        f"a lower minimum than that of the start given has rss "
-        f"{2.0 * lower.objective:.6g}; start it with {place}"
+    note = Note(
+        "W131",
+        f"the start values given lead to a minimum of {what} "
+        f"{2.0 * found.objective:.6g} at {place}; this lower one was found from other "
+        "points; for that of the start alone give --starts 1",
     )
-    return (Note("W131", text),)
+    return replace(lower, notes=(note, *lower.notes))
 
 
 def _lowest(model: Model, starts: list[Array], options: Options) -> Solution:

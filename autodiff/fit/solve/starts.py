@@ -30,7 +30,7 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SAMPLES = (1, 64, 256, 512, 768)  # by number of parameters to sample; the last for more
-REFINED = 24  # samples that descend
+REFINED, REFINED_NUMBERS = 24, 480  # samples that descend; parameters in all of them
 KEPT = 4  # points that are handed on
 SCANNED, SCAN_VALUES, SCAN_ROUNDS = 3, 40, 2
 MOST_ROWS = 120
@@ -71,7 +71,8 @@ def starting_points(model: Model, count: int | str = "auto") -> list[Array]:
 def wide_search(model: Model, start: Array, count: int | str = "auto") -> list[Array]:
     """Search for the parameters that are NaN in `start`; the others begin there."""
     search = _Search(model, start)
-    refined = REFINED if count == "auto" else max(1, int(count))
+    auto = max(KEPT, min(REFINED, REFINED_NUMBERS // max(1, model.n_params)))
+    refined = auto if count == "auto" else max(1, int(count))
     if not search.sampled:
         return [search.solve_linear()]
     sampled = [search.sample(refined), *search.quotient()]

@@ -33,6 +33,7 @@ Array = npt.NDArray[np.float64]
 
 TOLERATED = 0.1  # of the root at a Wald end, relative
 MOST_NUMBERS = 500_000  # rows times parameters that are refitted unasked
+MOST_WORK = 20_000_000  # rows times the cube of parameters, alike
 NEAR_ROUNDING = 1e-9  # of residuals, beside the response: a profile would be of noise
 LINEAR = "Wald, exact for a model linear in its parameters"
 ROUNDED = "Wald, since the residuals are near rounding"
@@ -133,6 +134,8 @@ def _needs_none(solution: Solution, options: Options) -> str:
         return ROUNDED
     if model.n_rows * model.n_params > MOST_NUMBERS:
         return "Wald, not compared with the profile for so many rows"
+    if model.n_rows * model.n_params**3 > MOST_WORK:
+        return "Wald, not compared with the profile for so many parameters"
     return ""
 
 
