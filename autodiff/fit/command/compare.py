@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -187,6 +188,8 @@ def _text(found: Comparison, options: Namespace) -> str:
 
 def _sentences(comparison: Comparison) -> list[str]:
     best = comparison.ranks[0]
+    if math.isnan(best.weight):
+        return ["a robust loss has no likelihood, so no AICc and no test; look at rss"]
     lines = [
         f"{best.label} has {100 * best.weight:.3g} % of the evidence (weights of AICc)"
     ]
