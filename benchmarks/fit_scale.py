@@ -166,6 +166,7 @@ def four_points(_: int) -> dict[str, float]:
         program[2] = "autodiff.fit"
     rows = b"0,3\n1,8\n2,13\n3,18\n"
     ours, numpy = [], []
+    _child(program, rows)  # writes the bytecode of an installation
     for _ in range(9):
         ours.append(_child(program, rows))
         numpy.append(_child([sys.executable, "-c", "import numpy"], b""))
@@ -174,7 +175,8 @@ def four_points(_: int) -> dict[str, float]:
 
 def _child(program: list[str], text: bytes) -> float:
     start = time.perf_counter()
-    subprocess.run(program, input=text, check=True, capture_output=True)
+    usual = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(program, input=text, check=True, capture_output=True, env=usual)
     return time.perf_counter() - start
 
 

@@ -43,7 +43,8 @@ CHUNK_ROWS = 32_768  # of one batch: its arrays stay in the cache
 MANY_ROWS = 5_000  # a group this large gains nothing from company
 MOST_PASSES = 100
 MOST_TOGETHER = 2 * MOST_PASSES  # passes of a batch; who allows fewer gets no batch
-SAMPLED_GROUPS = 6  # whose minima all groups try, where no start is given
+# Groups whose minima all others try; beside a start that was given, fewer.
+SAMPLED_GROUPS, BESIDE_GIVEN = 6, 2
 WELL_CONDITIONED = 1e-4  # below, a linear group is solved in doubled precision
 EXIT_CODES = {
     CONVERGED: EXIT_OK,
@@ -197,10 +198,11 @@ class _Work:
     def _starts(self) -> list[Array]:
         """Return points for all groups to try: minima of some, and of them mixed."""
         names, points = self.problem.names, []
-        few = np.unique(np.linspace(0, len(self.sizes) - 1, SAMPLED_GROUPS).astype(int))
+        has_all = all(name in self.problem.given for name in names)
+        count = BESIDE_GIVEN if has_all else SAMPLED_GROUPS
+        few = np.unique(np.linspace(0, len(self.sizes) - 1, count).astype(int))
         sketches = [self.order[:: max(1, len(self.order) // MANY_ROWS)]]
         sketches += [self.rows_of(int(group)) for group in few]
-        has_all = all(name in self.problem.given for name in names)
         problem = _unstarted(self.problem) if has_all else self.problem
         for rows in sketches:
             part, kept = subset(problem, np.sort(rows))

@@ -44,8 +44,8 @@ from autodiff.fit.errors import (
     name_list,
     suggestion,
 )
-from autodiff.fit.formula.evaluate import degree_in
-from autodiff.fit.formula.parse import Formula, Node, parse
+from autodiff.fit.formula.evaluate import degree_in, names_in
+from autodiff.fit.formula.parse import Formula, Node, parse, parse_expression
 
 __all__ = ["Parameter", "Problem", "Slot", "pose", "rows_of"]
 
@@ -76,6 +76,9 @@ class Problem:
         Absolute standard deviations, in the unit of the response.
     weight : array of shape (n,) or None
         Relative weights of the squared residuals; not together with `sigma`.
+    scale : (str, str) or None
+        Which of ``sigma`` and ``weight`` was given, and its expression, empty if it was
+        an array; None if neither was.
     trials : array of shape (n,) or None
         Numbers of trials, for binomial data.
     index : array of int, shape (n,), or None
@@ -100,6 +103,7 @@ class Problem:
     n_dropped: int = 0
     sigma: Array | None = None
     weight: Array | None = None
+    scale: tuple[str, str] | None = None
     trials: Array | None = None
     notes: tuple[Note, ...] = ()
     places: Callable[[int], str] = row_place
@@ -229,6 +233,9 @@ def pose(
         n_dropped=n_dropped,
         notes=(*table.notes, *twins, *notes, *_on_both_sides(left, right)),
         places=table.places(),
+        scale=next(
+            ((w, e.source) for w, e in scales.items() if e and w != "trials"), None
+        ),
         **{word: _scale(wanted, rows) for word, wanted in scales.items() if wanted},
     )
     _check_trials(problem, rows)
@@ -251,7 +258,8 @@ def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
     Returns
     -------
     Problem
-        With the same parameters; the response is NaN.
+        With the same parameters; the response is NaN. `sigma` or `weight` are there if
+        the table has the columns of their expression, NaN where they are not positive.
 
     Raises
     ------
@@ -275,7 +283,8 @@ def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
             )
             raise fault("F116", message, formula.text, node)
     condition = expression("where", where, table)
-    _prepare(table, [right, *([condition.side] if condition else [])])
+    scale = _scale_in(table, problem.scale)
+    _prepare(table, [right, *(e.side for e in (condition, scale) if e is not None)])
     if not right.numbers and not right.level_columns and table.names:
         table.levels(table.names[0])  # its length is the number of rows
     rows, n_dropped, notes = select(
@@ -294,10 +303,33 @@ def rows_of(problem: Problem, table: Columns, where: Any = None) -> Problem:
         n_dropped=n_dropped,
         notes=(*table.notes, *notes),
         places=table.places(),
-        sigma=None,
-        weight=None,
+        sigma=_scale_at(rows, scale, "sigma"),
+        weight=_scale_at(rows, scale, "weight"),
         trials=None,
     )
+
+
+def _scale_in(table: Columns, scale: tuple[str, str] | None) -> Expression | None:
+    """Return the sigma or weight of a fit for another table; None if it lacks it."""
+    if scale is None or not scale[1]:
+        return None
+    word, text = scale
+    known = {*table.names}
+    nodes = parse_expression(text, f"--{word}")
+    if not all(name in known for name in names_in(nodes)):
+        return None
+    return expression(word, text, table)
+
+
+def _scale_at(rows: Rows, scale: Expression | None, word: str) -> Array | None:
+    """Return it in some rows if it is that; NaN where it is no positive number."""
+    if scale is None or scale.word != word:
+        return None
+    values = scale.at(rows)
+    known = values > 0.0
+    for name in scale.side.level_columns:
+        known &= rows.codes(name) >= 0
+    return np.where(known, values, np.nan)
 
 
 def _columns_of(sides: Iterable[Side]) -> set[str]:
@@ -367,13 +399,14 @@ def _positioned(
     slot: Slot, parameters: tuple[Parameter, ...], slots: tuple[Slot, ...], rows: Rows
 ) -> Slot:
     """Return an indexed slot with the parameter of each row; others as they are."""
-    if slot.kind != "indexed":
+    if not slot.level_column:
         return slot
     place = {parameter.name: i for i, parameter in enumerate(parameters)}
     apart = {other.name for other in slots}
     known = rows.table.levels(slot.level_column).names
     table = np.full(len(known), -1, dtype=np.intp)
-    any_place = min(i for n, i in place.items() if split_level(n)[0] == slot.name)
+    own = [i for n, i in place.items() if split_level(n)[0] == slot.name]
+    any_place = min(own, default=0)
     for code, level in enumerate(known):
         name = level_parameter(slot.name, level)
         # Rows of a level with a slot of its own do not look: any parameter will do.
@@ -391,7 +424,7 @@ def _positioned(
             f"{rows.table.source}, {rows.place(row)}, column {slot.level_column!r}: "
             f"level {level!r} was not fitted (levels: {fitted})",
         )
-    return replace(slot, positions=positions)
+    return replace(slot, positions=positions) if own else slot
 
 
 def _scale(wanted: Expression, rows: Rows) -> Array:

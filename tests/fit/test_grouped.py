@@ -204,6 +204,16 @@ CASES = {
         "derive": {"d": "2*c + b"},
         "start": {"a": 3.0, "b": 1.0},
     },
+    "derived, profile": {
+        "ci": "profile",
+        "derive": {"t_half": "log(2)/b", "ab": "a*b", "bent": "(b - 1)^2"},
+    },
+    "derived of tied, profile": {
+        "ci": "profile",
+        "tie": {"c": "a/10"},
+        "derive": {"d": "2*c + 1"},
+        "start": {"a": 3.0, "b": 1.0},
+    },
     "where": {"where": "x < 3.5"},
     "sgd": {"method": "sgd", "lr": 0.05, "epochs": 20},
 }

@@ -148,6 +148,7 @@ def test_groups_are_a_table_with_a_line_each(groups):
     assert head.split()[:3] == ["sample", "w", "+-"]
     assert first.split()[0] == "a"
     assert first.endswith("converged")
+    assert second.split()[:5] == ["b", "-", "-", "-", "-"]
     assert second.endswith(f"not determinable [{groups.table.code[1]}]")
     assert last == "1 of 2 groups converged"
     assert errors.endswith("scaled by s, for no sigma was given; from J'J")
@@ -218,14 +219,16 @@ def test_csv_reads_back_with_its_verdicts(line, groups):
     rows = list(csv.DictReader(io.StringIO(group_csv(groups))))
     assert [row["sample"] for row in rows] == ["a", "a", "b", "b"]
     assert {row["verdict"] for row in rows} == {"converged", "not determinable"}
-    assert rows[-1]["se"] == ""
+    assert [rows[-1][key] for key in ("estimate", "se", "lo", "hi")] == [""] * 4
 
 
 def test_markdown_is_a_table_of_equal_rows(line, groups):
     lines = markdown_report(line).splitlines()
     assert lines[0] == "| name | estimate | std. error | 95 % interval |"
     assert {text.count("|") for text in lines} == {5}
-    assert {text.count("|") for text in group_markdown(groups, 0.9).splitlines()} == {6}
+    lines = group_markdown(groups, 0.9).splitlines()
+    assert {text.count("|") for text in lines} == {6}
+    assert lines[-1] == "| b | `b` | - | - | not determinable |"
 
 
 def test_a_result_prints_its_report_with_its_notes():

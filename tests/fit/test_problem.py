@@ -31,7 +31,7 @@ def predicted(problem, point):
             names[slot.name] = point[slot.position]
         elif slot.kind == "indexed":
             names[slot.name] = np.array(point)[slot.positions]
-        elif slot.kind == "fixed":
+        elif slot.kind in ("fixed", "apart"):
             names[slot.name] = slot.value
         else:
             names[slot.name] = evaluate(slot.nodes, names)

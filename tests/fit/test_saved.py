@@ -115,3 +115,13 @@ def test_a_missing_model_is_told(tmp_path):
         with pytest.raises(DataError) as caught:
             load_model(str(path))
         assert caught.value.code == "D170"
+
+
+@pytest.mark.parametrize(
+    "scale", [["weights", "1"], ["sigma"], ["sigma", 1], ["sigma", "1 +"], 3, "sigma"]
+)
+def test_a_scale_that_is_none_is_refused(saved, scale):
+    content = json.loads(saved.read_text())
+    saved.write_text(json.dumps({**content, "scale": scale}))
+    with pytest.raises(DataError):
+        load_model(str(saved))

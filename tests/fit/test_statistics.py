@@ -4,12 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from autodiff.fit import compare, fit
+from autodiff.fit.errors import DataError
+from autodiff.fit.output.saved import load_model
 from autodiff.fit.solve.model import Linearization, Model
 from autodiff.fit.stats.checks import check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
+from autodiff.fit.stats.derive import image, parse_derived
 from autodiff.fit.stats.student_t import normal_quantile, t_quantile
 
 RANDOM = np.random.default_rng(11)
@@ -182,6 +185,37 @@ def test_derived_quantities_have_propagated_errors():
     assert half.se == pytest.approx(math.log(2) / b.estimate**2 * b.se, rel=1e-12)
     g = np.array([1.0, 0.0, 1.0])
     assert top.se == pytest.approx(math.sqrt(g @ result.cov @ g), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"fix": {"V[a]": 3.0, "V[b]": 6.0}},
+        {"tie": {"V[a]": "q", "V[b]": "2*q"}, "start": {"q": 1.0, "k": 1.0}},
+    ],
+)
+def test_a_parameter_whose_levels_are_all_fixed_or_tied_leaves_the_others(
+    option, tmp_path
+):
+    x = np.tile(np.linspace(0.1, 4.0, 15), 2)
+    s = np.repeat(["a", "b"], 15)
+    y = np.where(s == "a", 3.0, 6.0) * np.exp(-0.7 * x) + 0.02 * np.sin(40 * x)
+    data = {"x": x, "y": y, "s": s}
+    found = fit("y ~ V[s]*exp(-k*x)", data, **option)
+    height = "3" if "fix" in option else "q"
+    plain = fit(f"y ~ {height}*(1 if s == 'a' else 2)*exp(-k*x)", data)
+    assert found.converged
+    assert set(found.parameters) == {"V[a]", "V[b]", *plain.free}
+    for name in plain.free:
+        one, two = found.parameters[name], plain.parameters[name]
+        for key in ("estimate", "se", "lo", "hi"):
+            assert getattr(one, key) == pytest.approx(getattr(two, key), rel=1e-8)
+    found.save(str(tmp_path / "m.json"))
+    model = load_model(str(tmp_path / "m.json"))
+    new = {"x": [1.0, 1.0], "s": ["b", "a"]}
+    assert model.predict(new).fitted == pytest.approx(plain.predict(new).fitted)
+    with pytest.raises(DataError, match="level 'c' was not fitted"):
+        model.predict({"x": [1.0], "s": ["c"]})
 
 
 def test_criteria_are_those_of_the_normal_likelihood():
@@ -391,6 +425,62 @@ def test_a_derived_quantity_of_a_tied_parameter_has_its_error():
     assert found["twice"].se == pytest.approx(found["same"].se, rel=1e-12)
 
 
+NOISY = {
+    "t": np.array([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5]),
+    "y": np.array([3.1, 2.3, 3.2, 2.1, 2.9, 1.6, 2.5, 2.2, 2.1, 1.4]),
+}
+
+
+@pytest.mark.parametrize("how", ["derived", "tied"])
+def test_a_quantity_of_one_parameter_has_the_interval_it_would_have_as_that(how):
+    written = fit("y ~ a*exp(-log(2)/th*t)", NOISY, {"th": 5.0}, ci="profile")
+    wanted = written.parameters["th"]
+    if how == "derived":
+        plain = fit("y ~ a*exp(-k*t)", NOISY, ci="profile", derive={"th": "log(2)/k"})
+        found = plain.derived["th"]
+    else:
+        formula, tie = "y ~ a*exp(-log(2)/th*t)", {"th": "log(2)/k"}
+        found = fit(formula, NOISY, tie=tie, ci="profile").parameters["th"]
+    assert (found.interval, found.status) == ("profile", how)
+    for key in ("estimate", "se", "lo", "hi"):
+        assert getattr(found, key) == pytest.approx(getattr(wanted, key), rel=1e-6)
+
+
+def test_what_is_not_monotonic_or_of_several_parameters_keeps_its_wald_interval():
+    derive = {"ak": "a*k", "bent": "(k - 0.15)^2", "pole": "1/(k - 0.15)"}
+    result = fit("y ~ a*exp(-k*t)", NOISY, ci="profile", derive=derive)
+    reach = stats.t.ppf(0.975, 8)
+    for name, found in result.derived.items():
+        assert found.interval == "wald"
+        assert found.hi - found.estimate == pytest.approx(reach * found.se)
+        [row] = [r for r in result.report().splitlines() if r.startswith(f"{name} ")]
+        assert row.endswith("(derived, Wald)")
+
+
+def test_the_report_names_no_wald_interval_where_all_are():
+    derive = {"th": "log(2)/k"}
+    text = fit("y ~ a*exp(-k*t)", NOISY, ci="wald", derive=derive).report()
+    assert "derived" not in text
+
+
+def test_the_image_of_an_open_interval_ends_at_its_limit():
+    nodes = parse_derived("exp(-k)", ["k"])
+    ends = np.array([0.5, -math.inf, 0.5]), np.array([math.inf, 3.0, math.inf])
+    lo, hi, monotonic = image(nodes, {"k": np.array([1.0, 1.0, 2.0])}, "k", ends, {})
+    assert monotonic.all()
+    np.testing.assert_allclose(lo, [0.0, math.exp(-3.0), 0.0])
+    np.testing.assert_allclose(hi, [math.exp(-0.5), math.inf, math.exp(-0.5)])
+    crossing = image(
+        parse_derived("1/k", ["k"]),
+        {"k": np.ones(2)},
+        "k",
+        (np.array([-1.0, 0.0]), np.array([2.0, 2.0])),
+        {},
+    )
+    assert crossing[2].tolist() == [False, True]
+    assert (crossing[0][1], crossing[1][1]) == (0.5, math.inf)
+
+
 @pytest.mark.parametrize("formula", ["y ~ V[s]*exp(-k*x)", "y ~ V[s]*x + k"])
 @pytest.mark.parametrize("levels", ["ab", "abc"])
 def test_a_level_tied_to_another_is_fitted_as_one_parameter(formula, levels):
@@ -410,3 +500,76 @@ def test_a_level_tied_to_another_is_fitted_as_one_parameter(formula, levels):
         for key in ("estimate", "se", "lo", "hi"):
             assert getattr(one, key) == pytest.approx(getattr(two, key), rel=1e-9)
     assert tied.params["V[b]"] == 2.0 * tied.params["V[a]"]
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e4])
+def test_a_prediction_band_does_not_depend_on_the_scale_of_weights(factor, tmp_path):
+    weight = f"{factor}/s^2"
+    result = fit("y ~ a + b*x", DATA, weight=weight)
+    result.save(str(tmp_path / "m.json"))
+    model = load_model(str(tmp_path / "m.json"))
+    at = {"x": [1.0, 3.0], "s": [0.04, 0.08]}
+    bands = model.predict(at)
+    spread = result.sigma**2 * np.square(at["s"]) / factor
+    wide = stats.t.ppf(0.975, 23) * np.sqrt(bands.se**2 + spread)
+    np.testing.assert_allclose(bands.observation_hi - bands.fitted, wide)
+    plain = fit("y ~ a + b*x", DATA, weight="1/s^2").predict(at)
+    np.testing.assert_allclose(bands.observation_lo, plain.observation_lo, rtol=1e-9)
+
+
+@pytest.mark.parametrize("given", [{"weight": "w"}, {"sigma": "s"}, {"weight": X + 1}])
+def test_rows_without_a_scale_have_no_prediction_band(given):
+    result = fit("y ~ a + b*x", DATA, **given)
+    bands = result.predict({"x": [1.0, 3.0]})
+    assert np.isnan([bands.observation_lo, bands.observation_hi]).all()
+    assert np.isfinite([bands.lo, bands.hi]).all()
+    own = result.predict()
+    assert np.isfinite([own.observation_lo, own.observation_hi]).all()
+
+
+@pytest.mark.parametrize("sigma", [0.1, "0.1", "s + 0.06"])
+def test_a_sigma_that_other_rows_have_bounds_observations_there(sigma):
+    result = fit("y ~ a + b*x", DATA, sigma=sigma)
+    bands = result.predict({"x": [1.0, 3.0], "s": [0.04, math.nan]})
+    wide = stats.norm.ppf(0.975) * math.hypot(bands.se[0], 0.1)
+    assert bands.observation_hi[0] - bands.fitted[0] == pytest.approx(wide)
+    assert np.isnan(bands.observation_hi[1]) == (sigma == "s + 0.06")
+
+
+def test_a_scale_of_levels_is_not_known_where_the_level_is_missing():
+    data = {**DATA, "g": ["u", "v"] * 12 + ["u"]}
+    result = fit("y ~ a + b*x", data, sigma="0.1 if g == 'u' else 0.2")
+    bands = result.predict({"x": [1.0, 1.0, 1.0], "g": ["u", "v", ""]})
+    near, far, nowhere = bands.observation_hi
+    assert near < far
+    assert math.isnan(nowhere)
+
+
+def test_a_confidence_band_of_counts_is_that_of_their_logarithm():
+    x = np.arange(8.0)
+    data = {"x": x, "y": np.array([0.0, 1, 0, 0, 1, 2, 1, 3])}
+    bands = fit("y ~ a*exp(k*x)", data, loss="poisson").predict({"x": [-6.0, 3.0]})
+    log = fit("y ~ exp(c + k*x)", data, loss="poisson")
+    g = np.stack([np.ones(2), [-6.0, 3.0]])
+    reach = stats.norm.ppf(0.975) * np.sqrt(np.einsum("in,ij,jn->n", g, log.cov, g))
+    np.testing.assert_allclose(bands.lo, bands.fitted * np.exp(-reach), rtol=1e-6)
+    np.testing.assert_allclose(bands.hi, bands.fitted * np.exp(reach), rtol=1e-6)
+    assert (bands.lo > 0.0).all()
+
+
+@pytest.mark.parametrize("loss", ["bernoulli", "binomial"])
+def test_a_confidence_band_of_a_probability_is_that_of_its_logit(loss):
+    n = np.full(8, 1.0 if loss == "bernoulli" else 4.0)
+    data = {"x": np.arange(8.0), "y": n * [0, 0, 1, 0, 1, 0, 1, 1], "n": n}
+    trials = {"trials": "n"} if loss == "binomial" else {}
+    result = fit("y ~ 1/(1 + exp(-(a + b*x)))", data, loss=loss, **trials)
+    at = np.array([-200.0, -2.0, 3.0, 12.0, 2000.0])
+    bands = result.predict({"x": at})
+    g = np.stack([np.ones(5), at])
+    reach = stats.norm.ppf(0.975) * np.sqrt(np.einsum("in,ij,jn->n", g, result.cov, g))
+    centre = result.params["a"] + result.params["b"] * at
+    middle = slice(1, 4)
+    for found, sign in ((bands.lo, -1.0), (bands.hi, 1.0)):
+        expected = special.expit(centre + sign * reach)
+        np.testing.assert_allclose(found[middle], expected[middle], rtol=1e-9)
+        assert ((found >= 0.0) & (found <= 1.0)).all()

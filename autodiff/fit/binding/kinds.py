@@ -42,17 +42,17 @@ class Slot:
     name : str
         As the formula has it: ``Vm``, also where it stands as ``Vm[state]``; and
         ``Vm[treated]`` for one level that is fixed or tied by itself.
-    kind : {'free', 'indexed', 'fixed', 'tied'}
+    kind : {'free', 'indexed', 'fixed', 'tied', 'apart'}
         One of `Problem.parameters`; one of them for each level of a column; a number;
-        an expression in other slots.
+        an expression in other slots; nothing, where each level has a slot of its own.
     position : int
         Of a free slot: which of `Problem.parameters`.
     positions : array of int, shape (n,), or None
         Of an indexed slot: which of `Problem.parameters` in each row.
     level_column : str
-        Of an indexed slot: the column of levels.
+        Of an indexed slot, and of one that is apart: the column of levels.
     value : float
-        Of a fixed slot.
+        Of a fixed slot; 0 of one that is apart, which no row looks at.
     nodes : tuple of Node
         Of a tied slot; they name slots that stand earlier.
     """

@@ -61,6 +61,13 @@ class Expression:
         if self.values.ndim > 1:
             raise UsageError("U120", f"{word} has shape {self.values.shape}")
 
+    @property
+    def source(self) -> str:
+        """The text that has its value in any table; empty for an array."""
+        if self.values is None:
+            return self.text
+        return "" if self.values.ndim else repr(float(self.values))
+
     def at(self, rows: Rows) -> Array:
         """Return its value in each used row, shape (n,)."""
         if self.values is None:

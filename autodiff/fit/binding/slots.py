@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from autodiff.fit.binding.kinds import Parameter, Slot, level_parameter
@@ -340,10 +341,11 @@ def parameters_and_slots(
             slots[name] = Slot(name, "tied", nodes=found.tie[name])
         elif name in levels:
             apart = found.apart().get(name, ())
-            for level in levels[name]:
-                if level not in apart:
-                    add(level_parameter(name, level), name)
-            slots[name] = Slot(name, "indexed", level_column=right.levels[name])
+            own = [level for level in levels[name] if level not in apart]
+            for level in own:
+                add(level_parameter(name, level), name)
+            slot = Slot(name, "indexed", level_column=right.levels[name])
+            slots[name] = slot if own else replace(slot, kind="apart", value=0.0)
         else:
             slots[name] = Slot(name, "free", add(name, split_level(name)[0]))
     if not parameters:

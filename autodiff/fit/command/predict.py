@@ -133,7 +133,7 @@ def _text(
     response = _response(model)
     told = f"fitted: {response}; " if response else ""
     told += f"lo, hi: {percent} confidence of the curve"
-    if not math.isnan(sum(row[-1] for row in numbers)):
+    if not all(math.isnan(row[-1]) for row in numbers):
         told += f"; observation_lo, _hi: {percent} of single observations"
     return "\n".join([*lines, told])
 

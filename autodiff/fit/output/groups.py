@@ -53,6 +53,17 @@ def _lines(found: GroupedSolution) -> Iterator[_Line]:
                 yield _Line(g, name, *cells)
 
 
+def _answers(found: GroupedSolution) -> Iterator[_Line]:
+    """Yield the same, without numbers of groups that have no answer.
+
+    As of a single fit, only JSON tells where the search ended.
+    """
+    for line in _lines(found):
+        known = found.table.verdict[line.group] == CONVERGED or line.status == "fixed"
+        none = math.nan
+        yield line if known else line._replace(estimate=none, se=none, lo=none, hi=none)
+
+
 def _names(key: tuple[str | float, ...]) -> list[str]:
     return [level_name(value) for value in key]
 
@@ -89,12 +100,14 @@ def group_report(found: GroupedSolution, options: Options, style: Style = PLAIN)
     values, errors = table.estimate.tolist(), table.se.tolist()
     for g, key in enumerate(found.keys):
         cells = _names(key)
+        good = table.verdict[g] == CONVERGED
         for name, value, se in zip(table.names, values[g], errors[g], strict=True):
             error, shown = together(se, value)
-            if name in fixed or table.exact[g]:
+            if name in fixed or (good and table.exact[g]):
                 error, shown = "", f"{value:.13g}"
+            elif not good:  # only JSON tells where the search ended
+                error, shown = "-", "-"
             cells += [shown] if name in fixed else [shown, error]
-        good = table.verdict[g] == CONVERGED
         verdict = (style.good if good else style.bad)(table.verdict[g])
         code = f" [{table.code[g]}]" if table.code[g] else ""
         spread = short(_sigma(found, g))
@@ -148,7 +161,7 @@ def group_csv(found: GroupedSolution) -> str:
     stream, table = io.StringIO(), found.table
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*found.by, *"name estimate se lo hi status verdict code".split()])
-    for line in _lines(found):
+    for line in _answers(found):
         numbers = ["" if math.isnan(value) else repr(value) for value in line[2:6]]
         last = [line.status, table.verdict[line.group], table.code[line.group]]
         writer.writerow([*_names(found.keys[line.group]), line.name, *numbers, *last])
@@ -174,7 +187,7 @@ def group_markdown(found: GroupedSolution, level: float) -> str:
     ]
     names = len(found.by) + 1
     rows = [head, [*["---"] * names, "---:", "---:", "---"]]
-    for line in _lines(found):
+    for line in _answers(found):
         error, value, lo, hi = together(line.se, line.estimate, line.lo, line.hi)
         interval = "" if math.isnan(line.lo) else f"{lo} .. {hi}"
         if line.status == "fixed":

@@ -103,6 +103,9 @@ def _table(parameters: Mapping[str, Estimate], result: FitResult) -> list[str]:
 def _row(name: str, p: Estimate, result: FitResult) -> list[str]:
     """Return name, estimate, error, interval and status of a parameter."""
     status = "" if p.status in ("free", "derived") else f"({p.status})"
+    if p.status in ("tied", "derived") and p.interval == "wald" and p.se > 0.0:
+        # What the footer says of intervals is of the fitted parameters'.
+        status = status if result.ci == "Wald" else f"({p.status}, Wald)"
     known = p.status == "fixed" or (p.status == "derived" and p.se == 0.0)
     if result.exact or not result.converged or known:
         value = "0" if name in result.zeros else f"{p.estimate:.13g}"

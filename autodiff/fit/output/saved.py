@@ -1,14 +1,15 @@
 """A fitted model as a file: what ``autodiff predict`` and ``compare`` read.
 
-JSON: the document of the fit, and beside it how names became numbers (``slots``). No
-data. A file is believed nothing: kinds, sizes and numbers are checked, and the formula
-is parsed again, before any of it is used.
+JSON: the document of the fit, and beside it how names became numbers (``slots``) and
+what sigma or weight was (``scale``). No data. A file is believed nothing: kinds, sizes
+and numbers are checked, and the formula is parsed again, before any of it is used.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,12 @@ def save_model(result: FitResult, path: str) -> None:
     """
     if not result.converged or result.problem is None:
         raise DataError("D170", f"nothing to save: the fit is {result.verdict}")
-    content = {"format": FORMAT, **document(result), "slots": _slots(result.problem)}
+    content = {
+        "format": FORMAT,
+        **document(result),
+        "slots": _slots(result.problem),
+        "scale": result.problem.scale,
+    }
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(path, f"{text}\n".encode(), "--save")
 
@@ -63,7 +69,7 @@ def _slots(problem: Problem) -> list[dict[str, Any]]:
             entry["value"] = slot.value
         elif slot.kind == "tied":
             entry["expression"] = to_text(slot.nodes)
-        elif slot.kind == "indexed":
+        elif slot.level_column:
             entry["column"] = slot.level_column
         found.append(entry)
     return found
@@ -153,6 +159,7 @@ def _result(content: dict[str, Any]) -> FitResult:
     if not 0.0 < _number(content["level"], "level") < 1.0:
         raise ValueError("a level that is no probability")
     problem = _problem(formula, content["slots"], free, parameters)
+    problem = replace(problem, scale=_scale(content.get("scale")))
     return FitResult(
         formula=formula.text,
         parameters=parameters,
@@ -195,6 +202,18 @@ def _problem(
     )
 
 
+def _scale(entry: Any) -> tuple[str, str] | None:
+    """Return which of sigma and weight the fit had, and its expression."""
+    if entry is None:
+        return None
+    word, text = (_word(each, "scale") for each in entry)
+    if word not in ("sigma", "weight"):
+        raise ValueError(f"a scale {word!r}")
+    if text:
+        parse_expression(text, "model")
+    return word, text
+
+
 def _slot(entry: dict[str, Any], free: list[str], earlier: set[str]) -> Slot:
     name, kind = _word(entry["name"], "name"), entry["kind"]
     if kind == "free":
@@ -209,6 +228,9 @@ def _slot(entry: dict[str, Any], free: list[str], earlier: set[str]) -> Slot:
         if not set(names_in(nodes)) <= earlier:
             raise ValueError(f"{name} is tied to names that come later")
         return Slot(name, kind, nodes=nodes)
+    if kind == "apart":
+        column = _word(entry["column"], "column")
+        return Slot(name, kind, value=0.0, level_column=column)
     if kind == "indexed":
         return Slot(
             name,

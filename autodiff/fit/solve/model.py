@@ -47,7 +47,7 @@ def evaluate_at(
     """
     names: dict[str, Any] = dict(columns)
     for slot in problem.slots:
-        if slot.kind == "fixed":
+        if slot.kind in ("fixed", "apart"):
             names[slot.name] = slot.value
         elif slot.kind == "tied":
             names[slot.name] = evaluate(slot.nodes, names, **options)

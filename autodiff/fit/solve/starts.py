@@ -186,7 +186,7 @@ class _Search:
         """Return what is data here: columns, and slots with a value."""
         known = {name: column[rows] for name, column in problem.columns.items()}
         for slot in problem.slots:
-            if slot.kind == "fixed":
+            if slot.kind in ("fixed", "apart"):
                 known[slot.name] = np.array([slot.value])
             elif slot.kind == "free" and not self.missing[slot.position]:
                 known[slot.name] = np.array([self.start[slot.position]])

@@ -1,7 +1,9 @@
 """The fitted curve at any rows, with confidence and prediction bands.
 
 The variance of the curve at a row is ``g C g'``, g the exact gradient of the formula in
-the parameters and C their covariance; a new observation adds its own variance.
+the parameters and C their covariance; a new observation adds its own variance. The
+band of a likelihood is symmetric on the scale on which its mean has no limits, log or
+logit, so it stays where means can be.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.errors import UsageError
+from autodiff.fit.options import LIKELIHOODS
 from autodiff.fit.problem import Problem
 from autodiff.fit.solve.model import Model
 from autodiff.fit.stats.student_t import t_quantile
@@ -34,10 +37,12 @@ class Bands(NamedTuple):
     fitted, se : array
         The formula's values and their standard errors.
     lo, hi : array
-        The confidence band: where the curve is.
+        The confidence band: where the curve is; computed for the logarithm of the mean
+        with the loss ``poisson``, for the logit of the probability with ``bernoulli``
+        and ``binomial``, and transformed back.
     observation_lo, observation_hi : array
-        The prediction band: where one more observation would be, of weight 1; NaN
-        where its error is not known.
+        The prediction band: where one more observation would be, with the sigma or the
+        weight that the fit's expression has in its row; NaN where that is not known.
     """
 
     fitted: Array
@@ -81,8 +86,27 @@ def bands(result: FitResult, problem: Problem, level: float | None = None) -> Ba
         se = np.sqrt(np.maximum(variance, 0.0))
         spread = _observation_variance(result, problem)
         reach, wide = quantile * se, quantile * np.sqrt(se * se + spread)
-        lo, hi = fitted - reach, fitted + reach
+        lo, hi = _confidence(result.loss, fitted, reach)
         return Bands(fitted, se, lo, hi, fitted - wide, fitted + wide)
+
+
+def _confidence(loss: str, fitted: Array, reach: Array) -> tuple[Array, Array]:
+    """Return the ends of the confidence band; `reach` is half its width, linearized."""
+    if loss not in LIKELIHOODS:
+        return fitted - reach, fitted + reach
+    if loss == "poisson":  # of log(f)
+        grown = np.exp(reach / fitted)
+        lo, hi = fitted / grown, fitted * grown
+        inside = fitted > 0.0
+    else:  # of log(f/(1 - f))
+        rest = 1.0 - fitted
+        grown = np.exp(reach / (fitted * rest))
+        lo = fitted / (fitted + rest * grown)
+        hi = fitted * grown / (fitted * grown + rest)
+        hi = np.where(np.isinf(grown), 1.0, hi)
+        inside = (fitted > 0.0) & (rest > 0.0)
+    without = np.where(reach == 0.0, fitted, math.nan)  # where there is no such scale
+    return np.where(inside, lo, without), np.where(inside, hi, without)
 
 
 def _free(result: FitResult) -> list[Estimate]:
@@ -95,4 +119,6 @@ def _observation_variance(result: FitResult, problem: Problem) -> Array | float:
     if result.errors == "absolute":
         return math.nan if problem.sigma is None else np.square(problem.sigma)
     square = result.sigma**2
-    return square if problem.weight is None else square / problem.weight
+    if problem.weight is not None:
+        return square / problem.weight
+    return square if problem.scale is None else math.nan

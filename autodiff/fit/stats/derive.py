@@ -1,7 +1,9 @@
 """Quantities computed from the parameters, with propagated errors.
 
 ``--derive 't_half=log(2)/b'`` is evaluated at the estimate; its standard error is
-``sqrt(g' C g)``, g its exact gradient and C the covariance of the parameters.
+``sqrt(g' C g)``, g its exact gradient and C the covariance of the parameters. A
+monotonic function of a single parameter takes a profile interval of that to its own:
+likelihoods do not change with the name of a parameter. All other intervals are Wald's.
 """
 
 from __future__ import annotations
@@ -19,9 +21,18 @@ from autodiff.fit.formula.evaluate import evaluate, names_in
 from autodiff.fit.formula.parse import Node, parse
 from autodiff.fit.formula.printing import plain_name
 
-__all__ = ["derived_quantities", "derived_quantity", "parse_derived"]
+__all__ = [
+    "derived_quantities",
+    "derived_quantity",
+    "image",
+    "parameters_of",
+    "parse_derived",
+]
 
 Array = npt.NDArray[np.float64]
+
+LOOKS = 33  # at a function on either side of an estimate, to see it monotonic
+ROUNDING = 1e-13  # of neighbouring values, that is no change of direction
 
 
 def parse_derived(text: str, known: Sequence[str]) -> tuple[Node, ...]:
@@ -149,3 +160,75 @@ def derived_quantities(
             0.0,
         )
         return value, np.sqrt(product.sum(axis=(0, 1)))
+
+
+def parameters_of(nodes: Sequence[Node], ties: Ties) -> list[str]:
+    """Return the parameters that an expression depends on, seen through its ties."""
+    found: dict[str, None] = {}
+    waiting = list(names_in(nodes))
+    while waiting:
+        name = waiting.pop()
+        if name in ties:
+            waiting += names_in(ties[name])
+        else:
+            found[name] = None
+    return list(found)
+
+
+def image(
+    nodes: Sequence[Node],
+    values: Mapping[str, Any],
+    name: str,
+    ends: tuple[Array, Array],
+    ties: Ties,
+) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+    """Return what a function of one parameter makes of the interval of that, in g fits.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        The function.
+    values : mapping of str to float or array of shape (g,)
+        Every parameter but the tied ones.
+    name : str
+        The one parameter.
+    ends : two arrays of shape (g,)
+        Of its intervals, around its values; infinite where they are open.
+    ties : mapping of str to nodes
+        As of `derived_quantity`.
+
+    Returns
+    -------
+    lo, hi : array of shape (g,)
+        Ends of the image.
+    monotonic : array of bool, shape (g,)
+        Whether the function is, between the ends, so that the image is an interval.
+    """
+    below, above = (_towards(values[name], end) for end in ends)
+    points = np.concatenate([below[::-1], above[1:]])
+    names: dict[str, Any] = {**values, name: points}
+    with np.errstate(all="ignore"), ad.no_grad():
+        for tied, tie in ties.items():
+            names[tied] = evaluate(tie, names)
+        found = evaluate(nodes, names)
+        found = found.numpy() if isinstance(found, ad.Tensor) else found
+        value = np.broadcast_to(np.asarray(found, dtype=np.float64), points.shape)
+        left, right = value[:-1], value[1:]
+        step = np.where(left == right, 0.0, right - left)
+        slack = ROUNDING * (np.abs(left) + np.abs(right))
+        slack[np.isinf(slack)] = 0.0
+        rises, falls = (step >= -slack).all(axis=0), (step <= slack).all(axis=0)
+    first, last = value[0], value[-1]
+    return np.minimum(first, last), np.maximum(first, last), np.logical_or(rises, falls)
+
+
+def _towards(centre: Array, end: Array) -> Array:
+    """Return points from a value to an end, which may be infinite, shape (m, g)."""
+    share = np.linspace(0.0, 1.0, LOOKS)[:, None]
+    with np.errstate(all="ignore"):
+        near = centre + share * (end - centre)
+        size = np.where(centre == 0.0, 1.0, np.abs(centre))
+        far = centre + np.copysign(size, end) * (share / (1.0 - share))
+    points = np.where(np.isinf(end), far, near)
+    points[-1] = end
+    return points

@@ -22,7 +22,12 @@ from autodiff.fit.solve.batch import Batch, Outcome
 from autodiff.fit.solve.solution import CONVERGED, NOT_CONVERGED
 from autodiff.fit.stats.checks import FEWEST_ROWS, check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
-from autodiff.fit.stats.derive import derived_quantities, parse_derived
+from autodiff.fit.stats.derive import (
+    derived_quantities,
+    image,
+    parameters_of,
+    parse_derived,
+)
 from autodiff.fit.stats.group_intervals import group_intervals
 from autodiff.fit.stats.intervals import (
     LINEAR,
@@ -59,7 +64,7 @@ def _parameter_names(problem: Problem) -> list[str]:
     names: list[str] = []
     for slot in problem.slots:
         own = [n for n in problem.names if n.startswith(f"{slot.name}[")]
-        names += own if slot.kind == "indexed" else [slot.name]
+        names += own if slot.level_column else [slot.name]
     return list(dict.fromkeys(names))
 
 
@@ -235,24 +240,37 @@ class _Part:
                 held[slot.name] = slot.value
                 self._put(slot.name, slot.value, 0.0, "fixed")
             elif slot.kind == "tied":
-                value, se = self._computed(slot.nodes, held, ties)
-                self._put(slot.name, value, se, "tied")
+                self._put_computed(slot.name, slot.nodes, held, ties, "tied")
                 ties[slot.name] = slot.nodes
         for name, nodes in table.derived.items():
-            self._put(name, *self._computed(nodes, held, ties), "derived")
+            self._put_computed(name, nodes, held, ties, "derived")
         table.rss[groups], table.exact[groups] = self.found.rss, self.exact
         table.ci[groups], table.verdict[groups] = self.ci, CONVERGED
         self._warn()
 
-    def _computed(
+    def _put_computed(
         self,
+        name: str,
         nodes: tuple[Node, ...],
         held: dict[str, float],
         ties: dict[str, tuple[Node, ...]],
-    ) -> tuple[Array, Array]:
-        points, cov = self.found.points, self.found.cov * self.unit
-        names = self.table.problem.names
-        return derived_quantities(nodes, points, held, cov, names, ties)
+        status: str,
+    ) -> None:
+        """Write a tied or derived quantity, with the interval of its one parameter."""
+        table, points, names = self.table, self.found.points, self.table.problem.names
+        cov = self.found.cov * self.unit
+        value, se = derived_quantities(nodes, points, held, cov, names, ties)
+        self._put(name, value, se, status)
+        used = [n for n in parameters_of(nodes, ties) if n in names]
+        if len(used) != 1:
+            return
+        j = names.index(used[0])
+        values = {**held, **dict(zip(names, points, strict=True))}
+        ends = self.low[j], self.high[j]
+        lo, hi, monotonic = image(nodes, values, used[0], ends, ties)
+        good = monotonic & self.profiled[j] & (se > 0.0)
+        at = self.groups[good], table.place[name]
+        table.lo[at], table.hi[at], table.interval[at] = lo[good], hi[good], "profile"
 
     def _put(self, name: str, value: Any, se: Any, status: str) -> None:
         table, at = self.table, (self.groups, self.table.place[name])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,12 @@ from autodiff.fit.stats.checks import ResidualChecks, check_residuals
 from autodiff.fit.stats.chi_square import chi_square_probability
 from autodiff.fit.stats.covariance import covariance
 from autodiff.fit.stats.criteria import Criteria, criteria, normal_likelihood, r_squared
-from autodiff.fit.stats.derive import derived_quantity, parse_derived
+from autodiff.fit.stats.derive import (
+    derived_quantity,
+    image,
+    parameters_of,
+    parse_derived,
+)
 from autodiff.fit.stats.intervals import Intervals, intervals
 from autodiff.fit.stats.profile import Profiler
 from autodiff.fit.stats.result import Estimate, FitResult
@@ -301,7 +307,7 @@ def _parameters(
         if slot.kind == "free":
             result[slot.name] = free[slot.position]
             values[slot.name] = free[slot.position].estimate
-        elif slot.kind == "indexed":
+        elif slot.level_column:
             own = f"{slot.name}["
             pairs = zip(problem.names, free, strict=True)
             result |= {name: one for name, one in pairs if name.startswith(own)}
@@ -316,15 +322,37 @@ def _parameters(
             value, error = derived_quantity(
                 slot.nodes, values, cov[np.ix_(places, places)], names, ties
             )
+            wald = _with_reach(value, error, quantile, "tied")
+            result[slot.name] = _imaged(wald, slot.nodes, result, ties)
             ties[slot.name] = slot.nodes
             values[slot.name] = value
-            result[slot.name] = _with_reach(value, error, quantile, "tied")
     return result
 
 
 def _with_reach(value: float, error: float, quantile: float, status: str) -> Estimate:
     reach = quantile * error
     return Estimate(value, error, value - reach, value + reach, status, "wald")
+
+
+def _imaged(
+    wald: Estimate,
+    nodes: Sequence[Node],
+    parameters: Mapping[str, Estimate],
+    ties: Mapping[str, Sequence[Node]],
+) -> Estimate:
+    """Return a computed quantity with the profile interval of its one parameter."""
+    used = [n for n in parameters_of(nodes, ties) if parameters[n].status == "free"]
+    if len(used) != 1 or not wald.se > 0.0:
+        return wald
+    one = parameters[used[0]]
+    if one.interval != "profile":
+        return wald
+    values = {name: np.array([p.estimate]) for name, p in parameters.items()}
+    ends = np.array([one.lo]), np.array([one.hi])
+    lo, hi, monotonic = image(nodes, values, used[0], ends, ties)
+    if not monotonic[0]:
+        return wald
+    return replace(wald, lo=float(lo[0]), hi=float(hi[0]), interval="profile")
 
 
 def _derived(
@@ -349,7 +377,8 @@ def _derived(
         value, error = derived_quantity(
             nodes, values, known, problem.names, problem.ties
         )
-        result[name] = _with_reach(value, error, quantile, "derived")
+        wald = _with_reach(value, error, quantile, "derived")
+        result[name] = _imaged(wald, nodes, parameters, problem.ties)
     return result
 
 
