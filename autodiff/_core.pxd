@@ -75,6 +75,7 @@ cdef extern from "array.h":
     void ad_array_drop(ad_array *a) nogil
     bint ad_array_same_shape(const ad_array *a, const ad_array *b) nogil
     ad_array *ad_array_copy(const ad_array *a) nogil
+    bint ad_array_is_private(const ad_array *a) nogil
     bint ad_shape_broadcast(int a_ndim, const int64_t *a, int b_ndim, const int64_t *b,
                             int *ndim, int64_t *shape) nogil
 

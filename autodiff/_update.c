@@ -93,8 +93,9 @@ int ad_tensor_accumulate_grad(ad_tape *tape, ad_tensor *x, const ad_value *adjoi
     } else if (sum.array != NULL) {
         /* Others may hold the same array; a gradient is changed in place. */
         bool is_ours = sum.array->refs == 1 && ad_array_is_private(sum.array);
-        sum.array = is_ours || creates_graph ? ad_array_keep(sum.array)
-                                             : ad_array_copy(sum.array);
+        bool is_tracked = creates_graph && sum.entry != AD_NONE;
+        sum.array =
+            is_ours || is_tracked ? ad_array_keep(sum.array) : ad_array_copy(sum.array);
         if (sum.array == NULL) {
             PyErr_NoMemory();
             return -1;

@@ -53,6 +53,20 @@ cdef class Sweep:
             copy.entry = AD_NONE
         return ad_tensor_wrap(tape, &copy)
 
+    cdef object own_tensor_of(self, const ad_value *v):
+        """tensor_of for functions of the user's, which may change it in place: other
+        branches of the graph may hold the same array."""
+        cdef ad_value copy = v[0]
+        if v.array == NULL or ad_array_is_private(v.array):
+            return self.tensor_of(v)
+        copy.array = ad_array_copy(v.array)
+        if copy.array == NULL:
+            raise MemoryError
+        try:
+            return self.tensor_of(&copy)
+        finally:
+            ad_array_drop(copy.array)
+
     cdef int give(self, object gradient, ad_value *v) except -1:
         """Replace v by a tensor's value, new reference."""
         cdef ad_value new
@@ -78,57 +92,62 @@ cdef class Sweep:
             return 0
         if leaf.handle == NULL:
             if leaf.owner != NULL:  # hooks of a leaf that is gone
-                (<Hooks>leaf.owner).run(self.tensor_of(adjoint))
+                (<Hooks>leaf.owner).run(self.own_tensor_of(adjoint))
             return 0
         t = <ad_tensor *>leaf.owner
         if self.waiting is not None:
-            self.waiting.append((<object>t, self.tensor_of(adjoint)))
+            self.waiting.append((<object>t, self.tensor_of(adjoint) if t.hooks == NULL
+                                 else self.own_tensor_of(adjoint)))
             return 0
         if t.hooks == NULL and self.leaf_captures is None:
             ad_tensor_accumulate_grad(tape, t, adjoint, tape.is_recording)
             return 0
         tensor = <object>t
-        gradient = self.tensor_of(adjoint)
         if t.hooks != NULL and not self.is_local:
-            gradient = (<Hooks>t.hooks).run(gradient)
+            gradient = (<Hooks>t.hooks).run(self.own_tensor_of(adjoint))
+        else:
+            gradient = self.tensor_of(adjoint)
         if self.leaf_captures is not None:
             capture = self.leaf_captures.get(id(tensor))
             if capture is not None:
                 self.capture(capture, gradient)
             return 0
-        cdef ad_value v
-        ad_tensor_value(tape, as_tensor(gradient), &v)
-        ad_tensor_accumulate_grad(tape, t, &v, tape.is_recording)
+        accumulate(tape, t, gradient, tape.is_recording)
         return 0
 
     cdef int settle(self, bint creates_graph) except -1:
-        """Give what was waiting: the sweep has come to its end."""
+        """Give what was waiting: the sweep has come to its end. No gradient changes
+        before the last hook has returned."""
         cdef ad_tape *tape = ad_py_tape()
-        cdef ad_value v
+        cdef ad_tensor *t
+        cdef list found = []
         waiting, self.waiting = self.waiting, None
-        for tensor, gradient in waiting:
-            t = as_tensor(tensor)
-            if t.leaf != NULL and t.hooks != NULL:
-                gradient = (<Hooks>t.hooks).run(gradient)
-            ad_py_make_room(tape)
-            ad_tensor_value(tape, as_tensor(gradient), &v)
-            ad_tensor_accumulate_grad(tape, t, &v, creates_graph)
+        was_recording = set_recording(creates_graph)
+        try:
+            for tensor, gradient in waiting:
+                t = as_tensor(tensor)
+                if t.leaf != NULL and t.hooks != NULL:
+                    gradient = (<Hooks>t.hooks).run(gradient)
+                found.append((tensor, gradient))
+            for tensor, gradient in found:
+                ad_py_make_room(tape)
+                accumulate(tape, as_tensor(tensor), gradient, creates_graph)
+        finally:
+            set_recording(was_recording)
         return 0
 
     cdef int watch(self, object owner, ad_value *adjoint, c_bool *ends) except -1:
         cdef ad_tape *tape
         if self.is_local and not isinstance(owner, Capture):
             return 0
-        gradient = self.tensor_of(adjoint)
         if isinstance(owner, Capture):
             if (<Capture>owner).sweep == <void *>self:
-                self.capture(owner, gradient)
+                self.capture(owner, self.tensor_of(adjoint))
                 ends[0] = self.is_local and not self.goes_on
             return 0
         hooks = <Hooks>owner
-        replaced = hooks.run(gradient)
-        if replaced is not gradient:
-            self.give(replaced, adjoint)
+        if hooks.functions:
+            self.give(hooks.run(self.own_tensor_of(adjoint)), adjoint)
         tensor = hooks.owner()
         if hooks.retains and tensor is not None and self.waiting is not None:
             self.waiting.append((tensor, self.tensor_of(adjoint)))
@@ -140,7 +159,7 @@ cdef class Sweep:
     cdef int custom(self, const ad_node *node, const ad_value *z_bar, ad_value *x_bar,
                     c_bool *has_adjoint) except -1:
         gradients = without_overrides((<object>node.attr.object).gradients, (
-            self.tensor_of(z_bar), [_needs(node, k) for k in range(node.n_args)]))
+            self.own_tensor_of(z_bar), [_needs(node, k) for k in range(node.n_args)]))
         cdef ad_array *shape
         for k in range(node.n_args):
             gradient = gradients[k]
@@ -345,17 +364,23 @@ def backward(x, gradient=None, retain_graph=None, bint create_graph=False, input
     cdef uint32_t entry = t.h.entry
     cdef ad_value seed
     cdef ad_sweep how
+    cdef Sweep sweep = plain
     if tape.redirect != NULL:
         refuse_graph(None, "backward()")
-    if (inputs is not None or tape.defers_leaves or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
+    if (inputs is not None or t.leaf != NULL or entry >= AD_SWEPT or t.h.tape != tape
             or not is_plain_seed(t, gradient)):
         return general_backward(x, gradient, retain, create_graph, inputs,
                                 strict_nan=strict_nan)
     seed.scalar, seed.array, seed.entry = 1.0, NULL, AD_NONE
     if gradient is not None:
         ad_tensor_value(tape, as_tensor(gradient), &seed)
-    how = switches(tape, plain, retain, create_graph, strict_nan)
+    if tape.defers_leaves:
+        sweep = Sweep.__new__(Sweep)
+        sweep.waiting = []
+    how = switches(tape, sweep, retain, create_graph, strict_nan)
     check(tape, ad_sweep_reverse(tape, 1, &entry, &seed, &how))
+    if sweep.waiting is not None:
+        sweep.settle(create_graph)
     ad_tensor_settle(t)
 
 
@@ -420,10 +445,22 @@ def accumulate_grad(x, gradient, bint create_graph=False):
     """x.grad += gradient."""
     refuse_graph(None, "a gradient")
     cdef ad_tape *tape = ad_py_tape()
-    cdef ad_value v
     ad_py_make_room(tape)
+    accumulate(tape, as_tensor(x), gradient, create_graph)
+
+
+cdef int accumulate(ad_tape *tape, ad_tensor *x, object gradient,
+                    bint creates_graph) except -1:
+    """x.grad += gradient, a tensor that may be somebody's: its array stays its own."""
+    cdef ad_value v
     ad_tensor_value(tape, as_tensor(gradient), &v)
-    ad_tensor_accumulate_grad(tape, as_tensor(x), &v, create_graph)
+    if v.array != NULL:
+        ad_array_keep(v.array)
+    try:
+        ad_tensor_accumulate_grad(tape, x, &v, creates_graph)
+    finally:
+        ad_array_drop(v.array)
+    return 0
 
 
 # ---- Tangents -------------------------------------------------------------------------------

@@ -84,10 +84,13 @@ def round(input: Any, *, decimals: int = 0) -> Any:
 def softplus(input: Any, beta: float = 1, threshold: float | None = None) -> Any:
     """Return log(1 + exp(beta * input)) / beta, without overflow.
 
-    `threshold` is accepted as in PyTorch; it is not needed, nothing overflows here.
+    Where beta * input is above `threshold` it is input itself, as in PyTorch; None, the
+    default, needs no such place, for nothing overflows here.
     """
-    soft = FUNCTIONS["softplus"]
-    return soft(input) if beta == 1 else _div(soft(_mul(input, beta)), beta)
+    scaled = input if beta == 1 else _mul(input, beta)
+    soft = FUNCTIONS["softplus"](scaled)
+    soft = soft if beta == 1 else _div(soft, beta)
+    return soft if threshold is None else where(gt(scaled, threshold), input, soft)
 
 
 def lerp(input: Any, end: Any, weight: Any) -> Any:

@@ -333,7 +333,9 @@ cdef class Hooks:
         self.owner = weakref.ref(tensor)
 
     cdef object run(self, object gradient):
-        """Pass the gradient through the functions; returns what comes out."""
+        """Pass the gradient through the functions; returns what comes out: the gradient
+        itself, or a tensor of its own."""
+        given = gradient
         for function in list(self.functions.values()):
             replaced = function(gradient)
             if replaced is None:
@@ -346,7 +348,7 @@ cdef class Hooks:
                     f"a hook has changed the shape of the gradient from "
                     f"{shape_of(gradient)} to {shape_of(replaced)}")
             gradient = replaced
-        return gradient
+        return gradient if gradient is given else gradient.clone()
 
 
 cdef Hooks hooks_of(object x):
@@ -396,6 +398,7 @@ def register_hook(x, function):
     if not callable(function):
         raise TypeError(f"a hook must be callable, got '{type(function).__name__}'")
     cdef Hooks hooks = hooks_of(x)
+    defer_leaves()
     handle = RemovableHandle(hooks.functions)
     hooks.functions[handle.id] = function
     return handle

@@ -38,13 +38,16 @@ class gradient_override:
         ...) or one of ``amax cat cholesky cumsum det index index_put matmul solve
         sum``: a function ``rule(grad_output, *inputs)`` that returns one gradient, or
         None for zero, for each input; a single one needs no tuple. Inputs are tensors,
-        also those that were given as numbers. None instead of a function gives the
+        also those that were given as numbers. ``"index"`` is ``x[...]`` of every kind,
+        ``"amax"`` also ``amin`` and, without an axis, ``max`` and ``min``, which pick
+        by index along one. None instead of a function gives the
         operation its own gradient back.
 
     Raises
     ------
     ArgumentError
-        On entering or before: if a name is unknown or a rule not callable; when a sweep
+        On entering or before: if `rules` is no dict, a name is unknown or a rule not
+        callable; when a sweep
         asks a rule: if it returns another number of gradients than there are inputs.
     ShapeError
         When a sweep asks a rule: if a gradient has neither the shape of its input nor,
@@ -55,7 +58,8 @@ class gradient_override:
     -----
     What counts is where an operation is recorded, not where it is swept. Operators are
     the rows they stand for (``x * y`` is ``mul``, ``x ** 2`` is ``pow``); a function
-    that is composed of others consists of their operations, which `grad_fn` shows.
+    that is composed of others (``softmax``, ``linear``, ``mean``) consists of their
+    operations, which `grad_fn` shows; it has no rule of its own.
     Inside a rule, and in sweeps, gradients are the usual ones. Contexts nest, the inner
     one first; they hold for one thread.
 
@@ -77,6 +81,11 @@ class gradient_override:
     """
 
     def __init__(self, rules: Mapping[str, UserRule | None]) -> None:
+        if not isinstance(rules, Mapping):
+            raise ArgumentError(
+                "gradient_override takes a dict of rules by name of an operation, "
+                f"{{\"mul\": rule}}, got a '{type(rules).__name__}'"
+            )
         known = _known()
         self._rules: dict[int, Callable[..., Tensor] | None] = {}
         for name, rule in rules.items():
@@ -116,8 +125,14 @@ def _unknown(name: Any, known: Mapping[str, int]) -> ArgumentError:
     word = str(name).removesuffix("Backward0").lower()
     import difflib
 
-    close = difflib.get_close_matches(word, known, 3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    close = difflib.get_close_matches(word, known, 3, cutoff=0.75)
+    hint = (
+        f"did you mean {' or '.join(map(repr, close))}? "
+        if close
+        else "a function that is made of others (softmax, conv2d, linear, mean, "
+        "max_pool2d) has no rule of its own: give rules for its operations, which "
+        "autodiff.inspect.tree(z) or z.grad_fn shows; "
+    )
     return ArgumentError(
         f"gradient_override: no operation is called {name!r}; {hint}names are those of "
         f"autodiff.ops() and {', '.join(STRUCTURAL)}"

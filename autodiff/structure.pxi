@@ -126,6 +126,9 @@ def get_item(x, key):
     cdef ad_tensor *t = as_tensor(x)
     cdef ad_attr attr
     cdef Py_ssize_t i
+    if ad_overrides != NULL and (<dict>ad_overrides).get(AD_OP_GATHER) is not None:
+        positions = np.arange(size_of(x)).reshape(shape_of(x))  # a rule sees an index
+        return gather(x, np.asarray(positions[key]))
     if type(key) is int and t.array != NULL and t.array.ndim == 1:
         i = key
         if i < 0:

@@ -310,6 +310,23 @@ def test_a_checkpoint_of_other_settings_is_refused(coma, tmp_path):
         train.Store(path, train.Settings(iterations=2, episodes=2))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("--episodes 0", "--episodes must be at least 1"),
+        ("--copy-every 0", "--copy-every must be at least 1"),
+        ("--iterations 0", "--iterations must be at least 1"),
+        ("--seeds 0", "--seeds must be at least 1"),
+        ("--env grid --agents 7", "--agents: invalid choice: 7"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(coma, capsys, given, message):
+    with pytest.raises(SystemExit) as caught:
+        coma.train.main(given.split())
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_the_report_has_students_intervals_and_a_picture(coma):
     report = coma.report
     assert report.t_quantile(9) == pytest.approx(2.262157, abs=5e-4)

@@ -119,7 +119,8 @@ def gradient_report(
         A gradient whose root mean square is below this share of the largest among the
         layers, or below 1e-12, is flagged "vanishing".
     exploding
-        One whose norm is above this is flagged "exploding"; so are NaN and infinity.
+        One whose norm is above this is flagged "exploding"; so is infinity. NaN is
+        "nan".
 
     Returns
     -------
@@ -131,8 +132,8 @@ def gradient_report(
     Raises
     ------
     ArgumentError
-        If there is no parameter, or something that is no tensor; if the optimiser's
-        step needs a closure, as that of LBFGS.
+        If there is no parameter, or something that is no tensor; if `lr` is not a
+        finite number; if the optimiser's step needs a closure, as that of LBFGS.
 
     Examples
     --------
@@ -144,6 +145,8 @@ def gradient_report(
     w          (2,)   1     0    1    50%    0.1
     norm of all gradients: 1
     """
+    if not math.isfinite(lr):
+        raise ArgumentError(f"gradient_report: lr must be a finite number, got {lr!r}")
     named = _named(model_or_params)
     updates = {} if optimizer is None else _updates(named, optimizer)
     gradients = {name: _numbers(p.grad) for name, p in named.items()}
@@ -238,8 +241,7 @@ def _flags(g: Any, least: float, exploding: float) -> tuple[str, ...]:
         flags.append("dead")
     elif g.size and _rms(g) < least:
         flags.append("vanishing")
-    norm = float(np.linalg.norm(g))
-    if not norm <= exploding:
+    if float(np.linalg.norm(g)) > exploding or np.isinf(g).any():
         flags.append("exploding")
     flags += ["nan"] * bool(np.isnan(g).any()) + ["inf"] * bool(np.isinf(g).any())
     return tuple(flags)

@@ -97,6 +97,45 @@ class Module:
         self._unsaved: set[str] = set()
         self._hooks: dict[int, Callable[..., Any]] = {}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; what is learned or saved is not lost in passing."""
+        is_part = isinstance(value, (Parameter, Module))
+        if "_hooks" in self.__dict__:
+            if is_part:
+                self._buffer_names.discard(name)
+            elif value is not None:
+                self._refuse_loss(name, value)
+        elif is_part:
+            raise AttributeError(
+                f"cannot assign {name!r} before Module.__init__() call: "
+                f"{type(self).__name__}.__init__ must call super().__init__() first"
+            )
+        super().__setattr__(name, value)
+
+    def _refuse_loss(self, name: str, value: Any) -> None:
+        """Raise if a parameter, buffer or module would give way to something else."""
+        now = vars(self).get(name)
+        if name in self._buffer_names:
+            if isinstance(value, Tensor):
+                return
+            kind, expected = "buffer", "autodiff.Tensor"
+            cure = "wrap it: autodiff.tensor(...)"
+        elif isinstance(now, Parameter):
+            kind, expected = "parameter", "autodiff.nn.Parameter"
+            cure = (
+                f"with autodiff.no_grad(): module.{name}.copy_(...) changes its numbers"
+                ", autodiff.nn.Parameter(...) makes another"
+            )
+        elif isinstance(now, Module):
+            kind, expected = "child module", "autodiff.nn.Module"
+            cure = f"del module.{name} takes it off"
+        else:
+            return
+        raise TypeError(
+            f"cannot assign a '{type(value).__name__}' as {kind} '{name}' ({expected} "
+            f"or None expected); {cure}"
+        )
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the module computes; a subclass says what."""
         raise NotImplementedError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff.errors import ArgumentError
-from autodiff.optim.optimizer import Optimizer
+from autodiff.optim.optimizer import Optimizer, check_number
 
 __all__ = [
     "ConstantLR",
@@ -25,6 +25,8 @@ __all__ = [
 class _Schedule:
     """Rates that are a function of the epoch; `step()` goes to the next one."""
 
+    last_epoch: int
+
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
             raise ArgumentError(
@@ -37,25 +39,30 @@ class _Schedule:
                 "must have its first rates ('initial_lr'), from load_state_dict"
             )
         self.optimizer = optimizer
-        self.base_lrs = [
-            group.setdefault("initial_lr", group["lr"]) for group in groups
-        ]
-        self.last_epoch = last_epoch + 1
-        self._set()
+        self.base_lrs = [group.get("initial_lr", group["lr"]) for group in groups]
+        self._set(last_epoch + 1)
+        for group, base in zip(groups, self.base_lrs, strict=True):
+            group["initial_lr"] = base
 
     def factor(self, base: float, epoch: int, k: int) -> float:
         """Return the rate of group k, whose first was `base`, in an epoch."""
         raise NotImplementedError
 
-    def _set(self) -> None:
-        groups = zip(self.optimizer.param_groups, self.base_lrs, strict=True)
-        for k, (group, base) in enumerate(groups):
-            group["lr"] = self.factor(base, self.last_epoch, k)
+    def _set(self, epoch: int) -> None:
+        """Set the rates of an epoch; nothing has changed if one makes no sense."""
+        name = f"{type(self).__name__}: the rate of epoch {epoch}"
+        rates = [
+            check_number(name, self.factor(base, epoch, k))
+            for k, base in enumerate(self.base_lrs)
+        ]
+        groups = self.optimizer.param_groups
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+        self.last_epoch = epoch
 
     def step(self) -> None:
         """Go to the next epoch."""
-        self.last_epoch += 1
-        self._set()
+        self._set(self.last_epoch + 1)
 
     def get_last_lr(self) -> list[float]:
         """Return the rates of the groups."""
@@ -67,9 +74,12 @@ class _Schedule:
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go where another schedule was."""
-        self.last_epoch = int(state_dict["last_epoch"])
-        self.base_lrs = list(state_dict["base_lrs"])
-        self._set()
+        before, self.base_lrs = self.base_lrs, list(state_dict["base_lrs"])
+        try:
+            self._set(int(state_dict["last_epoch"]))
+        except ArgumentError:
+            self.base_lrs = before
+            raise
 
 
 class StepLR(_Schedule):

@@ -260,6 +260,10 @@ def show_progress(where, returns):
     print(f"\r{where}  return {recent:6.2f}  ", end="", file=sys.stderr, flush=True)
 
 
+def _option(name):
+    return "--" + name.replace("_", "-")
+
+
 def main(arguments=None):
     """Train, print the table, write the curves."""
     parser = argparse.ArgumentParser(prog="coma.train", description=__doc__)
@@ -270,13 +274,15 @@ def main(arguments=None):
     parser.add_argument("--resume", metavar="FILE", help="checkpoint, made if missing")
     parser.add_argument("--progress", action="store_true")
     parser.add_argument("--svg", metavar="FILE", help="write the learning curves")
+    choices = {"env": ("box", "grid"), "agents": (3, 4, 5)}
     for name, value in asdict(Settings()).items():
-        option = "--" + name.replace("_", "-")
-        choices = ("box", "grid") if name == "env" else None
-        parser.add_argument(option, type=type(value), default=value, choices=choices)
+        parser.add_argument(
+            _option(name), type=type(value), default=value, choices=choices.get(name)
+        )
     given = vars(parser.parse_args(arguments))
-    if given["seeds"] < 1:
-        parser.error(f"--seeds must be at least 1, got {given['seeds']}")
+    for name in ("seeds", "iterations", "episodes", "critic_passes", "copy_every"):
+        if given[name] < 1:
+            parser.error(f"{_option(name)} must be at least 1, got {given[name]}")
     settings = Settings(**{name: given[name] for name in asdict(Settings())})
     store, began = Store(given["resume"], settings), time.perf_counter()
     results = {}

@@ -419,3 +419,22 @@ def test_a_function_that_saves_its_result_leaves_nothing_behind():
         Exp.apply(x).backward()
     del x
     assert ad.tape_info().entries <= before
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_a_backward_that_works_in_place_changes_its_branch_only(shape):
+    class Clamped(ad.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1.0
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.clamp_(-0.1, 0.1)
+
+    for first in (True, False):
+        v, w = (ad.ones(shape, requires_grad=True) for _ in range(2))
+        y = Clamped.apply(v)
+        ((y + w if first else w + y) * 5.0).sum().backward()
+        assert v.grad.mean().item() == 0.1
+        assert w.grad.mean().item() == 5.0

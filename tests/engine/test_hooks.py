@@ -342,3 +342,85 @@ def test_reading_grad_of_a_result_says_retain_grad(x):
     y = x * 3.0
     with pytest.warns(UserWarning, match=r"retain_grad\(\)"):
         assert y.grad is None
+
+
+# ---- What a hook may do to what it is given, and keep of what it gives ---------------
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_what_a_hook_on_a_leaf_returns_stays_its_own(create_graph):
+    v = ad.tensor([9.0, 9.0])
+    w = ad.tensor([2.0, 3.0], requires_grad=True)
+    w.register_hook(lambda g: v)
+    for _ in range(3):
+        (w * 1.0).sum().backward(create_graph=create_graph)
+    assert w.grad.tolist() == [27.0, 27.0]
+    assert v.tolist() == [9.0, 9.0]
+
+
+def test_what_a_hook_returns_is_not_what_autograd_grad_returns():
+    v = ad.tensor([9.0, 9.0])
+    w = ad.tensor([2.0, 3.0], requires_grad=True)
+    y = w * 1.0
+    w.register_hook(lambda g: v)
+    y.register_hook(lambda g: v)
+    for found in ad.autograd.grad((y * 1.0).sum(), [w, y]):
+        found.mul_(2.0)
+    assert v.tolist() == [9.0, 9.0]
+
+
+def test_what_a_hook_has_kept_does_not_change_later():
+    kept = []
+    w = ad.tensor([2.0, 3.0], requires_grad=True)
+    w.register_hook(kept.append)
+    for _ in range(2):
+        (w * 1.0).sum().backward()
+    assert w.grad.tolist() == [2.0, 2.0]
+    assert [g.tolist() for g in kept] == [[1.0, 1.0], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("returned", [lambda g: g, lambda g: None])
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_a_hook_that_works_in_place_changes_its_branch_only(returned, shape):
+    for first in (True, False):
+        v, w = (ad.ones(shape, requires_grad=True) for _ in range(2))
+        y = v * 1.0
+        y.register_hook(lambda g: returned(g.clamp_(-0.1, 0.1)))
+        ((y + w if first else w + y) * 5.0).sum().backward()
+        assert v.grad.mean().item() == 0.1
+        assert w.grad.mean().item() == 5.0
+
+
+def test_a_hook_on_a_leaf_that_works_in_place_changes_this_leaf_only():
+    for k in range(2):
+        pair = [ad.ones(2, requires_grad=True) for _ in range(2)]
+        pair[k].register_hook(lambda g: g.clamp_(-0.1, 0.1))
+        ((pair[0] + pair[1]) * 5.0).sum().backward()
+        assert pair[k].grad.tolist() == [0.1, 0.1]
+        assert pair[1 - k].grad.tolist() == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("fails", [0, 1, 2])
+def test_no_gradient_changes_if_a_hook_raises(fails):
+    leaves = [ad.ones(2, requires_grad=True) for _ in range(3)]
+    middle = leaves[0] * leaves[1]
+    where = [leaves[0], leaves[2], middle][fails]
+
+    def hook(g):
+        raise KeyError("mine")
+
+    where.register_hook(hook)
+    with pytest.raises(KeyError, match="mine"):
+        (middle * leaves[2]).sum().backward()
+    assert [x.grad for x in leaves] == [None, None, None]
+
+
+def test_a_hook_on_a_leaf_records_nothing_unless_a_graph_is_made(x):
+    a = ad.tensor(3.0, requires_grad=True)
+    x.register_hook(lambda g: g * a)
+    (x * 2.0).backward()
+    assert x.grad.item() == 6.0
+    assert not x.grad.requires_grad
+    x.grad = None
+    (x * 2.0).backward(create_graph=True)
+    assert ad.autograd.grad(x.grad, [a])[0].item() == 2.0

@@ -252,3 +252,52 @@ def test_a_reversed_gradient_has_the_other_sign(wrap):
 def test_a_strength_that_is_no_number_is_an_error(x):
     with pytest.raises(ad.ArgumentError, match="strength must be a finite number"):
         ad.grad_reverse(x, float("nan"))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [0, -1, slice(1), (slice(None), 0), (1, 2), (None, 1), ..., [0], ([0], [1])],
+    ids=str,
+)
+def test_index_is_indexing_of_every_kind(key):
+    w = ad.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+    seen = []
+
+    def rule(g, a):
+        seen.append(tuple(g.shape))
+        return 10.0 * ad.ones(2, 3)
+
+    with ad.gradient_override({"index": rule}):
+        z = w[key]
+    np.testing.assert_array_equal(z.detach().numpy(), w.detach().numpy()[key])
+    z.sum().backward()
+    assert seen == [tuple(z.shape)]
+    assert w.grad.tolist() == [[10.0] * 3] * 2
+
+
+def test_an_index_out_of_range_is_one_under_a_rule_too():
+    w = ad.ones(2, requires_grad=True)
+    with ad.gradient_override({"index": lambda g, a: g}), pytest.raises(IndexError):
+        w[2]
+
+
+@pytest.mark.parametrize("name", ["softmax", "conv2d", "linear", "mean", "max_pool2d"])
+def test_a_function_of_others_has_no_rule_and_says_where_they_are(name):
+    with pytest.raises(ad.ArgumentError, match=r"made of others.*grad_fn") as caught:
+        ad.gradient_override({name: None})
+    assert "did you mean" not in str(caught.value)
+
+
+def test_rules_that_are_no_dict_are_refused():
+    with pytest.raises(ad.ArgumentError, match="takes a dict of rules"):
+        ad.gradient_override("mul")
+
+
+def test_a_rule_that_works_in_place_changes_its_branch_only():
+    for first in (True, False):
+        v, w = (ad.ones(2, requires_grad=True) for _ in range(2))
+        with ad.gradient_override({"exp": lambda g, a: g.clamp_(-0.1, 0.1)}):
+            y = v.exp()
+        ((y + w if first else w + y) * 5.0).sum().backward()
+        assert v.grad.tolist() == [0.1, 0.1]
+        assert w.grad.tolist() == [5.0, 5.0]

@@ -169,6 +169,8 @@ def test_a_layer_in_trouble_is_flagged(gradient, flag):
     report = inspect.gradient_report(params)
     assert [layer.name for layer in report.flagged] == ["bad"]
     assert flag in report.flagged[0].flags
+    if flag == "nan":
+        assert report.flagged[0].flags == ("nan",)
     assert "bad" in str(report)
 
 
@@ -239,3 +241,9 @@ def test_a_tensor_with_a_gradient_says_so(w):
 def test_a_plain_number_has_no_reason():
     with pytest.raises(ad.ArgumentError, match="takes a tensor, got a 'float'"):
         inspect.why_no_grad(1.0)
+
+
+@pytest.mark.parametrize("lr", [np.nan, np.inf])
+def test_a_report_for_a_rate_that_is_not_finite_is_refused(lr):
+    with pytest.raises(ad.ArgumentError, match="lr must be a finite number"):
+        inspect.gradient_report(with_gradient([1.0], [1.0]), lr=lr)

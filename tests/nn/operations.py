@@ -122,6 +122,7 @@ for activation in (
     "softplus", "softsign", "relu6", "hardtanh", "selu",
 ):  # fmt: skip
     simple(activation, activation, (4, 5))
+simple("softplus, linear from a threshold", "softplus", (4, 5), beta=2.0, threshold=0.5)
 simple("leaky_relu steeper", "leaky_relu", (4, 5), negative_slope=0.3)
 simple("elu of another alpha", "elu", (4, 5), alpha=0.7)
 simple("gelu by tanh", "gelu", (4, 5), approximate="tanh")

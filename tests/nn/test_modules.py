@@ -384,3 +384,50 @@ def test_states_and_sequences_that_do_not_fit_are_errors():
         nn.LSTM(3, 4)(ad.zeros(0, 2, 3))
     with pytest.raises(ad.ArgumentError, match="nonlinearity"):
         nn.RNN(3, 4, nonlinearity="sign")
+
+
+# ---- What would lose a parameter -----------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [ad.ones(1, 2), np.ones((1, 2)), 3.0])
+def test_a_parameter_gives_way_to_a_parameter_or_none_only(value):
+    layer = nn.Linear(2, 1)
+    own = layer.weight
+    with pytest.raises(TypeError, match=r"as parameter 'weight'.*copy_"):
+        layer.weight = value
+    assert layer.weight is own
+    layer.weight = nn.Parameter(ad.ones(1, 2))
+    assert len(list(layer.parameters())) == 2
+    layer.weight = None
+    assert len(list(layer.parameters())) == 1
+
+
+def test_a_buffer_gives_way_to_a_tensor_or_none_only():
+    norm = nn.BatchNorm1d(2)
+    with pytest.raises(TypeError, match="as buffer 'running_mean'"):
+        norm.running_mean = [0.0, 0.0]
+    norm.running_mean = ad.ones(2)
+    assert norm.state_dict()["running_mean"].tolist() == [1.0, 1.0]
+    norm.running_mean = None
+    assert "running_mean" not in norm.state_dict()
+
+
+def test_a_module_gives_way_to_a_module_or_none_only():
+    net = nn.ModuleDict({"a": nn.Linear(1, 1)})
+    with pytest.raises(TypeError, match=r"as child module 'a'.*del module.a"):
+        net.a = ad.tanh
+    net.a = nn.Tanh()
+    assert not list(net.parameters())
+    net.a = None
+    assert not list(net.children())
+
+
+@pytest.mark.parametrize("part", [nn.Parameter(1.0), nn.Tanh()])
+def test_a_part_before_super_init_is_an_error(part):
+    class Forgetful(nn.Module):
+        def __init__(self):
+            self.setting = 3
+            self.part = part
+
+    with pytest.raises(AttributeError, match=r"Forgetful.*super\(\).__init__\(\)"):
+        Forgetful()

@@ -253,11 +253,29 @@ def test_a_plateau_agrees_with_pytorch(options):
         (lambda o: optim.lr_scheduler.ReduceLROnPlateau(o, factor=1.5), "factor"),
         (lambda o: optim.lr_scheduler.ReduceLROnPlateau(o, mode="up"), "mode must be"),
         (lambda o: optim.lr_scheduler.LambdaLR(o, [abs, abs]), "one for each"),
+        (lambda o: optim.lr_scheduler.LambdaLR(o, lambda e: math.nan), "of epoch 0"),
+        (lambda o: optim.lr_scheduler.LambdaLR(o, lambda e: -1.0), "of epoch 0"),
+        (lambda o: optim.lr_scheduler.LambdaLR(o, lambda e: math.inf), "of epoch 0"),
     ],
 )
 def test_a_schedule_that_makes_no_sense_is_an_error(make, message):
+    optimizer = optim.SGD([leaf()], lr=0.1)
     with pytest.raises(ad.ArgumentError, match=message):
-        make(optim.SGD([leaf()], lr=0.1))
+        make(optimizer)
+    group = optimizer.param_groups[0]
+    assert group["lr"] == 0.1
+    assert "initial_lr" not in group
+
+
+@pytest.mark.parametrize("gamma", [math.nan, math.inf, -1.0])
+def test_a_step_to_a_rate_that_makes_no_sense_changes_nothing(gamma):
+    optimizer = optim.SGD([{"params": [leaf()]}, {"params": [leaf()]}], lr=0.1)
+    schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma)
+    for _ in range(2):
+        with pytest.raises(ad.ArgumentError, match="the rate of epoch 1 must be"):
+            schedule.step()
+    assert schedule.get_last_lr() == [0.1, 0.1]
+    assert schedule.last_epoch == 0
 
 
 def test_a_schedule_goes_on_from_an_epoch():
