@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autodiff.fit.binding.slots import as_mapping
 from autodiff.fit.data.arrays import as_columns
 from autodiff.fit.data.columns import Columns
-from autodiff.fit.errors import UsageError
+from autodiff.fit.errors import UsageError, suggestion
 from autodiff.fit.options import Options
 from autodiff.fit.problem import Problem, pose
 from autodiff.fit.stats.result import FitResult
@@ -118,6 +120,7 @@ def fit(
             f"the formula is a {type(formula).__name__}; a str is expected, "
             "as in 'y ~ w*x + b', or a function",
         )
+    _check_binding(binding)
     options = Options(
         loss=loss,
         loss_scale=loss_scale,
@@ -129,13 +132,28 @@ def fit(
         lr=lr,
         epochs=epochs,
         max_evaluations=max_evaluations,
-        derive=dict(derive or {}),
+        derive=_derive(derive),
     )
     table = table_of(data, columns)
     if isinstance(formula, str):
         problem = pose(formula, table, _start(start), **binding)
         return _told(fit_problem(problem, options))
     return _told(_fit_function(formula, table, _start(start), binding, options))
+
+
+_BINDING = ("bounds", "fix", "tie", "sigma", "weight", "trials", "where")
+
+
+def _check_binding(binding: Mapping[str, Any]) -> None:
+    """Refuse what is no argument of `fit`."""
+    for name in binding:
+        if name in _BINDING:
+            continue
+        known = (*signature(fit).parameters, *_BINDING)
+        cure = suggestion(name, [word for word in known if word != "binding"])
+        if name == "by":
+            cure = "; fit each group by itself, or use the command, which has it"
+        raise UsageError("U197", f"fit has no argument {name!r}{cure}")
 
 
 def _told(result: FitResult) -> FitResult:
@@ -275,7 +293,7 @@ def compare(*results: FitResult, labels: Sequence[str] | None = None) -> Compari
     Returns
     -------
     Comparison
-        Ranks from best to worst, and an F test for each pair of which one is a
+        Ranks from best to worst, and a test for each pair of which one is a
         special case of the other.
 
     Raises
@@ -402,7 +420,7 @@ def is_nested(small: FitResult, large: FitResult) -> bool:
 
 def _start(start: Mapping[str, float] | None) -> dict[str, float]:
     given = {}
-    for name, value in (start or {}).items():
+    for name, value in as_mapping("start", start).items():
         try:
             given[name] = float(value)
         except (TypeError, ValueError):
@@ -411,6 +429,17 @@ def _start(start: Mapping[str, float] | None) -> dict[str, float]:
             ) from None
         if not np.isfinite(given[name]):
             raise UsageError("U111", f"start of {name!r}: {value!r} is not finite")
+    return given
+
+
+def _derive(derive: Mapping[str, str] | None) -> dict[str, str]:
+    given = dict(as_mapping("derive", derive))
+    for name, text in given.items():
+        if not isinstance(text, str):
+            raise UsageError(
+                "U183",
+                f"derive {name}: {text!r}; an expression is expected, as 'log(2)/b'",
+            )
     return given
 
 

@@ -35,7 +35,7 @@ from autodiff.fit.binding.slots import (
     parameters_and_slots,
     split_level,
 )
-from autodiff.fit.data.columns import Columns, row_place
+from autodiff.fit.data.columns import Columns, alike, row_place
 from autodiff.fit.errors import (
     DataError,
     FormulaError,
@@ -216,6 +216,8 @@ def pose(
     rows, n_dropped, notes = select(
         table, _numbers_of(needed), _levels_of(needed), condition
     )
+    labels = _levels_of([left, right, *extra])
+    twins = [note for name in labels for note in alike(name, table.levels(name))]
     levels = _levels(right, rows)
     check_given(said, right, levels, table)
     parameters, slots = parameters_and_slots(said, right, levels)
@@ -229,7 +231,7 @@ def pose(
         index=rows.index,
         is_linear=False,
         n_dropped=n_dropped,
-        notes=(*table.notes, *notes, *_on_both_sides(left, right)),
+        notes=(*table.notes, *twins, *notes, *_on_both_sides(left, right)),
         places=table.places(),
         scale=next(
             ((w, e.source) for w, e in scales.items() if e and w != "trials"), None

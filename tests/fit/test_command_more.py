@@ -50,6 +50,22 @@ def test_a_fit_is_saved_and_predicts(run):
     assert float(first["observation_lo"]) < float(first["lo"])
 
 
+def test_files_are_written_though_the_reader_of_the_output_has_gone(tmp_path):
+    files = ["--save", "m.json", "--plot", "m.svg"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*COMMAND, "fit", "y ~ w*x + b", LINE, *files],
+        stdout=writer,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 141
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.json", "m.svg"]
+
+
 def test_predictions_come_in_every_format(run):
     run("fit", "y ~ w*x + b", LINE, "--save", "m.json", "-q")
     for form in ("--json", "--csv", "--md", "--plain", "-q", None):
@@ -160,6 +176,24 @@ def test_formulas_are_compared_on_data(run):
     assert code == 0
     assert out.splitlines()[1].startswith("y ~ a + b*x + c*x^2")
     assert "F test: y ~ a + b*x + c*x^2 earns its 1 more parameter" in out
+
+
+def test_robust_fits_are_not_said_to_have_evidence(run):
+    code, out, _ = run(
+        "compare", "--data", LINE, "y ~ a", "y ~ a + b*x", "--loss", "huber"
+    )
+    assert code == 0
+    assert "nan" not in out
+    assert "a robust loss has no likelihood, so no AICc and no test" in out
+
+
+def test_counts_are_compared_by_a_likelihood_ratio_test(run):
+    counts = b"x,y\n0,3\n1,2\n2,4\n3,3\n4,6\n5,4\n6,7\n7,5\n8,9\n9,6\n"
+    formulas = ("y ~ exp(a)", "y ~ exp(a + b*x)")
+    argv = ("compare", *formulas, "--data", "-", "--loss", "poisson")
+    out = run(*argv, stdin=counts)[1]
+    assert "chi-square test: y ~ exp(a + b*x) earns its 1 more parameter" in out
+    assert "(chi-square = 5.177 on 1, p = 0.0229)" in out
 
 
 def test_saved_models_are_compared(run):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from autodiff.fit import DataError, fit
 from autodiff.fit.data import source
 from autodiff.fit.data.arrays import as_columns
+from autodiff.fit.data.columns import alike
 from autodiff.fit.data.text import parse_table, read_table
 
 
@@ -205,10 +206,29 @@ def test_words_are_levels_in_order():
     assert levels.codes.tolist() == [1, 0, 1, -1, -1]
 
 
-def test_numbers_as_levels_are_sorted_by_size_and_written_shortly():
-    levels = parse_table(b"g,x\n10,1\n9.0,2\n9,3\n0.5,4\n", "data.csv").levels("g")
+def test_numbers_as_levels_are_sorted_by_size():
+    levels = parse_table(b"g,x\n10,1\n9,2\n9,3\n0.5,4\n", "data.csv").levels("g")
     assert levels.names == ("0.5", "9", "10")
     assert levels.codes.tolist() == [2, 1, 1, 0]
+
+
+def test_levels_of_a_text_are_the_labels_as_they_are_written():
+    raw = b"g,x\n1.0,1\n01,2\n 1 ,3\n1,4\n10,5\n"
+    levels = parse_table(raw, "data.csv").levels("g")
+    assert levels.names == ("01", "1", "1.0", "10")
+    assert levels.codes.tolist() == [2, 0, 1, 1, 3]
+    (note,) = alike("g", levels)
+    assert note.code == "W182"
+    assert "levels '01' and '1' of column 'g' are equal as numbers" in note.text
+    assert as_columns({"g": ["01", "1", "01"]}).levels("g").names == ("01", "1")
+
+
+def test_numbers_as_levels_have_no_spelling():
+    for column in ([1, 1.0, 2], np.array([1.0, 1.0, 2.0])):
+        levels = as_columns({"g": column}).levels("g")
+        assert levels.names == ("1", "2")
+        assert levels.codes.tolist() == [0, 0, 1]
+        assert alike("g", levels) == ()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])

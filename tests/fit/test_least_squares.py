@@ -112,3 +112,29 @@ def test_a_function_may_be_a_likelihood_of_counts():
 def test_a_function_that_leaves_several_columns_is_refused():
     with pytest.raises(UsageError, match="leaves y, z"):
         ad.fit(lambda x, a: a * x, {"x": X, "y": Y, "z": Y})
+
+
+@pytest.mark.parametrize("bounds", [{"x[0]": (2, 3)}, ([2, 0], [3, 1])])
+def test_a_start_outside_its_bounds_is_refused(bounds):
+    with pytest.raises(ValueError, match="outside its bounds") as caught:
+        ad.least_squares(lambda p: p - 1.0, [1.0, 0.5], bounds=bounds)
+    assert caught.value.code == "U116"
+    assert "start of 'x[0]': 1 is outside its bounds 2..3" in str(caught.value)
+
+
+@pytest.mark.parametrize("bounds", [[(0, 1)], 3, {"x[0]": 3}])
+def test_bounds_that_are_none_are_refused(bounds):
+    with pytest.raises(ValueError, match="expected") as caught:
+        ad.least_squares(lambda p: p - 1.0, [1.0, 0.5], bounds=bounds)
+    assert caught.value.code == "U194"
+
+
+def test_the_start_of_a_function_is_given_inside_its_bounds_or_found_there():
+    def line(x, a, b):
+        return a * x + b
+
+    data = {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.4, 5.9, 8.5]}
+    assert ad.fit(line, data, bounds={"a": (2, 3)}).params["a"] == pytest.approx(2.5)
+    with pytest.raises(ValueError, match="outside its bounds") as caught:
+        ad.fit(line, data, {"a": 1.0}, bounds={"a": (2, 3)})
+    assert caught.value.code == "U116"

@@ -366,3 +366,55 @@ def test_a_caret_stands_under_the_place_in_an_option():
     with pytest.raises(FormulaError) as caught:
         bound("y ~ w*x", where="x > 1 & y < 2")
     assert caught.value.caret() == "  x > 1 & y < 2\n        ^"
+
+
+# ---- pandas: labels of rows ---------------------------------------------------------
+
+
+@pytest.fixture
+def pandas():
+    return pytest.importorskip("pandas")
+
+
+@pytest.fixture
+def series(pandas):
+    return pandas.Series([1.0, 2.0, 1.0, 2.0])
+
+
+@pytest.mark.parametrize("word", ["sigma", "weight", "trials", "where"])
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([3, 2, 1, 0], "row 1 is labelled 3 here and 0 there"),
+        ([0, 1, 2], "3 labels for 4 rows"),
+        ([0, 1, 2, 9], "row 4 is labelled 9 here and 3 there"),
+    ],
+)
+def test_a_series_of_other_rows_is_refused(pandas, word, labels, told):
+    series = pandas.Series(1.0, index=labels)
+    with pytest.raises(DataError) as caught:
+        bound("y ~ w*x", pandas.DataFrame(LINE), **{word: series})
+    assert caught.value.code == "D127"
+    assert f"{word}: its index is not that of the data ({told})" in str(caught.value)
+    assert ".reindex(data.index)" in str(caught.value)
+    assert ".to_numpy()" in str(caught.value)
+
+
+def test_a_series_of_the_same_rows_is_taken(pandas, series):
+    frame = pandas.DataFrame(LINE)[::-1]
+    sigma = series[::-1]
+    assert bound("y ~ w*x", frame, sigma=sigma).sigma.tolist() == [2.0, 1.0, 2.0, 1.0]
+    sigma = series.reindex(frame.index)
+    assert bound("y ~ w*x", frame, sigma=sigma).sigma.tolist() == [2.0, 1.0, 2.0, 1.0]
+    sigma = series.to_numpy()
+    assert bound("y ~ w*x", frame, sigma=sigma).sigma.tolist() == [1.0, 2.0, 1.0, 2.0]
+    assert bound("y ~ w*x", sigma=series[::-1]).sigma.tolist() == [2.0, 1.0, 2.0, 1.0]
+
+
+def test_columns_that_are_series_have_one_index(pandas):
+    frame = pandas.DataFrame(LINE)
+    assert bound("y ~ w*x", {"x": frame.x, "y": frame.y}).response[0] == 3.0
+    assert bound("y ~ w*x", {"x": frame.x[::-1], "y": LINE["y"]}).response[0] == 3.0
+    with pytest.raises(DataError, match=r"'[xy]': its index is not that") as caught:
+        bound("y ~ w*x", {"x": frame.x[::-1], "y": frame.y})
+    assert caught.value.code == "D127"

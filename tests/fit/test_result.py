@@ -186,3 +186,29 @@ def test_a_fault_is_an_error_with_place_and_cure(formula, data, start, error, wo
 def test_a_senseless_option_is_refused(options):
     with pytest.raises(UsageError):
         fit("y ~ w*x + b", FOUR, **options)
+
+
+# ---- arguments that make no sense ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "told"),
+    [
+        ({"sigmas": 1}, "U197", "fit has no argument 'sigmas'; did you mean 'sigma'?"),
+        ({"wheer": "x > 0"}, "U197", "did you mean 'where'?"),
+        ({"max_evals": 9}, "U197", "did you mean 'max_evaluations'?"),
+        ({"by": "g"}, "U197", "fit has no argument 'by'; fit each group by itself"),
+        ({"start": [1, 2]}, "U198", "a dict is expected, as start={'b': 1.0}"),
+        ({"bounds": [(0, 1)]}, "U198", "a dict is expected, as bounds={'b': (0, inf)}"),
+        ({"fix": "w"}, "U198", "fix is of type str; a dict is expected"),
+        ({"tie": ["w"]}, "U198", "a dict is expected, as tie={'tau': '1/b'}"),
+        ({"derive": ["q=w"]}, "U198", "as derive={'t_half': 'log(2)/b'}"),
+        ({"derive": {"q": 3}}, "U183", "derive q: 3; an expression is expected"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_told(more, code, told):
+    line = {"x": [0.0, 1.0, 2.0, 3.0], "y": [3.0, 8.1, 13.0, 18.0]}
+    with pytest.raises(UsageError) as caught:
+        fit("y ~ w*x + b", line, **more)
+    assert caught.value.code == code
+    assert told in str(caught.value)

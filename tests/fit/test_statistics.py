@@ -256,10 +256,84 @@ def test_nested_models_have_an_f_test():
     found = compare(small, large)
     [test] = found.tests
     f = (small.rss - large.rss) / (large.rss / 22)
-    assert test.f == pytest.approx(f, rel=1e-9)
+    assert (test.kind, test.df1, test.df2) == ("F", 1, 22)
+    assert test.statistic == pytest.approx(f, rel=1e-9)
     assert test.probability == pytest.approx(stats.f.sf(f, 1, 22), rel=1e-8)
     assert found.ranks[0].label == CURVE
     assert sum(rank.weight for rank in found.ranks) == pytest.approx(1.0)
+
+
+def test_nested_models_with_absolute_errors_have_a_chi_square_test():
+    both = [fit(f, DATA, sigma=0.02) for f in ("y ~ a*exp(-b*x)", CURVE)]
+    [test] = compare(*both).tests
+    assert (test.kind, test.df1, test.df2) == ("chi-square", 1, None)
+    assert test.statistic == pytest.approx(both[0].rss - both[1].rss, rel=1e-9)
+    chance = stats.chi2.sf(test.statistic, 1)
+    assert test.probability == pytest.approx(chance, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("loss", "small", "large", "y", "more"),
+    [
+        (
+            "poisson",
+            "y ~ exp(a)",
+            "y ~ exp(a + b*x)",
+            [3, 2, 4, 3, 6, 4, 7, 5, 9, 6],
+            {},
+        ),
+        (
+            "bernoulli",
+            "y ~ logistic(a)",
+            "y ~ logistic(a + b*x)",
+            [0, 0, 1, 0, 0, 1, 1, 0, 1, 1],
+            {},
+        ),
+        (
+            "binomial",
+            "y ~ logistic(a)",
+            "y ~ logistic(a + b*x)",
+            [1, 2, 1, 3, 4, 3, 5, 4, 6, 5],
+            {"trials": "8"},
+        ),
+    ],
+)
+def test_nested_likelihoods_have_a_likelihood_ratio_test(loss, small, large, y, more):
+    data = {"x": np.arange(10.0), "y": y}
+    both = [fit(f, data, loss=loss, **more) for f in (small, large)]
+    [test] = compare(*both).tests
+    ratio = 2.0 * (both[1].loglik - both[0].loglik)
+    assert (test.smaller, test.kind, test.df1, test.df2) == (
+        small,
+        "chi-square",
+        1,
+        None,
+    )
+    assert test.statistic == pytest.approx(ratio, rel=1e-9)
+    assert test.probability == pytest.approx(stats.chi2.sf(ratio, 1), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("loss", "formula", "y", "more"),
+    [
+        ("poisson", "y ~ exp(a + b*x)", [3, 2, 4, 3, 6, 4, 7, 5, 9, 6], {}),
+        ("bernoulli", "y ~ logistic(a + b*x)", [0, 0, 1, 0, 0, 1, 1, 0, 1, 1], {}),
+        (
+            "binomial",
+            "y ~ logistic(a + b*x)",
+            [1, 2, 1, 3, 4, 3, 5, 4, 6, 5],
+            {"trials": "8"},
+        ),
+    ],
+)
+def test_a_likelihood_with_weights_is_that_of_repeated_rows(loss, formula, y, more):
+    x, y, w = np.arange(10.0), np.array(y), np.array([1, 2, 1, 3, 1, 1, 5, 2, 1, 1])
+    repeated = {"x": np.repeat(x, w), "y": np.repeat(y, w)}
+    long = fit(formula, repeated, loss=loss, **more)
+    short = fit(formula, {"x": x, "y": y, "w": w}, loss=loss, weight="w", **more)
+    for name in ("loglik", "aic", "aicc", "bic", "deviance"):
+        expected = getattr(long, name)
+        assert getattr(short, name) == pytest.approx(expected, rel=1e-12)
 
 
 def test_models_that_are_no_special_case_of_each_other_have_no_test():

@@ -39,6 +39,7 @@ class Expression:
     def __init__(self, word: str, given: Any, table: Columns) -> None:
         self.word = word
         self.table = table
+        self.given = given
         self.side = Side((), (), {}, {}, {})
         self.values: Array | None = None
         if isinstance(given, str):
@@ -71,6 +72,7 @@ class Expression:
         """Return its value in each used row, shape (n,)."""
         if self.values is None:
             return rows.evaluate(self.side)
+        self.table.check_index(self.word, self.given)
         if self.values.ndim and len(self.values) != self.table.n_rows:
             raise UsageError(
                 "U120",

@@ -16,7 +16,14 @@ from autodiff.fit.formula.functions import CONSTANTS
 from autodiff.fit.formula.parse import Node, parse_expression
 from autodiff.fit.formula.printing import plain_name
 
-__all__ = ["Given", "check_given", "given", "parameters_and_slots"]
+__all__ = [
+    "Given",
+    "as_mapping",
+    "check_given",
+    "check_inside",
+    "given",
+    "parameters_and_slots",
+]
 
 Bound = tuple[float, float]
 
@@ -57,6 +64,28 @@ def split_level(name: str) -> tuple[str, str]:
     return base.strip(), level.strip()
 
 
+_EXAMPLES = {
+    "start": "{'b': 1.0}",
+    "bounds": "{'b': (0, inf)}",
+    "fix": "{'b': 1.0}",
+    "tie": "{'tau': '1/b'}",
+    "derive": "{'t_half': 'log(2)/b'}",
+}
+
+
+def as_mapping(word: str, value: Any) -> Mapping[str, Any]:
+    """Return what an option says of names, nothing for None; refuse all but a dict."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    raise UsageError(
+        "U198",
+        f"{word} is of type {type(value).__name__}; a dict is expected, as {word}="
+        f"{_EXAMPLES[word]}",
+    )
+
+
 def given(
     start: Mapping[str, Any] | None,
     bounds: Mapping[str, Any] | None,
@@ -70,10 +99,12 @@ def given(
     UsageError
         If a value is no number, bounds are reversed, or a start is outside.
     """
-    starts = {_plain(n): _number("start", n, v) for n, v in (start or {}).items()}
-    fixed = {_plain(n): _number("fix", n, v) for n, v in (fix or {}).items()}
-    limits = {_plain(n): _bounds(n, v) for n, v in (bounds or {}).items()}
-    texts = {_plain(n): v for n, v in (tie or {}).items()}
+    starts = {
+        _plain(n): _number("start", n, v) for n, v in as_mapping("start", start).items()
+    }
+    fixed = {_plain(n): _number("fix", n, v) for n, v in as_mapping("fix", fix).items()}
+    limits = {_plain(n): _bounds(n, v) for n, v in as_mapping("bounds", bounds).items()}
+    texts = {_plain(n): v for n, v in as_mapping("tie", tie).items()}
     for name, text in texts.items():
         if not isinstance(text, str):
             raise UsageError(
@@ -84,7 +115,7 @@ def given(
     _check_conflicts(found)
     for name, value in starts.items():
         lower, upper = limits.get(name) or limits.get(split_level(name)[0]) or _FREE
-        _check_inside(name, value, lower, upper)
+        check_inside(name, value, lower, upper)
     return found
 
 
@@ -140,7 +171,8 @@ def _bounds(name: str, value: Any) -> Bound:
     return lower, upper
 
 
-def _check_inside(name: str, value: float, lower: float, upper: float) -> None:
+def check_inside(name: str, value: float, lower: float, upper: float) -> None:
+    """Refuse a start outside its bounds."""
     if not lower <= value <= upper:
         raise UsageError(
             "U116",
@@ -297,7 +329,7 @@ def parameters_and_slots(
         start = found.start.get(name, found.start.get(base))
         lower, upper = found.bounds.get(name) or found.bounds.get(base) or _FREE
         if start is not None:
-            _check_inside(name, start, lower, upper)
+            check_inside(name, start, lower, upper)
         parameters.append(Parameter(name, start, lower, upper))
         return len(parameters) - 1
 

@@ -154,10 +154,36 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
             cure = "; a formula follows a command, as in: autodiff fit 'y ~ w*x + b'"
         raise UsageError("U170", f"there is no command {first[:40]!r}{cure}")
     parser = build_parser(first if first in COMMANDS else None)
+    if argv and argv[0] in COMMANDS:
+        argv = [argv[0], *_gathered(_of_command(parser, argv[0]), argv[1:])]
     found, unknown = parser.parse_known_args(argv)
     if unknown:
-        raise UsageError("U170", _unknown(parser, found, unknown[0]))
+        option = next((word for word in unknown if word[:1] == "-"), unknown[0])
+        raise UsageError("U170", _unknown(parser, found, option))
     return found
+
+
+def _gathered(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
+    """Return the words of a command with those that belong to no option together.
+
+    argparse takes a formula and a file only where no option stands between them.
+    """
+    options: list[str] = []
+    apart: list[str] = []
+    rest = list(words)
+    while rest and rest[0] != "--":
+        word = rest.pop(0)
+        if parser._parse_optional(word) is None:
+            apart.append(word)
+            continue
+        options.append(word)
+        action = parser._option_string_actions.get(word)
+        takes_value = action is not None and action.nargs in (None, "?")
+        if takes_value and rest and parser._parse_optional(rest[0]) is None:
+            options.append(rest.pop(0))
+    if rest:  # what follows -- is no option, whatever it looks like
+        return [*options, "--", *apart, *rest[1:]]
+    return [*apart, *options]
 
 
 def _unknown(parser: Parser, found: argparse.Namespace, word: str) -> str:
@@ -170,11 +196,20 @@ def _unknown(parser: Parser, found: argparse.Namespace, word: str) -> str:
     return f"there is no option {word[:40]!r}{close}; see {prog} --help"
 
 
-def _options(parser: Parser, command: str | None) -> list[str]:
-    for action in parser._actions:
-        if command and isinstance(action, argparse._SubParsersAction):
-            parser = action.choices[command]
+def _options(parser: argparse.ArgumentParser, command: str | None) -> list[str]:
+    parser = _of_command(parser, command) if command else parser
     return [text for action in parser._actions for text in action.option_strings]
+
+
+def _of_command(
+    parser: argparse.ArgumentParser, command: str
+) -> argparse.ArgumentParser:
+    """Return the parser of a command's own arguments."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found: argparse.ArgumentParser = action.choices[command]
+            return found
+    raise KeyError(command)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -185,17 +186,22 @@ def _text(found: Comparison, options: Namespace) -> str:
     return "\n".join([*lines, "", *_sentences(found)])
 
 
-def _sentences(found: Comparison) -> list[str]:
-    best = found.ranks[0]
+def _sentences(comparison: Comparison) -> list[str]:
+    best = comparison.ranks[0]
+    if math.isnan(best.weight):
+        return ["a robust loss has no likelihood, so no AICc and no test; look at rss"]
     lines = [
         f"{best.label} has {100 * best.weight:.3g} % of the evidence (weights of AICc)"
     ]
-    for test in found.tests:
+    for test in comparison.tests:
         verdict = "earns" if test.probability < SMALL else "does not earn"
+        if test.df2 is None:
+            found = f"chi-square = {short(test.statistic, 4)} on {test.df1}"
+        else:
+            found = f"F = {short(test.statistic, 4)} on {test.df1} and {test.df2}"
         lines.append(
-            f"F test: {test.larger} {verdict} its {test.df1} more parameter"
+            f"{test.kind} test: {test.larger} {verdict} its {test.df1} more parameter"
             f"{'s' * (test.df1 != 1)} than {test.smaller} "
-            f"(F = {short(test.f, 4)} on {test.df1} and {test.df2}, "
-            f"p = {short(test.probability, 3)})"
+            f"({found}, p = {short(test.probability, 3)})"
         )
     return lines

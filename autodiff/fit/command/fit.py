@@ -16,7 +16,7 @@ from autodiff.fit.command.values import (
     only_given,
     starts_and_bounds,
 )
-from autodiff.fit.data.columns import Columns
+from autodiff.fit.data.columns import Columns, alike
 from autodiff.fit.errors import (
     DataError,
     Note,
@@ -55,8 +55,10 @@ def run_fit(options: Namespace) -> int:
     if options.by:
         return _fit_groups(problem, data, options)
     result = _fit(problem, wanted, options)
-    _tell(result, options)
-    _write_files(result, options)
+    try:  # first the files: the reader of standard output may go away
+        _write_files(result, options)
+    finally:
+        _tell(result, options)
     return result.exit_code
 
 
@@ -168,6 +170,11 @@ def _tell(result: FitResult, options: Namespace) -> None:
     text = _text(result, options, form)
     if text:
         print(text)
+    if options.plot == "" and result.converged:
+        from autodiff.fit.output.terminal_plot import terminal_plot
+        from autodiff.fit.output.views import view_of
+
+        print(f"\n{terminal_plot(view_of(result), output_style())}")
 
 
 def _tell_verdict(result: FitResult) -> None:
@@ -215,11 +222,6 @@ def _write_files(result: FitResult, options: Namespace) -> None:
         from autodiff.fit.output.picture import draw
 
         draw(result, options.plot)
-    elif options.plot is not None:
-        from autodiff.fit.output.terminal_plot import terminal_plot
-        from autodiff.fit.output.views import view_of
-
-        print(f"\n{terminal_plot(view_of(result), output_style())}")
     if options.save:
         from autodiff.fit.output.saved import save_model
 
@@ -294,6 +296,8 @@ def _groups_of(
                 f"{name_list(data.names)}{close}",
             )
         columns[name] = data.levels(name)
+        for note in alike(name, columns[name]):
+            remark(note)
     rows = problem.rows - 1
     known = np.flatnonzero(
         np.all([levels.codes[rows] >= 0 for levels in columns.values()], axis=0)

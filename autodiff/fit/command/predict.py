@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,11 @@ import numpy.typing as npt
 from autodiff.fit.command.reading import check_input, table
 from autodiff.fit.command.streams import remark
 from autodiff.fit.command.values import column_names
+from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import DataError, FormulaError, Note
+from autodiff.fit.formula.evaluate import names_in
+from autodiff.fit.formula.parse import parse
+from autodiff.fit.formula.printing import to_text
 from autodiff.fit.output.rounding import aligned, short
 from autodiff.fit.output.saved import load_model
 from autodiff.fit.problem import Problem, rows_of
@@ -50,10 +54,32 @@ def run_predict(options: Namespace) -> int:
         remark(note)
     found = bands(model, problem, options.level)
     level = model.level if options.level is None else options.level
-    text = _text(model, problem, found, level, options)
+    inputs = _inputs(problem, data)
+    text = _text(model, problem, inputs, found, level, options)
     if text:
         print(text)
     return _tell_poles(problem, found.fitted, options)
+
+
+def _inputs(problem: Problem, data: Columns) -> dict[str, list[float] | list[str]]:
+    """Return the columns that the right side uses, in order: numbers and labels."""
+    found: dict[str, list[float] | list[str]] = {}
+    parameters = {slot.name for slot in problem.slots}
+    rows = problem.rows - 1
+    for name, node in names_in(parse(problem.formula.text).rhs).items():
+        column = node.level or name
+        if column in problem.columns:
+            found[column] = problem.columns[column].tolist()
+        elif node.level or name not in parameters:
+            levels = data.levels(column)
+            found[column] = [levels.names[code] for code in levels.codes[rows]]
+    return found
+
+
+def _response(model: FitResult) -> str:
+    """Return the left side where it is more than a column, else nothing."""
+    left = parse(model.formula).lhs
+    return to_text(left) if len(left) > 1 else ""
 
 
 def _tell_poles(problem: Problem, fitted: Array, options: Namespace) -> int:
@@ -77,45 +103,61 @@ def _tell_poles(problem: Problem, fitted: Array, options: Namespace) -> int:
 
 
 def _text(
-    model: FitResult, problem: Problem, found: Bands, level: float, options: Namespace
+    model: FitResult,
+    problem: Problem,
+    inputs: dict[str, list[float] | list[str]],
+    found: Bands,
+    level: float,
+    options: Namespace,
 ) -> str:
     if options.quiet:
         return ""
-    inputs = {name: v.tolist() for name, v in problem.columns.items()}
     numbers = np.stack(found).T.tolist()
     if options.json:
-        return _json(model, problem, numbers, level)
-    rows = [
-        [*cells, *row] for *cells, row in zip(*inputs.values(), numbers, strict=True)
-    ]
+        return _json(model, problem, inputs, numbers, level)
+    columns: Iterable[Sequence[float | str]] = inputs.values()
+    rows = [[*cells, *row] for *cells, row in zip(*columns, numbers, strict=True)]
     head = [*inputs, *HEAD]
     if options.plain:
-        return "\n".join("\t".join(map(repr, row)) for row in rows)
+        return "\n".join("\t".join(map(_digits, row)) for row in rows)
     if options.csv:
         return _csv(head, rows)
-    cells = [[short(value) for value in row] for row in rows]
+    cells = [[v if isinstance(v, str) else short(v) for v in row] for row in rows]
+    right = [not (v and isinstance(v[0], str)) for v in inputs.values()]
+    right += [True] * len(HEAD)
     if options.md:
-        table_rows = [head, ["---:"] * len(head), *cells]
+        table_rows = [head, ["---:" if r else "---" for r in right], *cells]
         return "\n".join("| " + " | ".join(line) + " |" for line in table_rows)
-    lines = aligned([head, *cells], [True] * len(head))
+    lines = aligned([head, *cells], right)
     percent = f"{100 * level:.6g} %"
-    told = f"lo, hi: {percent} confidence of the curve"
-    if not all(math.isnan(row[-1]) for row in rows):
+    response = _response(model)
+    told = f"fitted: {response}; " if response else ""
+    told += f"lo, hi: {percent} confidence of the curve"
+    if not all(math.isnan(row[-1]) for row in numbers):
         told += f"; observation_lo, _hi: {percent} of single observations"
     return "\n".join([*lines, told])
 
 
-def _csv(head: Sequence[str], rows: Sequence[Sequence[float]]) -> str:
+def _digits(value: float | str) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _csv(head: Sequence[str], rows: Sequence[Sequence[float | str]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(head)
     for row in rows:
-        writer.writerow(["" if math.isnan(value) else repr(value) for value in row])
+        cells = map(_digits, row)
+        writer.writerow(["" if cell == "nan" else cell for cell in cells])
     return stream.getvalue().rstrip("\n")
 
 
 def _json(
-    model: FitResult, problem: Problem, numbers: Sequence[Sequence[float]], level: float
+    model: FitResult,
+    problem: Problem,
+    inputs: dict[str, list[float] | list[str]],
+    numbers: Sequence[Sequence[float]],
+    level: float,
 ) -> str:
     import json
 
@@ -123,9 +165,10 @@ def _json(
     content = {
         "schema": SCHEMA,
         "formula": model.formula,
+        "response": _response(model) or None,
         "level": level,
         "rows": problem.rows.tolist(),
-        "columns": {name: v.tolist() for name, v in problem.columns.items()},
+        "columns": inputs,
         **{
             name: [v if math.isfinite(v) else None for v in values]
             for name, values in zip(HEAD, columns, strict=True)

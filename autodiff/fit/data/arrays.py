@@ -15,6 +15,7 @@ from autodiff.fit.data.columns import (
     as_levels,
     is_missing_level,
     level_name,
+    row_index,
 )
 from autodiff.fit.data.text import read_table
 from autodiff.fit.errors import DataError, UsageError, excerpt
@@ -68,7 +69,11 @@ class ArrayColumns(Columns):
         """Return a column as a one-dimensional array, as long as the others."""
         if name in self._arrays:
             return self._arrays[name]
-        array = _as_array(name, self._columns[name])
+        values = self._columns[name]
+        if self.index is None:
+            self.index = row_index(values)
+        self.check_index(f"data, column {name!r}", values)
+        array = _as_array(name, values)
         if array.ndim != 1:
             cure = (
                 "; flatten it with ravel()"

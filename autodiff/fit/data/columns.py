@@ -17,9 +17,11 @@ from autodiff.fit.errors import DataError, Note, excerpt, name_list
 __all__ = [
     "Columns",
     "Levels",
+    "alike",
     "as_levels",
     "is_missing_level",
     "level_name",
+    "row_index",
     "row_place",
 ]
 
@@ -32,6 +34,22 @@ _MISSING_LEVELS = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "?"
 def row_place(row: int) -> str:
     """Return what a row of a table without lines is called, counted from 0."""
     return f"row {row + 1}"
+
+
+def row_index(values: Any) -> Any:
+    """Return the labels of rows that a pandas object brings along, None of others."""
+    index = getattr(values, "index", None)
+    return index if callable(getattr(index, "equals", None)) else None
+
+
+def _difference(index: Any, expected: Any) -> str:
+    """Say where the labels of rows begin to differ."""
+    if len(index) != len(expected):
+        return f" ({len(index)} labels for {len(expected)} rows)"
+    for row, (label, other) in enumerate(zip(index, expected, strict=True)):
+        if label != other:
+            return f" (row {row + 1} is labelled {label} here and {other} there)"
+    return ""
 
 
 def _infinite(cell: str) -> str:
@@ -62,6 +80,7 @@ class Columns:
         self.source = source
         self.names = tuple(names)
         self.notes: tuple[Note, ...] = ()
+        self.index: Any = None  # labels of the rows, where the data have some
 
     def prepare(self, numbers: Iterable[str], words: Iterable[str] = ()) -> None:
         """Say which columns will be asked for, so that one pass can read them."""
@@ -100,6 +119,18 @@ class Columns:
                     f"{self.source}: {self.names.count(name)} columns are called "
                     f"{name!r}; rename all but one",
                 )
+
+    def check_index(self, what: str, values: Any) -> None:
+        """Refuse a series whose rows are labelled otherwise than those of the data."""
+        index = row_index(values)
+        if index is None or self.index is None or self.index.equals(index):
+            return
+        raise DataError(
+            "D127",
+            f"{what}: its index is not that of the data"
+            f"{_difference(index, self.index)}; align it with .reindex(data.index), or "
+            "take .to_numpy() if the rows belong together by position",
+        )
 
     def check_finite(self, name: str, values: Array, rows: Codes | None = None) -> None:
         """Refuse an infinite value, with its place; `rows` are those of `values`."""
@@ -170,18 +201,33 @@ def as_levels(codes: Codes, names: Sequence[str]) -> Levels:
     codes : array of int, shape (n,)
         Indices into `names`, -1 where missing.
     names : sequence of str
-        In order of appearance; numbers that are equal become one level.
+        In order of appearance, no two of them the same.
     """
-    sizes = [_size(name) for name in names]
-    if all(size is not None for size in sizes):
-        shown = [level_name(size) for size in sizes]
-        order = sorted({float(text): text for text in shown}.values(), key=float)
-    else:
-        shown = list(names)
-        order = sorted(set(shown))
+    sizes = {name: _size(name) for name in names}
+    order = sorted(names)
+    if all(size is not None for size in sizes.values()):
+        order.sort(key=lambda name: sizes[name] or 0.0)
     place = {name: i for i, name in enumerate(order)}
-    table = np.array([*(place[name] for name in shown), -1], dtype=np.intp)
+    table = np.array([*(place[name] for name in names), -1], dtype=np.intp)
     return Levels(table[codes], tuple(order))
+
+
+def alike(column: str, levels: Levels) -> tuple[Note, ...]:
+    """Return a note if labels are equal as numbers, as 01 and 1 are."""
+    seen: dict[float, str] = {}
+    for name in levels.names:
+        size = _size(name)
+        if size is None:
+            continue
+        if size in seen:
+            text = (
+                f"levels {seen[size]!r} and {name!r} of column {column!r} are equal as "
+                "numbers and kept apart, as labels are taken as they are written; "
+                "write them alike if they are one"
+            )
+            return (Note("W182", text),)
+        seen[size] = name
+    return ()
 
 
 def _size(name: str) -> float | None:

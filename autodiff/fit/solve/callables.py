@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 import autodiff as ad
+from autodiff.fit.binding.slots import check_inside
 from autodiff.fit.data.columns import Columns
 from autodiff.fit.errors import DataError, UsageError, name_list, suggestion
 from autodiff.fit.formula.parse import Formula
@@ -102,8 +103,14 @@ def solve_curve(
             raise UsageError(
                 "U113", f"start of {name!r}: no such parameter{suggestion(name, names)}"
             )
+    limits = _limits(bounds, names)
     start = np.array(
-        [float(given.get(name, _default(arguments[name]))) for name in names]
+        [
+            float(given[name])
+            if name in given
+            else float(np.clip(_default(arguments[name]), *limit))
+            for name, limit in zip(names, limits, strict=True)
+        ]
     )
     wanted = [*data, responses[0], *(name for name in scale.values() if name)]
     columns, _ = table.numbers(wanted)
@@ -121,7 +128,6 @@ def solve_curve(
             f"the function returned {n} fitted values for {len(response)} rows; it "
             "must return one for each",
         )
-    limits = _limits(bounds, names)
     problem = _problem(function, names, start, limits, response)
     sigma, weight = (columns.get(scale.get(key) or "") for key in ("sigma", "weight"))
     problem = replace(problem, sigma=sigma, weight=weight)
@@ -142,6 +148,8 @@ def _problem(
     limits: list[tuple[float, float]],
     response: Array,
 ) -> Problem:
+    for name, value, limit in zip(names, start, limits, strict=True):
+        check_inside(name, value, *limit)
     return Problem(
         formula=Formula(getattr(function, "__name__", "function"), (), ()),
         parameters=tuple(
@@ -226,17 +234,15 @@ def _limits(bounds: Any, names: tuple[str, ...]) -> list[tuple[float, float]]:
     if bounds is None:
         return limits
     if isinstance(bounds, Mapping):
-        for name, (low, high) in bounds.items():
+        for name, pair in bounds.items():
             if name not in names:
                 raise UsageError(
                     "U194",
                     f"bounds of {name!r}: no such parameter among {name_list(names)}",
                 )
-            limits[names.index(name)] = (float(low), float(high))
+            limits[names.index(name)] = _pair(name, pair)
     else:
-        lower, upper = (
-            np.broadcast_to(np.asarray(b, float), len(names)) for b in bounds
-        )
+        lower, upper = _lower_and_upper(bounds, len(names))
         limits = [(float(a), float(b)) for a, b in zip(lower, upper, strict=True)]
     for name, (low, high) in zip(names, limits, strict=True):
         if not low < high:
@@ -244,3 +250,30 @@ def _limits(bounds: Any, names: tuple[str, ...]) -> list[tuple[float, float]]:
                 "U194", f"bounds of {name}: {low:g} .. {high:g}; lower < upper expected"
             )
     return limits
+
+
+def _pair(name: str, pair: Any) -> tuple[float, float]:
+    try:
+        low, high = pair
+        return (
+            -np.inf if low is None else float(low),
+            np.inf if high is None else float(high),
+        )
+    except (TypeError, ValueError):
+        raise UsageError(
+            "U194",
+            f"bounds of {name!r}: {pair!r}; a lower and an upper number are expected, "
+            "as (0, inf)",
+        ) from None
+
+
+def _lower_and_upper(bounds: Any, n: int) -> tuple[Array, Array]:
+    try:
+        lower, upper = (np.broadcast_to(np.asarray(b, float), n) for b in bounds)
+    except (TypeError, ValueError):
+        raise UsageError(
+            "U194",
+            f"bounds: {bounds!r}; a dict of a lower and an upper number for each name "
+            f"is expected, or all {n} lower bounds and all {n} upper ones",
+        ) from None
+    return lower, upper

@@ -142,19 +142,24 @@ class Loss:
                 f"{observed[row]:g} in {place(row)}",
             )
 
-    def saturated(self, observed: Array, trials: Array | None) -> float:
+    def saturated(
+        self, observed: Array, trials: Array | None, seen: Array | None = None
+    ) -> float:
         """Return the log-likelihood where every observation is met.
 
-        The log-likelihood of a fit is this less the objective.
+        The log-likelihood of a fit is this less the objective. `seen` is how often each
+        observation was made, once if left out.
         """
         y = observed
+        often = np.ones_like(y) if seen is None else seen
         if self.name == "poisson":
             one = np.ones_like(y)
-            return -float((_ratio_log(y, one) + y + _lgamma(y + 1)).sum())
+            return -float((often * (_ratio_log(y, one) + y + _lgamma(y + 1))).sum())
         if self.is_likelihood:
             m = np.ones_like(y) if trials is None else trials
             ways = _lgamma(m + 1) - _lgamma(y + 1) - _lgamma(m - y + 1)
-            return float((ways - _ratio_log(y, m) - _ratio_log(m - y, m)).sum())
+            each = ways - _ratio_log(y, m) - _ratio_log(m - y, m)
+            return float((often * each).sum())
         return math.nan
 
 

@@ -1,7 +1,8 @@
 """Which of several models the data prefer.
 
 Models of the same response are ranked by AICc; where one is a special case of another,
-an F test asks whether the larger earns its parameters.
+a test asks whether the larger earns its parameters: an F test where the size of the
+errors is estimated, else the likelihood-ratio test, against chi-square.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autodiff.fit.errors import UsageError
+from autodiff.fit.options import LIKELIHOODS
+from autodiff.fit.stats.chi_square import chi_square_probability
 
 __all__ = ["Candidate", "Comparison", "NestedTest", "Rank", "compare", "f_probability"]
 
@@ -31,6 +34,14 @@ class Candidate(Protocol):
     @property
     def rss(self) -> float:
         """Weighted sum of squared residuals."""
+
+    @property
+    def deviance(self) -> float:
+        """Twice the log-likelihood ratio to a perfect fit, of a likelihood."""
+
+    @property
+    def errors(self) -> str:
+        """Where the size of errors is from: ``scaled`` ones are estimated."""
 
     @property
     def n(self) -> int:
@@ -84,16 +95,23 @@ class NestedTest:
     ----------
     smaller, larger : str
         Labels; the smaller is a special case of the larger.
-    f, df1, df2, probability : float
-        The statistic, its degrees of freedom, and the probability of one as large if
-        the smaller model is true.
+    kind : {'F', 'chi-square'}
+        The distribution of the statistic. Chi-square where the errors are known: of
+        the difference of deviances, or of chi-squares where sigma is absolute.
+    statistic, probability : float
+        Its value, and the probability of one as large if the smaller model is true.
+    df1 : int
+        Parameters that the larger model has more.
+    df2 : int or None
+        Of F, the degrees of freedom of the larger model.
     """
 
     smaller: str
     larger: str
-    f: float
+    kind: str
+    statistic: float
     df1: int
-    df2: int
+    df2: int | None
     probability: float
 
 
@@ -142,7 +160,7 @@ def compare(
         for i in range(len(models))
         for j in range(len(models))
         if models[i].df > models[j].df > 0
-        and models[i].loss == "normal"
+        and (models[i].loss == "normal" or models[i].loss in LIKELIHOODS)
         and nested(i, j)
     ]
     return Comparison(tuple(ranks), tuple(tests))
@@ -170,9 +188,14 @@ def _check(models: Sequence[Candidate], labels: Sequence[str]) -> None:
 
 def _test(a: Candidate, b: Candidate, smaller: str, larger: str) -> NestedTest:
     df1, df2 = a.df - b.df, b.df
+    if a.loss in LIKELIHOODS or a.errors == b.errors == "absolute":
+        gained = a.deviance - b.deviance if a.loss in LIKELIHOODS else a.rss - b.rss
+        gained = max(0.0, gained)
+        chance = chi_square_probability(gained, df1)
+        return NestedTest(smaller, larger, "chi-square", gained, df1, None, chance)
     gained = max(0.0, a.rss - b.rss)
     f = math.inf if b.rss == 0.0 else gained / df1 / (b.rss / df2)
-    return NestedTest(smaller, larger, f, df1, df2, f_probability(f, df1, df2))
+    return NestedTest(smaller, larger, "F", f, df1, df2, f_probability(f, df1, df2))
 
 
 def f_probability(f: float, df1: int, df2: int) -> float:

@@ -30,15 +30,17 @@ class Criteria(NamedTuple):
     bic: float
 
 
-def criteria(loglik: float, k: int, n: int) -> Criteria:
+def criteria(loglik: float, k: int, n: float) -> Criteria:
     """Return AIC, AICc and BIC of a log-likelihood.
 
     Parameters
     ----------
     loglik : float
         Natural logarithm of the likelihood at its maximum.
-    k, n : int
-        Quantities estimated, and rows.
+    k : int
+        Quantities estimated.
+    n : float
+        Observations: rows, or the sum of how often each was seen.
 
     Notes
     -----

@@ -425,8 +425,10 @@ def _criteria(solution: Solution, rss: float, n: int, p: int) -> Criteria:
     if model.loss.is_robust or not math.isfinite(solution.objective) or n == 0:
         return nothing
     if model.loss.is_likelihood:
-        whole = model.loss.saturated(problem.response, problem.trials)
-        return criteria(whole - solution.objective, p, n)
+        seen = problem.weight  # of a likelihood: how often each row was
+        whole = model.loss.saturated(problem.response, problem.trials, seen)
+        count = n if seen is None else float(seen.sum())
+        return criteria(whole - solution.objective, p, count)
     loglik = normal_likelihood(rss, n, sigma=problem.sigma, weight=problem.weight)
     return criteria(loglik, p + (problem.sigma is None), n)
 
